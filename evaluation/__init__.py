@@ -1,0 +1,1 @@
+"""Runs driving agents in closed loop: simulator, routes, judgement and reports."""

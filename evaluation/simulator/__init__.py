@@ -1,0 +1,1 @@
+"""A simulator small enough for a laptop that speaks CARLA's client protocol."""

@@ -1,0 +1,203 @@
+"""Records of the client protocol: one NamedTuple per msgpack struct.
+
+msgpack packs a NamedTuple as an array, so a record is already its own wire form; only those whose
+wire form differs have a `to_wire`. `from_wire` follows the client's own rules: fields missing at the
+end take their defaults, additional ones are ignored, integers are taken where floats are wanted. All
+lengths are metres and all angles degrees, in CARLA's left-handed frame (x forward, y right, z up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, NamedTuple
+
+
+class WireError(ValueError):
+    """A message from a client does not have the shape that the protocol asks for."""
+
+
+def sequence(owner: str, data: object) -> Sequence[Any]:
+    """Return `data` if it is an array, else raise `WireError` naming `owner`."""
+    if isinstance(data, list | tuple):
+        return data
+    raise WireError(f"{owner}: expected an array, got {type(data).__name__}")
+
+
+def real(owner: str, data: object) -> float:
+    """Return `data` as a finite float; booleans, text and NaN are refused."""
+    if isinstance(data, float | int) and not isinstance(data, bool) and isfinite(data):
+        return float(data)
+    raise WireError(f"{owner}: expected a finite number, got {data!r:.60}")
+
+
+def integer(owner: str, data: object) -> int:
+    """Return `data` as an int; booleans and floats are refused."""
+    if isinstance(data, int) and not isinstance(data, bool):
+        return data
+    raise WireError(f"{owner}: expected an integer, got {data!r:.60}")
+
+
+def flag(owner: str, data: object) -> bool:
+    """Return `data` as a bool; numbers are refused."""
+    if isinstance(data, bool):
+        return data
+    raise WireError(f"{owner}: expected true or false, got {data!r:.60}")
+
+
+def text(owner: str, data: object) -> str:
+    """Return `data` as a str."""
+    if isinstance(data, str):
+        return data
+    raise WireError(f"{owner}: expected text, got {data!r:.60}")
+
+
+def _reals(owner: str, data: object, defaults: Mapping[str, float]) -> list[float]:
+    """Read an array of floats whose names and defaults are given, in field order."""
+    items = sequence(owner, data)
+    values = list(defaults.values())
+    for index, item in enumerate(items[: len(values)]):
+        if type(item) is float and isfinite(item):
+            values[index] = item
+        else:
+            values[index] = real(f"{owner}.{list(defaults)[index]}", item)
+    return values
+
+
+class Vector3D(NamedTuple):
+    """Three floats: a location (m), a velocity (m/s) or an angular velocity (deg/s)."""
+
+    x: float = 0.0
+    y: float = 0.0
+    z: float = 0.0
+
+    @classmethod
+    def from_wire(cls, data: object) -> Vector3D:
+        """Read [x, y, z]."""
+        return cls(*_reals("Vector3D", data, cls._field_defaults))
+
+
+class Rotation(NamedTuple):
+    """Pitch (up positive), yaw (clockwise from above) and roll (right side down), degrees."""
+
+    pitch: float = 0.0
+    yaw: float = 0.0
+    roll: float = 0.0
+
+    @classmethod
+    def from_wire(cls, data: object) -> Rotation:
+        """Read [pitch, yaw, roll]."""
+        return cls(*_reals("Rotation", data, cls._field_defaults))
+
+
+class Transform(NamedTuple):
+    """A pose: where an actor's origin is and how it is turned."""
+
+    location: Vector3D = Vector3D()
+    rotation: Rotation = Rotation()
+
+    @classmethod
+    def from_wire(cls, data: object) -> Transform:
+        """Read [location, rotation]."""
+        items = sequence("Transform", data)
+        location = Vector3D.from_wire(items[0]) if items else Vector3D()
+        rotation = Rotation.from_wire(items[1]) if len(items) > 1 else Rotation()
+        return cls(location, rotation)
+
+
+class BoundingBox(NamedTuple):
+    """A box: centre, half extents and rotation in the frame of its actor (or of the world).
+
+    `actor_id` travels since 0.9.16 and is ignored by 0.9.15.
+    """
+
+    location: Vector3D = Vector3D()
+    extent: Vector3D = Vector3D()
+    rotation: Rotation = Rotation()
+    actor_id: int = 0
+
+    @classmethod
+    def from_wire(cls, data: object) -> BoundingBox:
+        """Read [location, extent, rotation] with or without an actor id."""
+        items = sequence("BoundingBox", data)
+        if len(items) < 3:
+            raise WireError(f"BoundingBox: expected at least 3 fields, got {len(items)}")
+        actor_id = integer("BoundingBox.actor_id", items[3]) if len(items) > 3 else 0
+        return cls(
+            Vector3D.from_wire(items[0]),
+            Vector3D.from_wire(items[1]),
+            Rotation.from_wire(items[2]),
+            actor_id,
+        )
+
+
+class VehicleControl(NamedTuple):
+    """What a driver asks of a vehicle: throttle and brake in [0, 1], steer in [-1, 1] (right +)."""
+
+    throttle: float = 0.0
+    steer: float = 0.0
+    brake: float = 0.0
+    hand_brake: bool = False
+    reverse: bool = False
+    manual_gear_shift: bool = False
+    gear: int = 0
+
+    @classmethod
+    def from_wire(cls, data: object) -> VehicleControl:
+        """Read the seven fields and clip the three pedals and the wheel to their ranges."""
+        items = sequence("VehicleControl", data)
+        if len(items) < 7:
+            raise WireError(f"VehicleControl: expected 7 fields, got {len(items)}")
+        return cls(
+            min(max(real("VehicleControl.throttle", items[0]), 0.0), 1.0),
+            min(max(real("VehicleControl.steer", items[1]), -1.0), 1.0),
+            min(max(real("VehicleControl.brake", items[2]), 0.0), 1.0),
+            flag("VehicleControl.hand_brake", items[3]),
+            flag("VehicleControl.reverse", items[4]),
+            flag("VehicleControl.manual_gear_shift", items[5]),
+            integer("VehicleControl.gear", items[6]),
+        )
+
+
+class WalkerControl(NamedTuple):
+    """Where a walker goes: unit direction in the world, speed in m/s, and whether it jumps."""
+
+    direction: Vector3D = Vector3D(1.0, 0.0, 0.0)
+    speed: float = 0.0
+    jump: bool = False
+
+    @classmethod
+    def from_wire(cls, data: object) -> WalkerControl:
+        """Read [direction, speed, jump]."""
+        items = sequence("WalkerControl", data)
+        if len(items) < 3:
+            raise WireError(f"WalkerControl: expected 3 fields, got {len(items)}")
+        return cls(
+            Vector3D.from_wire(items[0]),
+            max(real("WalkerControl.speed", items[1]), 0.0),
+            flag("WalkerControl.jump", items[2]),
+        )
+
+
+class WeatherParameters(NamedTuple):
+    """The weather; the defaults are CARLA's preset ClearNoon."""
+
+    cloudiness: float = 5.0
+    precipitation: float = 0.0
+    precipitation_deposits: float = 0.0
+    wind_intensity: float = 10.0
+    sun_azimuth_angle: float = -1.0
+    sun_altitude_angle: float = 45.0
+    fog_density: float = 2.0
+    fog_distance: float = 0.75
+    fog_falloff: float = 0.1
+    wetness: float = 0.0
+    scattering_intensity: float = 1.0
+    mie_scattering_scale: float = 0.03
+    rayleigh_scattering_scale: float = 0.0331
+    dust_storm: float = 0.0
+
+    @classmethod
+    def from_wire(cls, data: object) -> WeatherParameters:
+        """Read the fourteen floats."""
+        return cls(*_reals("WeatherParameters", data, cls._field_defaults))
