@@ -1,0 +1,58 @@
+# Everything runs in .venv, which is made from the pinned versions in constraints.txt.
+#   make PYTHON=python3.12 drive        another interpreter (3.10-3.12)
+#   make PIP_FLAGS="--index-url ..."    another package index, e.g. one with CPU builds of torch
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DRIVE_ARGS ?=
+TEST_ARGS ?=
+PIP_FLAGS ?=
+PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
+	&& echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install drive test lint format benchmark lock clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): setup.cfg pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.10, 3.11 or 3.12 found. Install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	@touch $@
+
+install: $(READY) ## Make the environment in .venv
+
+drive: $(READY) ## Drive the demo route in the embedded simulator; results and video in out/drive
+	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)
+
+test: $(READY) ## Run the tests that need no GPU, network or CARLA server
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: $(READY) ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: $(READY) ## Time the simulator, the renderer and the model's tick
+	$(BIN)/python -m tests.benchmarks.simulator
+	$(BIN)/python -m tests.benchmarks.render
+	$(BIN)/python -m tests.benchmarks.tick --preset nano --device cpu
+
+lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --fork-strategy requires-python --python-version 3.10 \
+		--all-extras --no-annotate --no-header --quiet setup.cfg -o constraints.txt
+
+clean: ## Remove the environment and everything that runs have written
+	rm -rf $(VENV) out outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,23 @@
+"""Shared test set-up: one CPU thread, and slow tests only on request."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Two torch threads collapse beside a simulator on two cores, and so do BLAS pools.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--slow"):
+        return
+    skip = pytest.mark.skip(reason="takes more than ten seconds: run with --slow")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
