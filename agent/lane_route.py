@@ -318,19 +318,18 @@ class LaneGraph:
     def _turn(self, path: Sequence[LaneId], position: int) -> Command:
         """Command for the junction entered at path[position].
 
-        The whole way through the junction is compared with the heading before it; a turn that is
-        the leftmost (rightmost) of the ways on offer is a left (right) turn even when it bends a
+        The heading behind the junction is compared with the one before it; a turn that is the
+        leftmost (rightmost) of the ways on offer is a left (right) turn even when it bends a
         little to the other side.
         """
         approach = self._lanes[path[position - 1]]
-        heading = np.array([math.cos(approach.yaw_rad[-1]), math.sin(approach.yaw_rad[-1])])
+        heading = _direction(float(approach.yaw_rad[-1]))
         last = position
         while last + 1 < len(path) and self._lanes[path[last + 1]].junction:
             last += 1
-        entry = self._lanes[path[position]].points_world_m[0, :2]
-        chord = self._lanes[path[last]].points_world_m[-1, :2] - entry
-        side = _cross(heading, chord / max(float(np.linalg.norm(chord)), 1e-6))
-        if abs(math.atan2(_cross(heading, chord), float(heading @ chord))) < STRAIGHT_LIMIT_RAD:
+        leaving = _direction(float(self._lanes[path[last]].yaw_rad[-1]))
+        side = _cross(heading, leaving)
+        if abs(math.atan2(side, float(heading @ leaving))) < STRAIGHT_LIMIT_RAD:
             return Command.STRAIGHT
         others = []
         for lane_id in self._graph.successors(approach.lane_id):
@@ -354,6 +353,10 @@ def _same_direction(waypoint: carla.Waypoint, other: carla.Waypoint | None) -> b
         and other.road_id == waypoint.road_id
         and (other.lane_id > 0) == (waypoint.lane_id > 0)
     )
+
+
+def _direction(yaw_rad: float) -> NDArray[np.float64]:
+    return np.array([math.cos(yaw_rad), math.sin(yaw_rad)])
 
 
 def _cross(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
