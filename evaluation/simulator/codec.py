@@ -1,9 +1,11 @@
 """Records of the client protocol: one NamedTuple per msgpack struct.
 
 msgpack packs a NamedTuple as an array, so a record is already its own wire form; only those whose
-wire form differs have a `to_wire`. `from_wire` follows the client's own rules: fields missing at the
-end take their defaults, additional ones are ignored, integers are taken where floats are wanted. All
-lengths are metres and all angles degrees, in CARLA's left-handed frame (x forward, y right, z up).
+wire form differs have a `to_wire`. `from_wire` follows the client's own rules: fields missing at
+the end take their defaults, additional ones are ignored, integers are taken where floats are
+wanted. All lengths are metres and all angles degrees, in CARLA's left-handed frame (x forward,
+y right, z up). Settings, actors and commands have records of their own in `settings_records` and
+`actor_records`; the binary streams are in `snapshot`.
 """
 
 from __future__ import annotations
