@@ -1,16 +1,17 @@
 """Coordinate frames and the transforms between them.
 
-====== ============================== ======== ======== ===== =============================== ==========
-frame  origin                         x        y        z     angle                           suffix
-====== ============================== ======== ======== ===== =============================== ==========
-world  the map's origin               east     south    up    yaw: 0 along x, clockwise       `_world_m`
-ego    the vehicle actor's location   forward  right    up    relative to the ego, clockwise  `_ego_m`
-GPS    equator, Greenwich             east     north    up    degrees: latitude, longitude    `_deg`
-compass 0 = north = world -y           --       --       --    clockwise: yaw + pi/2           `_compass`
-====== ============================== ======== ======== ===== =============================== ==========
+======= ============================ ======== ====== ==== ============================= ==========
+frame   origin                       x        y      z    angle                         suffix
+======= ============================ ======== ====== ==== ============================= ==========
+world   the map's origin             east     south  up   yaw: 0 along x, clockwise     `_world_m`
+ego     the vehicle actor's location forward  right  up   relative to ego, clockwise    `_ego_m`
+GPS     equator, Greenwich           east     north  up   latitude, longitude           `_deg`
+compass world, 0 = north = -y        --       --     --   clockwise: yaw + pi/2         `_rad`
+======= ============================ ======== ====== ==== ============================= ==========
 
-World and ego are left-handed, as in CARLA. Angles are radians in (-pi, pi] except where GPS or CARLA
-itself is spoken to. Transforms are named destination first: `ego_from_world` takes world points.
+World and ego are left-handed, as in CARLA. Angles are radians in (-pi, pi] except where GPS or
+CARLA itself is spoken to. Transforms are named destination first: `ego_from_world` takes world
+points and returns ego points.
 """
 
 from __future__ import annotations

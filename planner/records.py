@@ -1,7 +1,7 @@
 """Records that pass between the agent, the planner and those who judge them.
 
-Frames and units are those of `planner.frames`: metres, radians, metres per second; world axes as in
-CARLA (x forward/east, y right/south), ego axes x forward, y right with the origin at the vehicle actor.
+Frames and units are those of `planner.frames`: metres, radians, metres per second; world axes as
+in CARLA (x east, y south), ego axes x forward, y right with the origin at the vehicle actor.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Control:
-    """Actuation of one tick: `steer` in [-1, 1] (right positive), `throttle` and `brake` in [0, 1]."""
+    """Actuation of one tick: `steer` in [-1, 1], right positive; the other two in [0, 1]."""
 
     steer: float
     throttle: float

@@ -1,0 +1,84 @@
+"""Steering along the predicted route.
+
+A PID over the heading error towards a point of the route that lies further ahead the faster the
+car is. Gains and look-ahead are those of PDM-Lite's lateral controller (J. Beisswenger, 2024), with
+which the training data were recorded; it counts in route points 0.1 m apart and in km/h, which are
+metres and m/s here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from planner.pid import Pid, PidGains
+from planner.records import FloatArray
+
+
+@dataclass(frozen=True)
+class LateralSettings:
+    """Gains and look-ahead.
+
+    Attributes:
+        gains: PID over the heading error in units of 90 degrees, output in steer.
+        lookahead_per_mps: growth of the look-ahead in metres per m/s (seconds).
+        lookahead_offset_m: look-ahead at standstill before clipping.
+        lookahead_min_m: shortest look-ahead.
+        lookahead_max_m: longest look-ahead.
+    """
+
+    gains: PidGains = field(
+        default_factory=lambda: PidGains(
+            3.118357247806046, 0.6406067986034124, 1.3782508892109167, 6
+        )
+    )
+    lookahead_per_mps: float = 0.9755321901954155 * 3.6 * 0.1
+    lookahead_offset_m: float = 1.9152884533402488 * 0.1
+    lookahead_min_m: float = 2.4
+    lookahead_max_m: float = 10.5
+
+
+def lookahead_m(speed_mps: float, settings: LateralSettings) -> float:
+    """Distance along the route of the point to steer at."""
+    wanted_m = settings.lookahead_per_mps * speed_mps + settings.lookahead_offset_m
+    return min(max(wanted_m, settings.lookahead_min_m), settings.lookahead_max_m)
+
+
+def point_along_route(route_ego_m: FloatArray, distance_m: float) -> FloatArray:
+    """Point of the route at a distance along it, by monotone cubic interpolation.
+
+    Args:
+        route_ego_m: (R, 2) finite points; the way begins at the ego, whether or not the first point
+            lies there.
+        distance_m: from the ego along the route; beyond its end the last point is returned.
+
+    Returns:
+        (2,) ego metres.
+    """
+    points = np.vstack([np.zeros(2), route_ego_m])
+    steps_m = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    keep = np.concatenate([[True], steps_m > 1e-3])
+    points, steps_m = points[keep], steps_m[keep[1:]]
+    if len(points) == 1:
+        return np.zeros(2)
+    along_m = np.concatenate([[0.0], np.cumsum(steps_m)])
+    curve = PchipInterpolator(along_m, points, axis=0)
+    return np.asarray(curve(min(distance_m, along_m[-1])), dtype=np.float64)
+
+
+class LateralController:
+    """Turns the predicted route into steer."""
+
+    def __init__(self, settings: LateralSettings | None = None) -> None:
+        self._settings = settings or LateralSettings()
+        self._pid = Pid(self._settings.gains)
+
+    def step(self, route_ego_m: FloatArray, speed_mps: float) -> float:
+        """Steer in [-1, 1], right positive, for a finite route of at least one point."""
+        aim = point_along_route(route_ego_m, lookahead_m(abs(speed_mps), self._settings))
+        heading_error_rad = math.atan2(aim[1], aim[0]) if np.any(aim) else 0.0
+        steer = self._pid.step(heading_error_rad / (math.pi / 2.0))
+        return min(max(steer, -1.0), 1.0)
