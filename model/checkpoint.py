@@ -1,0 +1,72 @@
+"""A checkpoint is a directory with ``config.json`` and ``model.safetensors``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from model.config import ConfigError, ModelConfig
+from model.driving import DrivingModel
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+SHIPPED = Path(__file__).parent / "checkpoints"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that does not fit; the message names the file and the first differing key."""
+
+
+def save_checkpoint(model: DrivingModel, directory: Path | str) -> None:
+    """Write the model's configuration and weights (float32) into ``directory``."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    weights = {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    save_file(weights, directory / WEIGHTS_FILE)
+    (directory / CONFIG_FILE).write_text(model.config.to_json(), encoding="utf-8")
+
+
+def load_config(directory: Path | str) -> ModelConfig:
+    """Read a checkpoint's configuration; raises :class:`CheckpointError`."""
+    path = Path(directory) / CONFIG_FILE
+    try:
+        return ModelConfig.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def load_checkpoint(directory: Path | str) -> DrivingModel:
+    """Build the model that ``directory`` describes, on the CPU, in evaluation mode.
+
+    Every weight must be there, none may be left over and all shapes must agree; otherwise
+    :class:`CheckpointError`.
+    """
+    model = DrivingModel(load_config(directory))
+    path = Path(directory) / WEIGHTS_FILE
+    try:
+        weights = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    load_strictly(model, weights, str(path))
+    return model.eval()
+
+
+def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Copy ``weights`` into ``module``; keys and shapes must match one to one."""
+    expected = module.state_dict()
+    for key in sorted(expected.keys() | weights.keys()):
+        if key not in weights:
+            raise CheckpointError(f"{source}: missing key {key}")
+        if key not in expected:
+            raise CheckpointError(f"{source}: unknown key {key}")
+        want, got = tuple(expected[key].shape), tuple(weights[key].shape)
+        if want != got:
+            raise CheckpointError(f"{source}: {key}: expected shape {want}, got {got}")
+    module.load_state_dict(dict(weights))

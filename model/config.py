@@ -1,0 +1,284 @@
+"""The numbers that define a model, its presets, and their JSON form.
+
+A checkpoint carries its ``config.json``; reading one with an unknown, missing or mistyped key is an
+error, so that a model is never built from half of a configuration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.strict_json import ConfigError, from_plain, require
+
+__all__ = [
+    "BASE",
+    "DEBUG",
+    "LANGUAGE_PRESETS",
+    "NANO",
+    "PRESETS",
+    "CameraConfig",
+    "ConfigError",
+    "LanguageConfig",
+    "ModelConfig",
+    "VisionConfig",
+]
+
+MAX_CAMERAS = 6
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """One camera: its pose in the ego frame (CARLA axes and degrees) and its picture."""
+
+    name: str
+    x_m: float
+    y_m: float
+    z_m: float
+    roll_deg: float
+    pitch_deg: float
+    yaw_deg: float
+    width_px: int
+    height_px: int
+    fov_deg: float
+
+    def intrinsics(self) -> NDArray[np.float32]:
+        """Pinhole matrix (3, 3) in pixels, principal point in the middle of the picture."""
+        focal_px = self.width_px / (2.0 * math.tan(math.radians(self.fov_deg) / 2.0))
+        return np.array(
+            [
+                [focal_px, 0.0, self.width_px / 2.0],
+                [0.0, focal_px, self.height_px / 2.0],
+                [0.0, 0.0, 1.0],
+            ],
+            dtype=np.float32,
+        )
+
+    def extrinsics(self) -> NDArray[np.float32]:
+        """Pose (4, 4) of the camera in the ego frame: ego from camera, metres, CARLA axes.
+
+        The rotation is yaw, then pitch, then roll, with CARLA's signs (pitch up and yaw to the
+        right are positive).
+        """
+        roll, pitch, yaw = np.radians([self.roll_deg, self.pitch_deg, self.yaw_deg])
+        about_z = np.array(
+            [[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]]
+        )
+        about_y = np.array(
+            [[np.cos(pitch), 0, -np.sin(pitch)], [0, 1, 0], [np.sin(pitch), 0, np.cos(pitch)]]
+        )
+        about_x = np.array(
+            [[1, 0, 0], [0, np.cos(roll), np.sin(roll)], [0, -np.sin(roll), np.cos(roll)]]
+        )
+        pose = np.eye(4, dtype=np.float32)
+        pose[:3, :3] = about_z @ about_y @ about_x
+        pose[:3, 3] = self.x_m, self.y_m, self.z_m
+        return pose
+
+
+@dataclass(frozen=True)
+class VisionConfig:
+    """The picture encoder. The defaults are LLaVA-NeXT's CLIP ViT-L/14 at 336 px.
+
+    ``encoder`` is ``llava`` or ``resnet34``; only ``downsample_feature_grid_factor``,
+    ``token_size`` and ``freeze`` matter to the latter. ``feature_layer`` counts hidden states from
+    the end, as LLaVA does: -2 leaves the last layer out, and that layer is never built.
+    """
+
+    encoder: Literal["llava", "resnet34"] = "llava"
+    tile_px: int = 336
+    patch_px: int = 14
+    grid_pinpoints: tuple[tuple[int, int], ...] = ((336, 672),)
+    hidden_size: int = 1024
+    layers: int = 24
+    heads: int = 16
+    mlp_size: int = 4096
+    activation: str = "quick_gelu"
+    feature_layer: int = -2
+    projector_size: int = 4096
+    token_size: int = 512
+    downsample_feature_grid_factor: int | None = 2
+    use_global_img: bool = False
+    freeze: bool = False
+
+    def __post_init__(self) -> None:
+        require(self.encoder in ("llava", "resnet34"), "vision.encoder", "llava or resnet34", self)
+        require(
+            self.downsample_feature_grid_factor in (None, 1, 2),
+            "vision.downsample_feature_grid_factor",
+            "1, 2 or null",
+            self,
+        )
+        require(self.tile_px % self.patch_px == 0, "vision.tile_px", "a multiple of patch_px", self)
+        require(
+            -self.layers <= self.feature_layer <= -1,
+            "vision.feature_layer",
+            f"-{self.layers}..-1",
+            self,
+        )
+        fits = all(side % self.tile_px == 0 for point in self.grid_pinpoints for side in point)
+        require(
+            fits and bool(self.grid_pinpoints),
+            "vision.grid_pinpoints",
+            "multiples of tile_px",
+            self,
+        )
+        require(self.hidden_size % self.heads == 0, "vision.heads", "a divisor", self)
+
+
+@dataclass(frozen=True)
+class LanguageConfig:
+    """A Llama decoder without vocabulary. ``lora`` needs the optional package peft."""
+
+    layers: int
+    heads: int
+    hidden_size: int
+    mlp_size: int
+    lora: bool = False
+
+    def __post_init__(self) -> None:
+        even = self.hidden_size % (2 * self.heads) == 0
+        require(even, "language.hidden_size", "a multiple of twice the heads", self)
+
+
+LANGUAGE_PRESETS = {
+    "debug": LanguageConfig(layers=2, heads=2, hidden_size=32, mlp_size=64),
+    "tiny": LanguageConfig(layers=12, heads=8, hidden_size=512, mlp_size=2048),
+    "x-small": LanguageConfig(layers=14, heads=8, hidden_size=1024, mlp_size=4096),
+    "small": LanguageConfig(layers=22, heads=8, hidden_size=1024, mlp_size=4096),
+    "medium": LanguageConfig(layers=22, heads=12, hidden_size=1536, mlp_size=4096),
+    "large": LanguageConfig(layers=22, heads=16, hidden_size=2048, mlp_size=5632),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that shapes a model, with the option names of SimLingo-Base's training code.
+
+    * ``route_as``: ``target_point`` (``target_points`` of them, one or two), ``coords`` (the next
+      20 route points) or ``image`` (a bird's-eye picture of the route).
+    * ``route_head``: ``deep`` has three linear layers; ``published`` is the two-layer head of the
+      released weights, whose last layers have no bias (so that those weights load).
+    * ``speed_step_m``, ``route_step_m``: what the heads predict per step before any training, so
+      that a small model does not spend its first hour learning to move forward.
+    * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each picture (the bonnet).
+    """
+
+    name: str
+    cameras: tuple[CameraConfig, ...]
+    vision: VisionConfig
+    language: LanguageConfig
+    hist_len: int = 1
+    speed_history: int = 1
+    cut_bottom_quarter: bool = False
+    route_as: Literal["target_point", "coords", "image"] = "target_point"
+    target_points: int = 2
+    speed_as_input: bool = True
+    new_layer_norm_minmax: bool = False
+    speed_wps_mode: Literal["2d", "1d"] = "2d"
+    predict_route_as_wps: bool = True
+    route_head: Literal["deep", "published"] = "deep"
+    speed_points: int = 10
+    route_points: int = 20
+    adaptor_size: int = 256
+    speed_step_m: float = 0.0
+    route_step_m: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(1 <= len(self.cameras) <= MAX_CAMERAS, "cameras", f"1 to {MAX_CAMERAS}", self)
+        sizes = {(camera.width_px, camera.height_px) for camera in self.cameras}
+        require(len(sizes) == 1, "cameras", "pictures of one size", self)
+        require(self.hist_len >= 1, "hist_len", "at least 1", self)
+        require(self.speed_history >= 1, "speed_history", "at least 1", self)
+        routes = ("target_point", "coords", "image")
+        require(self.route_as in routes, "route_as", " or ".join(routes), self)
+        require(self.target_points in (1, 2), "target_points", "1 or 2", self)
+        require(self.speed_wps_mode in ("2d", "1d"), "speed_wps_mode", "2d or 1d", self)
+        require(self.route_head in ("deep", "published"), "route_head", "deep or published", self)
+        biased = self.route_head == "deep" or self.speed_step_m == self.route_step_m == 0.0
+        require(biased, "speed_step_m", "0 with the published heads (they have no bias)", self)
+
+    @property
+    def route_tokens(self) -> int:
+        """How many tokens the route encoder emits."""
+        return {"target_point": self.target_points, "coords": 20, "image": 1}[self.route_as]
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read :meth:`to_json`'s form; raises :class:`ConfigError` naming the key at fault."""
+        try:
+            plain = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(f"config: expected JSON, got {error}") from error
+        return from_plain(cls, plain)
+
+
+def _rig(
+    x_m: float, z_m: float, yaw_deg: float, size_px: tuple[int, int], fov_deg: float
+) -> tuple[CameraConfig, ...]:
+    """A front camera and two side cameras turned by ``yaw_deg``, in the stored order."""
+    yaws_deg = {"rgb": 0.0, "rgb_left": -yaw_deg, "rgb_right": yaw_deg}
+    return tuple(
+        CameraConfig(name, x_m, 0.0, z_m, 0.0, 0.0, yaw, size_px[0], size_px[1], fov_deg)
+        for name, yaw in yaws_deg.items()
+    )
+
+
+BASE = ModelConfig(
+    name="base",
+    cameras=_rig(-1.5, 2.0, 55.0, (1024, 512), 110.0),
+    vision=VisionConfig(),
+    language=LANGUAGE_PRESETS["tiny"],
+    cut_bottom_quarter=True,
+)
+
+# As many pixels per degree as a 400 px camera of 110 degrees, or a traffic lamp at 20 m would be a
+# single pixel; three narrow views side by side still cover almost a half circle.
+NANO = ModelConfig(
+    name="nano",
+    cameras=_rig(-1.0, 2.2, 58.0, (192, 96), 65.0),
+    vision=VisionConfig(
+        tile_px=96,
+        patch_px=16,
+        grid_pinpoints=((96, 192),),
+        hidden_size=160,
+        layers=5,
+        heads=5,
+        mlp_size=640,
+        activation="relu",
+        projector_size=192,
+        token_size=192,
+    ),
+    language=LanguageConfig(layers=4, heads=6, hidden_size=192, mlp_size=512),
+    speed_step_m=1.7,
+    route_step_m=1.0,
+)
+
+DEBUG = ModelConfig(
+    name="debug",
+    cameras=_rig(-1.5, 2.0, 55.0, (64, 32), 110.0),
+    vision=VisionConfig(
+        tile_px=32,
+        patch_px=8,
+        grid_pinpoints=((32, 64),),
+        hidden_size=32,
+        layers=3,
+        heads=2,
+        mlp_size=64,
+        projector_size=48,
+        token_size=24,
+    ),
+    language=LANGUAGE_PRESETS["debug"],
+    adaptor_size=16,
+)
+
+PRESETS = {preset.name: preset for preset in (BASE, NANO, DEBUG)}
