@@ -127,7 +127,8 @@ class Connection:
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Send the buffers in order; what the peer cannot take yet is kept and sent later.
 
-        The buffers must not change afterwards.
+        The buffers hold bytes (a view of anything else must be cast) and must not change
+        afterwards.
         """
         if self.closed:
             return
@@ -142,10 +143,10 @@ class Connection:
             self.close(str(error))
             return
         if sent < sum(map(len, buffers)):
-            self._keep(buffers, sent)
             self._loop.change(
                 self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self._on_ready
             )
+            self._keep(buffers, sent)
 
     def close(self, reason: str) -> None:
         """Close at once; what was not sent yet is lost."""

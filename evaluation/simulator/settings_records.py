@@ -129,6 +129,7 @@ class VehiclePhysics(NamedTuple):
         values["forward_gears"] = tuple(GearPhysics(*item[:3]) for item in values["forward_gears"])
         values["center_of_mass"] = Vector3D.from_wire(values["center_of_mass"])
         values["wheels"] = tuple(
-            WheelPhysics(*item[:9], Vector3D.from_wire(item[9])) for item in values["wheels"]
+            WheelPhysics(*item[:9])._replace(position=Vector3D.from_wire(item[9]))
+            for item in values["wheels"]
         )
         return cls(**values)

@@ -63,15 +63,13 @@ LIGHT_STATE = np.dtype(
 )
 _UNION_BYTES = 54
 
+# Kinematics: location (m), pitch, yaw, roll (deg), velocity (m/s), angular velocity (deg/s) and
+# acceleration (m/s2), three each, all in the world frame.
 ACTOR_STATE = np.dtype(
     [
         ("id", "<u4"),
         ("state", "u1"),
-        ("location", "<f4", 3),
-        ("rotation", "<f4", 3),
-        ("velocity", "<f4", 3),
-        ("angular_velocity", "<f4", 3),
-        ("acceleration", "<f4", 3),
+        ("kinematics", "<f4", 15),
         ("union", f"V{_UNION_BYTES}"),
     ]
 )
