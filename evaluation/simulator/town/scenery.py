@@ -90,7 +90,7 @@ class Buildings:
 
 @dataclass(frozen=True)
 class Trees:
-    """`location` (n, 3) m: foot of the trunk; total height, radius of the crown and of the trunk."""
+    """`location` (n, 3) m is the foot of the trunk; height is total, `radius_m` the crown's."""
 
     location: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32))
     height_m: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
