@@ -30,7 +30,7 @@ SPACING_M = 1.0
 """Distance between neighbouring points of a dense route (leaderboard: hop_resolution)."""
 LANE_CHANGE_M = 5.0
 """Distance over which a lane change is drawn (five hops in GlobalRoutePlanner)."""
-LANE_CHANGE_COST_M = 1.0
+LANE_CHANGE_COST_M = 20.0
 """What a lane change costs in the search, so that equally long routes keep their lane."""
 STRAIGHT_LIMIT_RAD = math.radians(35.0)
 """A junction crossed with less change of direction is gone through straight."""
@@ -203,6 +203,20 @@ class LaneGraph:
     def lane_points_m(self, lane_id: LaneId) -> NDArray[np.float64]:
         """(n, 3) centre of one lane, world frame, in driving direction."""
         return self._lanes[lane_id].points_world_m
+
+    def in_junction(self, lane_id: LaneId) -> bool:
+        return self._lanes[lane_id].junction
+
+    def successors(self) -> dict[LaneId, list[LaneId]]:
+        """For each lane the lanes that its end leads to (without lane changes)."""
+        return {
+            lane_id: [
+                other
+                for other in self._graph.successors(lane_id)
+                if not self._changes_lane(lane_id, other)
+            ]
+            for lane_id in self._lanes
+        }
 
     def route(self, positions_world_m: NDArray[np.float64]) -> DenseRoute:
         """Shortest route through positions (n, 2) or (n, 3), n >= 2, in their order.

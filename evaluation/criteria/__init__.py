@@ -1,0 +1,1 @@
+"""The rules a route is judged by, one file each."""
