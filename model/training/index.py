@@ -171,7 +171,7 @@ def _columns(
     commands = np.stack([_numbers(records, name, ()) for name in names], axis=1)
     rotation_rad = np.radians(_numbers(records, "augmentation_rotation", ()))
     translation_m = _numbers(records, "augmentation_translation", ())
-    columns = {
+    columns: dict[str, NDArray[Any]] = {
         "frame": frame,
         "speed_mps": _numbers(records, "speed", ()).astype(np.float32),
         "targets_ego_m": targets.astype(np.float32),
