@@ -1,0 +1,89 @@
+"""Draws chunks of static triangles: one indirect draw a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import moderngl
+import numpy as np
+
+from evaluation.simulator.render.chunks import Chunks
+from evaluation.simulator.render.projection import Viewpoint
+
+COMMAND_DTYPE = np.dtype(
+    [
+        ("index_count", np.uint32),
+        ("instance_count", np.uint32),
+        ("first_index", np.uint32),
+        ("first_vertex", np.int32),
+        ("first_instance", np.uint32),
+    ]
+)
+"""OpenGL's DrawElementsIndirectCommand."""
+
+
+class CommandBuffer:
+    """Indirect draw commands of several cameras, one after another."""
+
+    def __init__(self, context: moderngl.Context) -> None:
+        self._context = context
+        self._buffer = context.buffer(reserve=COMMAND_DTYPE.itemsize, dynamic=True)
+        self._ranges: list[tuple[int, int]] = []
+
+    def write(self, commands_by_camera: Sequence[np.ndarray]) -> None:
+        """Take each camera's commands (k,) COMMAND_DTYPE."""
+        ends = np.cumsum([len(commands) for commands in commands_by_camera]).tolist()
+        self._ranges = list(zip([0, *ends[:-1]], ends, strict=True))
+        data = np.concatenate(commands_by_camera).tobytes()
+        if len(data) > self._buffer.size:
+            self._buffer.release()
+            self._buffer = self._context.buffer(reserve=2 * len(data), dynamic=True)
+        if data:
+            self._buffer.write(data)
+
+    def draw(self, camera: int, array: moderngl.VertexArray) -> None:
+        """Issue the commands of one camera."""
+        start, end = self._ranges[camera]
+        if end > start:
+            array.render_indirect(self._buffer, moderngl.TRIANGLES, end - start, start)
+
+
+class ChunkPass:
+    """One program over one set of chunks."""
+
+    def __init__(
+        self,
+        context: moderngl.Context,
+        program: moderngl.Program,
+        chunks: Chunks,
+        layout: tuple[str, tuple[str, ...]],
+    ) -> None:
+        self._chunks = chunks
+        self._commands = CommandBuffer(context)
+        self._array: moderngl.VertexArray | None = None
+        if len(chunks.indices):
+            vertices = context.buffer(chunks.vertices.tobytes())
+            indices = context.buffer(chunks.indices.tobytes())
+            form, attributes = layout
+            self._array = context.vertex_array(program, [(vertices, form, *attributes)], indices)
+
+    def prepare(self, views: Sequence[Viewpoint]) -> None:
+        """Choose what each camera draws, near cells first."""
+        self._commands.write([self._select(view) for view in views])
+
+    def _select(self, view: Viewpoint) -> np.ndarray:
+        chunks = self._chunks
+        seen = np.flatnonzero(view.sees_boxes(chunks.lower_m, chunks.upper_m, chunks.reach_m))
+        middle = 0.5 * (chunks.lower_m[seen] + chunks.upper_m[seen])
+        away = np.linalg.norm(middle - view.position_world_m, axis=1)
+        seen = seen[np.argsort(away, kind="stable")]
+        commands = np.zeros(len(seen), COMMAND_DTYPE)
+        commands["index_count"] = chunks.index_count[seen]
+        commands["instance_count"] = 1
+        commands["first_index"] = chunks.first_index[seen]
+        return commands
+
+    def draw(self, camera: int) -> None:
+        """Draw what `prepare` chose for this camera."""
+        if self._array is not None:
+            self._commands.draw(camera, self._array)

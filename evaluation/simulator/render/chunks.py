@@ -1,0 +1,90 @@
+"""Static triangles, cut into square cells so that each camera draws only those it can see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
+
+CELL_M = 64.0
+
+
+@dataclass(frozen=True)
+class TriangleSoup:
+    """Triangles before cutting: `vertices` (n,) structured with `position` (3,), `triangles` (m, 3);
+    not drawn farther than `reach_m`."""
+
+    vertices: NDArray[np.void]
+    triangles: U32
+    reach_m: float
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Cut triangles: one vertex array, one index array, and k cells as ranges of indices.
+
+    first_index, index_count (k,); lower_m, upper_m (k, 3) world box; reach_m (k,).
+    """
+
+    vertices: NDArray[np.void]
+    indices: U32
+    first_index: U32
+    index_count: U32
+    lower_m: F32
+    upper_m: F32
+    reach_m: F32
+
+
+def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
+    """Cut by the cell of each triangle's centre; soups of one reach share their cells."""
+    parts = [part for soup in soups for part in _cells_of(soup)]
+    parts.sort(key=lambda part: part[0])
+    groups: dict[tuple[float, int, int], list[tuple[NDArray[np.void], U32]]] = {}
+    for key, vertices, triangles in parts:
+        groups.setdefault(key, []).append((vertices, triangles))
+    count = len(groups)
+    first, number = np.zeros(count, np.uint32), np.zeros(count, np.uint32)
+    lower, upper = np.zeros((count, 3), np.float32), np.zeros((count, 3), np.float32)
+    reach = np.array([key[0] for key in groups], np.float32)
+    all_vertices: list[NDArray[np.void]] = [np.zeros(0, dtype)]
+    all_indices: list[U32] = [np.zeros(0, np.uint32)]
+    vertex_base = index_base = 0
+    for row, members in enumerate(groups.values()):
+        first[row] = index_base
+        positions = np.concatenate([vertices["position"] for vertices, _ in members])
+        lower[row], upper[row] = positions.min(axis=0), positions.max(axis=0)
+        for vertices, triangles in members:
+            all_vertices.append(vertices)
+            all_indices.append((triangles + vertex_base).astype(np.uint32).ravel())
+            vertex_base += len(vertices)
+            index_base += triangles.size
+        number[row] = index_base - first[row]
+    return Chunks(
+        np.concatenate(all_vertices), np.concatenate(all_indices), first, number, lower, upper, reach
+    )
+
+
+def _cells_of(
+    soup: TriangleSoup,
+) -> list[tuple[tuple[float, int, int], NDArray[np.void], U32]]:
+    if len(soup.triangles) == 0:
+        return []
+    centres = soup.vertices["position"][soup.triangles].mean(axis=1)
+    cells = np.floor(centres[:, :2] / CELL_M).astype(np.int64)
+    unique, owner = np.unique(cells, axis=0, return_inverse=True)
+    order = np.argsort(owner.ravel(), kind="stable")
+    borders = np.searchsorted(owner.ravel()[order], np.arange(len(unique) + 1))
+    result = []
+    for row, (column, line) in enumerate(unique):
+        members = soup.triangles[order[borders[row] : borders[row + 1]]]
+        used, local = np.unique(members, return_inverse=True)
+        key = (soup.reach_m, int(column), int(line))
+        triangles = local.reshape(-1, 3).astype(np.uint32)
+        result.append((key, soup.vertices[used], triangles))
+    return result

@@ -1,0 +1,166 @@
+"""What one picture needs to know: bodies, lamps, weather and cameras.
+
+Frame: CARLA's world (x forward/east, y right/south, z up, metres, left-handed). Rotations are
+(roll, pitch, yaw) in radians with CARLA's signs: yaw clockwise from above, pitch up, and roll
+clockwise seen from behind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+
+
+class BodyKind(IntEnum):
+    """Shape of a body; `PROP` becomes a cone, a barrier or a box by its extent."""
+
+    CAR = 0
+    VAN = 1
+    TRUCK = 2
+    BUS = 3
+    MOTORCYCLE = 4
+    BICYCLE = 5
+    WALKER = 6
+    PROP = 7
+
+
+class LightFlag:
+    """Bits of `Bodies.light_flags`, the values of carla.VehicleLightState."""
+
+    POSITION = 0x1
+    LOW_BEAM = 0x2
+    HIGH_BEAM = 0x4
+    BRAKE = 0x8
+    RIGHT_BLINKER = 0x10
+    LEFT_BLINKER = 0x20
+    REVERSE = 0x40
+    FOG = 0x80
+    SPECIAL_1 = 0x200
+    SPECIAL_2 = 0x400
+
+
+class LampState(IntEnum):
+    """Active lamp of a traffic light, the values of carla.TrafficLightState."""
+
+    RED = 0
+    YELLOW = 1
+    GREEN = 2
+    OFF = 3
+    UNKNOWN = 4
+
+
+class WeatherLike(Protocol):
+    """The fields of carla.WeatherParameters that are drawn: percentages, degrees and metres."""
+
+    @property
+    def cloudiness(self) -> float: ...
+    @property
+    def precipitation(self) -> float: ...
+    @property
+    def precipitation_deposits(self) -> float: ...
+    @property
+    def sun_azimuth_angle(self) -> float: ...
+    @property
+    def sun_altitude_angle(self) -> float: ...
+    @property
+    def fog_density(self) -> float: ...
+    @property
+    def fog_distance(self) -> float: ...
+    @property
+    def wetness(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class ClearWeather:
+    """A plain day, for pictures where nobody asked for a weather."""
+
+    cloudiness: float = 10.0
+    precipitation: float = 0.0
+    precipitation_deposits: float = 0.0
+    sun_azimuth_angle: float = 40.0
+    sun_altitude_angle: float = 50.0
+    fog_density: float = 0.0
+    fog_distance: float = 0.0
+    wetness: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Everything that moves, one row a body; all arrays share their first dimension n.
+
+    kind (n,) BodyKind; position_world_m (n, 3) of the actor's origin; rotation_rad (n, 3) roll,
+    pitch, yaw; half_extent_m (n, 3) and box_centre_m (n, 3) of the bounding box in the actor's
+    frame; colour_rgb (n, 3) of paint or clothes; light_flags (n,) bits of LightFlag.
+    Raises ValueError where the lengths differ.
+    """
+
+    kind: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
+    position_world_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    rotation_rad: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    half_extent_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    box_centre_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    colour_rgb: U8 = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
+    light_flags: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def __post_init__(self) -> None:
+        count = len(self.kind)
+        expected = {
+            "kind": (count,),
+            "position_world_m": (count, 3),
+            "rotation_rad": (count, 3),
+            "half_extent_m": (count, 3),
+            "box_centre_m": (count, 3),
+            "colour_rgb": (count, 3),
+            "light_flags": (count,),
+        }
+        for name, shape in expected.items():
+            got = np.shape(getattr(self, name))
+            if got != shape:
+                raise ValueError(f"Bodies.{name}: expected shape {shape}, got {got}")
+
+
+@dataclass(frozen=True)
+class RenderFrame:
+    """State of the world at one tick.
+
+    `lamp_states` (n,) holds a LampState for each row of `Scenery.lamp_heads`, or is empty: then
+    no lamp is lit. `time_s` is the simulated time; it drives blinkers and rain only.
+    """
+
+    bodies: Bodies = field(default_factory=Bodies)
+    lamp_states: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
+    weather: WeatherLike = field(default_factory=ClearWeather)
+    time_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """A pinhole camera: pixel (u, v) of a point (x, y, z) in camera axes (x forward, y right, z up)
+    is u = W/2 + f y/x, v = H/2 - f z/x with f = W / (2 tan(fov/2)), fov horizontal in degrees.
+
+    Raises ValueError for a shape, size or field of view that no camera has.
+    """
+
+    world_from_camera: F64
+    width_px: int
+    height_px: int
+    fov_deg: float
+
+    def __post_init__(self) -> None:
+        if np.shape(self.world_from_camera) != (4, 4):
+            shape = np.shape(self.world_from_camera)
+            raise ValueError(f"CameraView.world_from_camera: expected shape (4, 4), got {shape}")
+        if self.width_px < 1 or self.height_px < 1:
+            size = f"{self.width_px} x {self.height_px}"
+            raise ValueError(f"CameraView: expected at least 1 x 1 px, got {size}")
+        if not 0.0 < self.fov_deg < 180.0:
+            raise ValueError(f"CameraView.fov_deg: expected 0 < fov < 180, got {self.fov_deg}")

@@ -1,0 +1,208 @@
+"""Placed models: where each instance stands, which model it shows, and how it is coloured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.simulator.render.frame import Bodies, BodyKind, LightFlag
+from evaluation.simulator.render.library import Library
+from evaluation.simulator.render.palette import CROWNS_RGB
+from evaluation.simulator.render.projection import rotation_matrices
+from evaluation.simulator.town.scenery import Scenery, SignKind
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+
+INSTANCE_DTYPE = np.dtype(
+    [
+        ("rows", np.float32, (3, 4)),
+        ("paint", np.uint8, 4),
+        ("flags", np.uint32),
+    ]
+)
+INSTANCE_FORMAT = "4f4 4f4 4f4 4f1 1u4/i"
+INSTANCE_ATTRIBUTES = ("in_row_x", "in_row_y", "in_row_z", "in_paint", "in_flags")
+
+TREE_DETAIL_M = 55.0
+_WALKER_SLIMNESS = 3.0
+"""Height over width of a person; CARLA's boxes of walkers are narrower than their arms."""
+_BLINK_HZ = 1.5
+
+
+@dataclass(frozen=True)
+class Instances:
+    """n placed models.
+
+    records (n,) INSTANCE_DTYPE as the shader reads them; model (n,), far_model (n,) shown beyond
+    detail_m (n,); centre_m (n, 3), radius_m (n,) of a sphere around each; reach_m (n,) beyond which
+    it is not drawn.
+    """
+
+    records: NDArray[np.void]
+    model: I64
+    far_model: I64
+    detail_m: F32
+    centre_m: F32
+    radius_m: F32
+    reach_m: F32
+
+
+def _place(
+    model: I64, linear: F64, origin: F64, paint: U8, radius: F64, reach_m: float
+) -> Instances:
+    """Instances of world-from-model matrices (n, 3, 3) and origins (n, 3)."""
+    count = len(model)
+    records = np.zeros(count, INSTANCE_DTYPE)
+    records["rows"][:, :, :3] = linear
+    records["rows"][:, :, 3] = origin
+    records["paint"][:, :3] = paint
+    return Instances(
+        records,
+        model,
+        model,
+        np.full(count, np.inf, np.float32),
+        origin.astype(np.float32),
+        radius.astype(np.float32),
+        np.full(count, reach_m, np.float32),
+    )
+
+
+def join(parts: list[Instances]) -> Instances:
+    """One after another."""
+    return Instances(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in Instances.__dataclass_fields__
+        )
+    )
+
+
+def body_instances(bodies: Bodies, time_s: float, library: Library) -> Instances:
+    """Every body's model, stretched to its bounding box."""
+    kind = np.asarray(bodies.kind)
+    half = np.asarray(bodies.half_extent_m, np.float64)
+    position = np.asarray(bodies.position_world_m, np.float64)
+    turn = rotation_matrices(np.asarray(bodies.rotation_rad, np.float64))
+    centre = position + np.einsum("nij,nj->ni", turn, bodies.box_centre_m)
+    slim = np.repeat(half[:, 2:] / _WALKER_SLIMNESS, 2, axis=1)
+    stretch = half.copy()
+    stretch[:, :2] = np.where((kind == BodyKind.WALKER)[:, None], slim, half[:, :2])
+    model = library.body_models(kind, half, position)
+    placed = _place(
+        model,
+        turn * np.maximum(stretch, 1e-3)[:, None, :],
+        centre,
+        bodies.colour_rgb,
+        1.1 * np.linalg.norm(stretch, axis=1),
+        300.0,
+    )
+    placed.records["flags"] = _lit(np.asarray(bodies.light_flags, np.uint32), time_s)
+    return placed
+
+
+def _lit(flags: NDArray[np.uint32], time_s: float) -> NDArray[np.uint32]:
+    """Flags with the blinkers off in the dark half of their period."""
+    blinkers = LightFlag.LEFT_BLINKER | LightFlag.RIGHT_BLINKER
+    dark = (time_s * _BLINK_HZ) % 1.0 >= 0.5
+    kept = ~np.uint32(blinkers) if dark else ~np.uint32(0)
+    # The highest bit stands for "never".
+    return flags & kept & np.uint32(0x7FFFFFFF)
+
+
+def static_instances(scenery: Scenery, library: Library) -> tuple[Instances, slice]:
+    """Lamp housings, trees, poles and signs, and which rows are the housings."""
+    heads = _lamp_housings(scenery, library)
+    parts = [heads, _trees(scenery, library), _poles(scenery, library), _signs(scenery, library)]
+    return join(parts), slice(0, len(heads.model))
+
+
+def _upright(yaw: F64, scale: F64) -> F64:
+    """Matrices (n, 3, 3) that turn by `yaw` (n,) after scaling by `scale` (n, 3)."""
+    rotation = np.zeros((len(yaw), 3))
+    rotation[:, 2] = yaw
+    return rotation_matrices(rotation) * scale[:, None, :]
+
+
+def _lamp_housings(scenery: Scenery, library: Library) -> Instances:
+    heads = scenery.lamp_heads
+    count = len(heads.yaw_rad)
+    return _place(
+        np.full(count, library.ids["lamp_housing"]),
+        _upright(heads.yaw_rad.astype(np.float64), np.ones((count, 3))),
+        heads.location.astype(np.float64),
+        np.full((count, 3), 255, np.uint8),
+        np.full(count, 1.0),
+        240.0,
+    )
+
+
+def _trees(scenery: Scenery, library: Library) -> Instances:
+    trees = scenery.trees
+    seed = trees.seed.astype(np.int64)
+    tall = trees.height_m > 3.6 * trees.radius_m
+    needle = tall | (seed % 5 == 0)
+    model = np.where(needle, library.ids["needle_tree"], library.ids["broad_tree"])
+    scale = np.column_stack([trees.radius_m, trees.radius_m, trees.height_m]).astype(np.float64)
+    crown = np.array(CROWNS_RGB, np.uint8)[(seed // 3) % len(CROWNS_RGB)]
+    yaw = (seed % 628) / 100.0
+    placed = _place(
+        model,
+        _upright(yaw, scale),
+        trees.location.astype(np.float64),
+        crown,
+        np.hypot(trees.height_m, trees.radius_m).astype(np.float64),
+        300.0,
+    )
+    placed.far_model[:] = np.where(needle, library.ids["needle_tree"], library.ids["far_tree"])
+    placed.detail_m[:] = TREE_DETAIL_M
+    return placed
+
+
+def _poles(scenery: Scenery, library: Library) -> Instances:
+    poles = scenery.poles
+    start, along = poles.start.astype(np.float64), (poles.end - poles.start).astype(np.float64)
+    length = np.linalg.norm(along, axis=1, keepdims=True)
+    direction = along / np.maximum(length, 1e-9)
+    steep = np.abs(direction[:, 2:]) > 0.9
+    reference = np.where(steep, np.array([1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0]))
+    across = np.cross(reference, direction)
+    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-9)
+    third = np.cross(direction, across)
+    radius = poles.radius_m.astype(np.float64)[:, None]
+    linear = np.stack([across * radius, third * radius, along], axis=2)
+    placed = _place(
+        np.full(len(radius), library.ids["pole"]),
+        linear,
+        start,
+        np.full((len(radius), 3), 255, np.uint8),
+        0.5 * length[:, 0] + radius[:, 0],
+        150.0,
+    )
+    placed.centre_m[:] = start + 0.5 * along
+    return placed
+
+
+def _signs(scenery: Scenery, library: Library) -> Instances:
+    signs = scenery.sign_faces
+    plain = {SignKind.STOP: library.ids["stop_sign"], SignKind.YIELD: library.ids["yield_sign"]}
+    model = np.array(
+        [
+            plain.get(SignKind(kind), library.speed_limit(int(value)))
+            for kind, value in zip(signs.kind, signs.value, strict=True)
+        ],
+        np.int64,
+    )
+    scale = np.repeat(signs.radius_m.astype(np.float64)[:, None], 3, axis=1)
+    return _place(
+        model,
+        _upright(signs.yaw_rad.astype(np.float64), scale),
+        signs.location.astype(np.float64),
+        np.full((len(model), 3), 255, np.uint8),
+        signs.radius_m.astype(np.float64),
+        120.0,
+    )

@@ -1,0 +1,176 @@
+"""Draws the cameras of a tick: the only class of this package that the simulator needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.simulator.render import shaders
+from evaluation.simulator.render.atlas import AtlasPage, Place, pack, page_sizes
+from evaluation.simulator.render.atmosphere import UNIFORM_FLOATS, Atmosphere
+from evaluation.simulator.render.chunk_pass import ChunkPass
+from evaluation.simulator.render.context import describe_context, open_context
+from evaluation.simulator.render.decal_pass import DecalPass
+from evaluation.simulator.render.facades import FACADE_ATTRIBUTES, FACADE_FORMAT, facade_chunks
+from evaluation.simulator.render.frame import CameraView, RenderFrame
+from evaluation.simulator.render.model_pass import ModelPass
+from evaluation.simulator.render.noise import SIDE_PX, noise_texture
+from evaluation.simulator.render.projection import Viewpoint
+from evaluation.simulator.render.surfaces import (
+    SURFACE_ATTRIBUTES,
+    SURFACE_FORMAT,
+    surface_chunks,
+)
+from evaluation.simulator.town.scenery import Scenery
+
+Picture = NDArray[np.uint8]
+
+_BLOCK_BYTES = 4 * UNIFORM_FLOATS
+_KEPT_LAYOUTS = 4
+"""Camera line-ups whose framebuffers are kept."""
+_BLINDING_RAIN = 0.05
+
+
+class Renderer:
+    """RGB pictures of a town.
+
+    Takes the scenery once; `render` draws any number of cameras. Equal calls return equal bytes on
+    one driver. Not for several threads at a time, but for one after another. Use it as a context
+    manager or call `close`. Raises RendererUnavailable where the machine has no OpenGL.
+    """
+
+    def __init__(self, scenery: Scenery, samples: int = 4) -> None:
+        self._context = open_context()
+        self._samples = min(samples, self._context.max_samples)
+        self._layouts: dict[tuple[tuple[int, int], ...], tuple[list[Place], list[AtlasPage]]] = {}
+        self._open = True
+        with self._context:
+            self._description = describe_context(self._context)
+            self._build(scenery)
+
+    def _build(self, scenery: Scenery) -> None:
+        """Compile the programs and upload the town."""
+        context = self._context
+        noise = context.texture((SIDE_PX, SIDE_PX), 4, noise_texture().tobytes())
+        noise.build_mipmaps()
+        noise.filter = (moderngl.LINEAR_MIPMAP_NEAREST, moderngl.LINEAR)
+        noise.repeat_x = noise.repeat_y = True
+        noise.use(0)
+
+        def program(vertex: str, fragment: str) -> moderngl.Program:
+            return context.program(vertex_shader=vertex, fragment_shader=fragment)
+
+        surface = program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT)
+        facade = program(shaders.FACADE_VERTEX, shaders.FACADE_FRAGMENT)
+        self._surfaces = ChunkPass(
+            context, surface, surface_chunks(scenery.meshes), (SURFACE_FORMAT, SURFACE_ATTRIBUTES)
+        )
+        self._facades = ChunkPass(
+            context, facade, facade_chunks(scenery.buildings), (FACADE_FORMAT, FACADE_ATTRIBUTES)
+        )
+        model = program(shaders.MODEL_VERTEX, shaders.MODEL_FRAGMENT)
+        self._models = ModelPass(context, model, scenery)
+        self._decals = DecalPass(context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT))
+        triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
+        self._sky = context.vertex_array(
+            program(shaders.SKY_VERTEX, shaders.SKY_FRAGMENT), triangle, "in_corner"
+        )
+        self._rain = context.vertex_array(
+            program(shaders.SKY_VERTEX, shaders.RAIN_FRAGMENT), triangle, "in_corner"
+        )
+        self._uniforms = context.buffer(reserve=_BLOCK_BYTES, dynamic=True)
+
+    def describe(self) -> str:
+        """Name the OpenGL driver in use."""
+        return self._description
+
+    def render(self, frame: RenderFrame, cameras: Sequence[CameraView]) -> list[Picture]:
+        """Draw all cameras: (height, width, 4) uint8 arrays, BGRA, top row first, alpha 255.
+
+        The arrays are the caller's own. Raises ValueError for cameras that are too large and for
+        lamp states that do not fit the scenery, RuntimeError after `close`.
+        """
+        if not self._open:
+            raise RuntimeError("Renderer.render called after close()")
+        if not cameras:
+            return []
+        with self._context:
+            places, pages = self._layout(cameras)
+            air = Atmosphere.of(frame.weather)
+            views = [Viewpoint.of(camera) for camera in cameras]
+            self._prepare(frame, air, views)
+            for number, page in enumerate(pages):
+                page.target.use()
+                self._context.clear()
+                for index, place in enumerate(places):
+                    if place.page == number:
+                        self._draw(index, place, air)
+            pixels = [page.read() for page in pages]
+        return [
+            pixels[p.page][p.y_px : p.y_px + p.height_px, p.x_px : p.x_px + p.width_px].copy()
+            for p in places
+        ]
+
+    def _layout(self, cameras: Sequence[CameraView]) -> tuple[list[Place], list[AtlasPage]]:
+        """The atlas for this line-up of cameras, made at its first use."""
+        sizes = tuple((camera.width_px, camera.height_px) for camera in cameras)
+        if sizes not in self._layouts:
+            places = pack(sizes)
+            if len(self._layouts) >= _KEPT_LAYOUTS:
+                for page in self._layouts.pop(next(iter(self._layouts)))[1]:
+                    page.release()
+            pages = [AtlasPage(self._context, s, self._samples) for s in page_sizes(places)]
+            self._layouts[sizes] = places, pages
+        return self._layouts[sizes]
+
+    def _prepare(self, frame: RenderFrame, air: Atmosphere, views: Sequence[Viewpoint]) -> None:
+        """Upload what the cameras need before the first draw, so that no draw waits for a write."""
+        blocks = np.concatenate([air.uniforms(view, frame.time_s) for view in views]).tobytes()
+        if len(blocks) > self._uniforms.size:
+            self._uniforms.release()
+            self._uniforms = self._context.buffer(reserve=len(blocks), dynamic=True)
+        self._uniforms.write(blocks)
+        self._models.prepare(frame, views)
+        self._decals.prepare(frame.bodies, air, views)
+        self._surfaces.prepare(views)
+        self._facades.prepare(views)
+
+    def _draw(self, camera: int, place: Place, air: Atmosphere) -> None:
+        """One camera, near things first: hidden pixels then cost no shading."""
+        context = self._context
+        context.viewport = (place.x_px, place.y_px, place.width_px, place.height_px)
+        self._uniforms.bind_to_uniform_block(0, camera * _BLOCK_BYTES, _BLOCK_BYTES)
+        context.enable_only(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        context.depth_func = "<="
+        self._models.draw(camera)
+        self._facades.draw(camera)
+        context.enable_only(moderngl.DEPTH_TEST)
+        self._surfaces.draw(camera)
+        self._sky.render(moderngl.TRIANGLES)
+        context.enable_only(moderngl.DEPTH_TEST | moderngl.BLEND)
+        context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
+        self._decals.draw(camera)
+        if air.rain > _BLINDING_RAIN:
+            self._rain.render(moderngl.TRIANGLES)
+
+    def close(self) -> None:
+        """Give the context and all its memory back; more calls do nothing."""
+        if self._open:
+            self._open = False
+            self._layouts.clear()
+            self._context.release()
+
+    def __enter__(self) -> Renderer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

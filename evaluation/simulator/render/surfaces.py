@@ -1,0 +1,73 @@
+"""Road, grass, kerbs and markings as vertices that carry their material's look."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.simulator.render.chunks import Chunks, TriangleSoup, cut
+from evaluation.simulator.render.packing import pack_normals
+from evaluation.simulator.render.palette import LOOKS
+from evaluation.simulator.town.scenery import Mesh
+
+F32 = NDArray[np.float32]
+U32 = NDArray[np.uint32]
+
+SURFACE_VERTEX_DTYPE = np.dtype(
+    [
+        ("position", np.float32, 3),
+        ("normal", np.uint8, 4),
+        ("colour", np.uint8, 4),
+        ("traits", np.uint8, 4),
+    ]
+)
+SURFACE_FORMAT = "3f4 4f1 4f1 4f1"
+SURFACE_ATTRIBUTES = ("in_position", "in_normal", "in_colour", "in_traits")
+
+_SHARED_NORMAL_COSINE = 0.8
+"""Faces that bend more than this against their vertices' mean normal get vertices of their own."""
+_LAYERS_PER_UNIT = 16.0
+
+
+def surface_chunks(meshes: Sequence[Mesh]) -> Chunks:
+    """Colour, shade and cut the meshes of a town."""
+    return cut([_soup(mesh) for mesh in meshes], SURFACE_VERTEX_DTYPE)
+
+
+def _soup(mesh: Mesh) -> TriangleSoup:
+    look = LOOKS[mesh.material]
+    positions, triangles, normals = shade(mesh.vertices, mesh.triangles)
+    vertices = np.zeros(len(positions), SURFACE_VERTEX_DTYPE)
+    vertices["position"] = positions
+    vertices["normal"][:, :3] = pack_normals(normals)
+    vertices["colour"][:, :3] = look.colour_rgb
+    traits = np.array([look.grain, look.blades, look.wet, look.layer / _LAYERS_PER_UNIT])
+    vertices["traits"] = np.rint(traits * 255.0)
+    return TriangleSoup(vertices, triangles, look.reach_m)
+
+
+def shade(positions: F32, triangles: U32) -> tuple[F32, U32, F32]:
+    """Give every vertex a unit normal that does not point down; split vertices at sharp bends.
+
+    Takes and returns positions (n, 3) and triangles (m, 3), and returns normals (n, 3).
+    """
+    if len(triangles) == 0:
+        return positions, triangles, np.zeros_like(positions)
+    corners = positions[triangles]
+    faces = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    faces = np.where(faces[:, 2:] < 0.0, -faces, faces)
+    sums = np.zeros((len(positions), 3), np.float64)
+    np.add.at(sums, triangles.ravel(), np.repeat(faces, 3, axis=0))
+    normals, unit_faces = _unit(sums), _unit(faces)
+    bends = np.einsum("mkc,mc->mk", normals[triangles], unit_faces)
+    if bends.min() >= _SHARED_NORMAL_COSINE:
+        return positions, triangles, normals
+    split = np.arange(triangles.size, dtype=np.uint32).reshape(-1, 3)
+    return corners.reshape(-1, 3), split, np.repeat(unit_faces, 3, axis=0)
+
+
+def _unit(vectors: NDArray[np.floating]) -> F32:
+    lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return (vectors / lengths).astype(np.float32)
