@@ -8,8 +8,8 @@ the step is solved implicitly for (forward, right, yaw) velocity:
 
 M is the inertia, h the step, D maps body velocity to contact velocities, K >= 0 holds the secant
 coefficients and f the driving forces. Friction can therefore never add energy, whatever the
-controls or the step. For slow vehicles the lateral coefficients become so stiff that the contacts no longer
-slip sideways: the same equations turn into the kinematic bicycle without any switch.
+controls or the step. For slow vehicles the lateral coefficients become so stiff that the contacts
+no longer slip sideways: the same equations turn into the kinematic bicycle without any switch.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def step_planar(
         contact = (rows @ body[:, :, None])[:, :, 0]
         friction = _friction(contact, chassis, axle, step_s)
         matrix = mass_matrix + columns @ ((step_s * friction)[:, :, None] * rows)
-        body = np.linalg.solve(matrix, (inertia * body + impulse)[:, :, None])[:, :, 0]
+        solved = np.linalg.solve(matrix, (inertia * body + impulse)[:, :, None])
+        body = np.asarray(solved[:, :, 0], dtype=np.float64)
         velocity[:, 0] = cos * body[:, 0] - sin * body[:, 1]
         velocity[:, 1] = sin * body[:, 0] + cos * body[:, 1]
         position += step_s * velocity

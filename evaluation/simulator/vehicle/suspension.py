@@ -57,7 +57,7 @@ def step_suspension(
     Fields used: position_m, velocity_mps, yaw_rad, pitch_rad, roll_rad, pitch_rate_radps,
     roll_rate_radps. Rows whose ground is NaN keep their height and attitude.
     """
-    known: NDArray[np.bool_] = np.isfinite(ground_m).all(axis=1)
+    known = np.asarray(np.isfinite(ground_m).all(axis=1))
     ground = np.where(known[:, None], ground_m, state["position_m"][:, 2:3])
     front, rear = ground[:, :2].mean(axis=1), ground[:, 2:].mean(axis=1)
     wheelbase = axle_m[:, 0] - axle_m[:, 1]
