@@ -1,0 +1,1 @@
+"""The driving agents: what joins sensors, model, planner and the leaderboard."""

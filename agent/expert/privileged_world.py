@@ -1,0 +1,196 @@
+"""What the expert sees: the simulator's own state, read by a client of its own.
+
+Works under our runner, the official evaluator and a real server alike, because it only needs the
+host and port that every leaderboard agent is given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import carla
+import numpy as np
+
+from agent.expert.road_users import NOBODY, RoadUsers
+from planner.frames import wrap_angle_rad
+from planner.records import EgoState
+
+CLIENT_TIMEOUT_S = 20.0
+FRAME_TIMEOUT_S = 5.0
+WORKER_THREADS = 12
+"""More than the cameras that may listen: each busy callback holds one of the client's threads."""
+EGO_ROLE = "hero"
+CAR_KINDS = ("vehicle", "walker", "prop")
+
+
+class PrivilegedWorldError(RuntimeError):
+    """The expert cannot read the simulator: no connection, no ego vehicle, no such frame."""
+
+
+@dataclass(frozen=True)
+class WorldView:
+    """One tick of the world as the expert uses it."""
+
+    frame: int
+    timestamp_s: float
+    ego: EgoState
+    ego_transform: carla.Transform
+    yaw_rate_radps: float
+    others: RoadUsers
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What does not change about an actor."""
+
+    kind: str
+    type_id: str
+    centre: tuple[float, float, float]
+    half_extent: tuple[float, float]
+    half_height: float
+
+
+class PrivilegedWorld:
+    """Reads the world by frames; knows the ego vehicle."""
+
+    def __init__(self, host: str, port: int, radius_m: float = 90.0) -> None:
+        self._client = carla.Client(host, port, WORKER_THREADS)
+        self._client.set_timeout(CLIENT_TIMEOUT_S)
+        self.world: carla.World = self._client.get_world()
+        self.map: carla.Map = self.world.get_map()
+        self._radius_m = radius_m
+        self._bodies: dict[int, _Body | None] = {}
+        self.ego: carla.Vehicle | None = None
+
+    def actors(self, pattern: str) -> list[carla.Actor]:
+        """All live actors whose type matches, such as "traffic.stop"."""
+        return list(self.world.get_actors().filter(pattern))
+
+    def find_ego(self) -> carla.Vehicle:
+        """The vehicle with the role name hero; raises PrivilegedWorldError when there is none."""
+        if self.ego is None:
+            for vehicle in self.world.get_actors().filter("vehicle.*"):
+                if vehicle.attributes.get("role_name") == EGO_ROLE:
+                    self.ego = vehicle
+                    break
+            else:
+                raise PrivilegedWorldError(
+                    f'no vehicle with role_name "{EGO_ROLE}" is in the world; the expert drives '
+                    "the one that the runner spawns under this name"
+                )
+        return self.ego
+
+    def view(self, frame: int) -> WorldView:
+        """State of the world at `frame` or, where that one is gone, the latest."""
+        snapshot = self._wait_for(frame)
+        ego = self.find_ego()
+        own = snapshot.find(ego.id)
+        if own is None:
+            raise PrivilegedWorldError(f"the ego vehicle (id {ego.id}) has left the world")
+        transform = own.get_transform()
+        yaw_rad = wrap_angle_rad(float(np.radians(transform.rotation.yaw)))
+        velocity = own.get_velocity()
+        state = EgoState(
+            position_world_m=np.array([transform.location.x, transform.location.y]),
+            yaw_rad=yaw_rad,
+            speed_mps=float(velocity.x * np.cos(yaw_rad) + velocity.y * np.sin(yaw_rad)),
+        )
+        return WorldView(
+            frame=int(snapshot.frame),
+            timestamp_s=float(snapshot.timestamp.elapsed_seconds),
+            ego=state,
+            ego_transform=transform,
+            yaw_rate_radps=float(np.radians(own.get_angular_velocity().z)),
+            others=self._others(snapshot, ego.id, transform.location),
+        )
+
+    def body_of(self, actor_id: int) -> tuple[str, float, float]:
+        """Type, height of the box centre above the actor's origin, half its height."""
+        body = self._bodies.get(actor_id)
+        return (body.type_id, body.centre[2], body.half_height) if body else ("", 0.0, 0.0)
+
+    def release(self) -> None:
+        """Forget the ego and the connection."""
+        self.ego = None
+        self._bodies.clear()
+
+    def _wait_for(self, frame: int) -> carla.WorldSnapshot:
+        deadline = time.monotonic() + FRAME_TIMEOUT_S
+        while True:
+            snapshot = self.world.get_snapshot()
+            if snapshot.frame >= frame:
+                return snapshot
+            if time.monotonic() > deadline:
+                raise PrivilegedWorldError(
+                    f"frame {frame} has not reached the expert within {FRAME_TIMEOUT_S:.0f} s "
+                    f"(latest: {snapshot.frame}); is the world ticking?"
+                )
+            time.sleep(0.0005)
+
+    def _others(
+        self, snapshot: Iterable[carla.ActorSnapshot], ego_id: int, centre: carla.Location
+    ) -> RoadUsers:
+        rows: list[tuple[float, ...]] = []
+        ids: list[int] = []
+        kinds: list[str] = []
+        for actor in snapshot:
+            body = self._body(actor.id)
+            if body is None or actor.id == ego_id:
+                continue
+            transform = actor.get_transform()
+            place = transform.location
+            if abs(place.x - centre.x) > self._radius_m or abs(place.y - centre.y) > self._radius_m:
+                continue
+            if abs(place.z - centre.z) > 8.0:
+                continue
+            velocity = actor.get_velocity()
+            yaw = float(np.radians(transform.rotation.yaw))
+            cosine, sine = np.cos(yaw), np.sin(yaw)
+            offset_x, offset_y, offset_z = body.centre
+            ids.append(actor.id)
+            kinds.append(body.kind)
+            rows.append(
+                (
+                    place.x + cosine * offset_x - sine * offset_y,
+                    place.y + sine * offset_x + cosine * offset_y,
+                    yaw,
+                    place.z + offset_z,
+                    *body.half_extent,
+                    velocity.x,
+                    velocity.y,
+                    float(np.radians(actor.get_angular_velocity().z)),
+                )
+            )
+        if not rows:
+            return NOBODY
+        table = np.array(rows, dtype=np.float64)
+        return RoadUsers(
+            ids=tuple(ids),
+            kinds=tuple(kinds),
+            centres_world_m=table[:, 0:2],
+            yaws_rad=table[:, 2],
+            heights_m=table[:, 3],
+            half_extents_m=table[:, 4:6],
+            velocities_world_mps=table[:, 6:8],
+            yaw_rates_radps=table[:, 8],
+        )
+
+    def _body(self, actor_id: int) -> _Body | None:
+        """Fixed facts of an actor, asked for once: CARLA 0.9.16 asks the server for a box."""
+        if actor_id not in self._bodies:
+            actor = self.world.get_actor(actor_id)
+            self._bodies[actor_id] = _read_body(actor) if actor is not None else None
+        return self._bodies[actor_id]
+
+
+def _read_body(actor: carla.Actor) -> _Body | None:
+    kind = {"vehicle": "vehicle", "walker": "walker", "static": "prop"}.get(
+        actor.type_id.split(".")[0]
+    )
+    if kind is None:
+        return None
+    box = actor.bounding_box
+    centre = (box.location.x, box.location.y, box.location.z)
+    return _Body(kind, actor.type_id, centre, (box.extent.x, box.extent.y), box.extent.z)

@@ -1,0 +1,110 @@
+"""How fast to drive: comfortable speeds on the path, following, and stopping at a line.
+
+Every law is a pure function from the situation to a speed or an acceleration, so that the tables
+in the tests are the specification. The driver takes the smallest acceleration that any law asks
+for. Following is the intelligent driver model (Treiber, Hennecke, Helbing, Phys. Rev. E 62, 2000).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SpeedSettings:
+    """Comfort and safety figures of the expert."""
+
+    limit_factor: float = 0.85
+    """Share of the posted limit that is driven; the traffic manager's cars drive 0.7 of it."""
+    max_speed_mps: float = 20.0
+    max_acceleration_mps2: float = 2.2
+    comfort_deceleration_mps2: float = 2.2
+    """What following and slowing down for curves plan with."""
+    stop_deceleration_mps2: float = 1.8
+    """Constant deceleration of a planned stop."""
+    max_deceleration_mps2: float = 7.0
+    lateral_acceleration_mps2: float = 1.8
+    min_curve_speed_mps: float = 2.5
+    headway_s: float = 1.3
+    standstill_gap_m: float = 4.0
+    following_exponent: float = 4.0
+    yellow_deceleration_mps2: float = 3.5
+    """A yellow light that would need more than this is driven through."""
+    reaction_s: float = 0.35
+    """Time constant with which a speed error turns into an acceleration."""
+
+
+def curve_speed_mps(curvature_per_m: F64, settings: SpeedSettings) -> F64:
+    """Speed at which the lateral acceleration reaches the settings' limit, for each point."""
+    bend = np.maximum(np.abs(curvature_per_m), 1e-6)
+    speed = np.sqrt(settings.lateral_acceleration_mps2 / bend)
+    limited: F64 = np.clip(speed, settings.min_curve_speed_mps, settings.max_speed_mps)
+    return limited
+
+
+def brake_in_time_mps(speed_mps: F64, spacing_m: float, deceleration_mps2: float) -> F64:
+    """Lower a speed profile so that no point needs more than `deceleration_mps2` before it."""
+    profile = speed_mps.copy()
+    for index in range(len(profile) - 2, -1, -1):
+        reachable = math.sqrt(profile[index + 1] ** 2 + 2.0 * deceleration_mps2 * spacing_m)
+        profile[index] = min(profile[index], reachable)
+    return profile
+
+
+def cruise_acceleration_mps2(
+    speed_mps: float, desired_mps: float, settings: SpeedSettings
+) -> float:
+    """Approach a desired speed: full acceleration far below it, easing off near it."""
+    error_mps = desired_mps - speed_mps
+    return float(
+        np.clip(
+            error_mps / settings.reaction_s / 2.0,
+            -settings.comfort_deceleration_mps2 * 1.4,
+            settings.max_acceleration_mps2,
+        )
+    )
+
+
+def follow_acceleration_mps2(
+    speed_mps: float, gap_m: float, lead_speed_mps: float, settings: SpeedSettings
+) -> float:
+    """Keep the headway to something ahead that moves along the path at `lead_speed_mps`.
+
+    `gap_m` is the free room between the front bumper and it.
+    """
+    closing_mps = speed_mps - max(lead_speed_mps, 0.0)
+    brake = math.sqrt(settings.max_acceleration_mps2 * settings.comfort_deceleration_mps2)
+    wanted_m = settings.standstill_gap_m + max(
+        0.0, speed_mps * settings.headway_s + speed_mps * closing_mps / (2.0 * brake)
+    )
+    ratio = wanted_m / max(gap_m, 0.1)
+    law = settings.max_acceleration_mps2 * (1.0 - ratio**2)
+    return float(np.clip(law, -settings.max_deceleration_mps2, settings.max_acceleration_mps2))
+
+
+def stop_acceleration_mps2(speed_mps: float, distance_m: float, settings: SpeedSettings) -> float:
+    """Come to rest `distance_m` ahead with a constant deceleration, and stay there.
+
+    Far away the law asks for nothing (returns the maximum acceleration).
+    """
+    if distance_m <= 0.3:
+        return -settings.stop_deceleration_mps2 - min(4.0, max(0.0, -distance_m))
+    needed = speed_mps**2 / (2.0 * distance_m)
+    allowed_mps = math.sqrt(2.0 * settings.stop_deceleration_mps2 * distance_m)
+    if needed < 0.85 * settings.stop_deceleration_mps2:
+        room = (allowed_mps - speed_mps) / settings.reaction_s / 2.0
+        return min(room, settings.max_acceleration_mps2)
+    return -min(needed, settings.max_deceleration_mps2)
+
+
+def stops_for_yellow(speed_mps: float, distance_m: float, settings: SpeedSettings) -> bool:
+    """Whether a light that has just left green can still be stopped at without a jerk."""
+    if distance_m <= 0.0:
+        return False
+    return speed_mps**2 / (2.0 * distance_m) <= settings.yellow_deceleration_mps2

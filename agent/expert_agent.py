@@ -1,0 +1,112 @@
+"""Leaderboard entry of the expert: a privileged driver that can record training frames.
+
+The leaderboard puts this folder on `sys.path` and imports this file by its base name.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import carla
+import numpy as np
+
+_ROOT = str(Path(__file__).resolve().parent.parent)
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+from agent.agent_contract import (  # noqa: E402
+    AutonomousAgent,
+    GpsPlan,
+    Track,
+    WorldPlan,
+    plan_arrays,
+)
+from agent.expert.session import ExpertSession  # noqa: E402
+from agent.observation import NO_IMAGES, AgentStep, Observer, ObserverSettings  # noqa: E402
+from agent.rig import camera_specs, load_rig, state_specs  # noqa: E402
+from agent.settings import ExpertSettings, read_expert_settings  # noqa: E402
+from model.config import CameraConfig  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+
+def get_entry_point() -> str:
+    """Name of the class that the leaderboard is to build."""
+    return "ExpertAgent"
+
+
+class ExpertAgent(AutonomousAgent):
+    """Drives by the simulator's own state.
+
+    Attributes:
+        last_step: what the agent did in the last tick, for observers.
+        cameras: the cameras whose pictures `last_step` holds; none unless asked for.
+    """
+
+    def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
+        super().__init__(carla_host, carla_port, debug)
+        self.track = Track.SENSORS
+        self.last_step: AgentStep | None = None
+        self.cameras: tuple[CameraConfig, ...] = ()
+        self._address = (str(carla_host), int(carla_port))
+        self._dense_plan: WorldPlan = []
+        self._settings = ExpertSettings()
+        self._observer: Observer | None = None
+        self._session: ExpertSession | None = None
+
+    def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
+        """Keep the plan before it is thinned: the expert drives along every point of it."""
+        super().set_global_plan(global_plan_gps, global_plan_world_coord)
+        self._dense_plan = list(global_plan_world_coord)
+
+    def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
+        """Read the settings; further arguments of leaderboard forks are ignored."""
+        self._settings = read_expert_settings(path_to_conf_file)
+        if self._settings.cameras:
+            self.cameras = load_rig(self._settings.rig)
+            self._observer = Observer(self.cameras, ObserverSettings(jpeg_quality=0))
+
+    def sensors(self) -> list[dict[str, Any]]:
+        """State sensors only: the expert needs none, but the leaderboard waits for their data."""
+        return [*camera_specs(self.cameras), *state_specs()]
+
+    @property
+    def recording_directory(self) -> Path | None:
+        """Folder of the frames recorded on this route, once the first tick has been driven."""
+        return self._session.recording_directory if self._session is not None else None
+
+    def run_step(self, input_data: Mapping[str, Any], timestamp: float) -> carla.VehicleControl:
+        """Control of one tick."""
+        if self._session is None:
+            self._session = self._start()
+        frame = max((int(entry[0]) for entry in input_data.values()), default=0)
+        images = NO_IMAGES
+        if self._observer is not None:
+            images = self._observer.observe(input_data, timestamp).images
+        self.last_step = self._session.step(frame, images)
+        control = self.last_step.control
+        return carla.VehicleControl(
+            throttle=control.throttle, steer=control.steer, brake=control.brake
+        )
+
+    def destroy(self) -> None:
+        """Release the client and the recording's cameras; may be called again."""
+        session, self._session = self._session, None
+        self.last_step = None
+        if session is not None:
+            session.close()
+
+    def _start(self) -> ExpertSession:
+        thinned = self._global_plan_world_coord
+        if not self._dense_plan or not thinned:
+            raise RuntimeError("run_step before set_global_plan: the expert has no route")
+        points, _, commands = plan_arrays(thinned)
+        positions, yaws, _ = plan_arrays(self._dense_plan)
+        rng = np.random.default_rng(self._settings.seed)
+        return ExpertSession(
+            self._address, (positions, yaws), (points[:, :2], commands), self._settings, rng
+        )

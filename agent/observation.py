@@ -1,0 +1,196 @@
+"""From the leaderboard's `input_data` to one checked observation, and the record of a step.
+
+Sensors fail: a picture may be missing or of another size, a reading may be NaN. Pictures are
+replaced by the last good one for a short while (counted in `warnings`), readings become NaN, which
+the state filter bridges; when it lasts too long the observation says that it is not fit to drive
+by.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.config import CameraConfig
+from planner.frames import yaw_from_compass_rad
+from planner.records import Control, EgoState, Plan, Target
+
+U8 = NDArray[np.uint8]
+
+GNSS_ID, IMU_ID, SPEED_ID = "gnss", "imu", "speed"
+NO_IMAGES: U8 = np.empty((0, 0, 0, 3), dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the sensors said in one tick.
+
+    Attributes:
+        frame: the simulator's frame number.
+        timestamp_s: simulated time.
+        images: (N, H, W, 3) RGB in the order of the checkpoint's cameras.
+        gps_deg: latitude and longitude; NaN where there is no fix.
+        yaw_rad: world yaw from the compass; NaN where there is none.
+        speed_mps: from the speedometer; NaN where there is none.
+        fault: why the observation is not fit to drive by, or "".
+    """
+
+    frame: int
+    timestamp_s: float
+    images: U8
+    gps_deg: tuple[float, float]
+    yaw_rad: float
+    speed_mps: float
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class AgentStep:
+    """One finished tick of an agent, for those who watch: video, timing, debugging.
+
+    Attributes:
+        images: (N, H, W, 3) RGB as the network saw them; N = 0 without cameras.
+        ego: the estimated (or, for the expert, true) state.
+        targets: next target point and the one after it.
+        plan: route and waypoints in the ego frame; None when there was none.
+        stage_ms: what each stage of the tick took.
+        notes: short facts for a picture's text panel.
+    """
+
+    frame: int
+    timestamp_s: float
+    images: U8
+    ego: EgoState
+    targets: tuple[Target, ...]
+    plan: Plan | None
+    control: Control
+    stage_ms: Mapping[str, float] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ObserverSettings:
+    """How pictures are treated and how long a fault is bridged.
+
+    Attributes:
+        jpeg_quality: pictures are encoded and decoded once, because the training pictures were
+            JPEG files; 0 leaves them as they are.
+        max_stale_ticks: ticks for which an old picture may stand in for a missing one.
+        max_blind_ticks: ticks for which position, heading or speed may be missing.
+    """
+
+    jpeg_quality: int = 90
+    max_stale_ticks: int = 10
+    max_blind_ticks: int = 40
+
+
+class Observer:
+    """Turns `input_data` into observations; remembers the last good pictures.
+
+    Attributes:
+        warnings: how often each fault was met.
+    """
+
+    def __init__(
+        self, cameras: Sequence[CameraConfig], settings: ObserverSettings | None = None
+    ) -> None:
+        self.warnings: Counter[str] = Counter()
+        self._cameras = tuple(cameras)
+        self._settings = settings or ObserverSettings()
+        self._images: dict[str, U8] = {}
+        self._missed: Counter[str] = Counter()
+
+    def observe(self, input_data: Mapping[str, Any], timestamp_s: float) -> Observation:
+        """Read all sensors of one tick; never raises for what they contain."""
+        faults: list[str] = []
+        images = [self._image(camera, input_data, faults) for camera in self._cameras]
+        gnss = self._numbers(GNSS_ID, input_data, 2)
+        compass = self._numbers(IMU_ID, input_data, 7)[-1]
+        speed = self._speed(input_data)
+        readings = {"gnss": gnss[0] + gnss[1], "compass": compass, "speed": speed}
+        for name, value in readings.items():
+            self._count(name, math.isfinite(value), self._settings.max_blind_ticks, faults)
+        return Observation(
+            frame=max((_frame_of(entry) for entry in input_data.values()), default=0),
+            timestamp_s=timestamp_s,
+            images=np.stack(images) if images else NO_IMAGES,
+            gps_deg=(gnss[0], gnss[1]),
+            yaw_rad=yaw_from_compass_rad(compass),
+            speed_mps=speed,
+            fault="; ".join(faults),
+        )
+
+    def _image(self, camera: CameraConfig, input_data: Mapping[str, Any], faults: list[str]) -> U8:
+        picture = _picture(input_data.get(camera.name), camera)
+        limit = self._settings.max_stale_ticks
+        self._count(camera.name, picture is not None, limit, faults)
+        if picture is not None:
+            self._images[camera.name] = self._as_jpeg(picture)
+        elif camera.name not in self._images:
+            faults.append(f"{camera.name}: no picture yet")
+            return np.zeros((camera.height_px, camera.width_px, 3), dtype=np.uint8)
+        return self._images[camera.name]
+
+    def _count(self, name: str, good: bool, limit: int, faults: list[str]) -> None:
+        if good:
+            self._missed[name] = 0
+            return
+        self.warnings[f"{name} missing or unusable"] += 1
+        self._missed[name] += 1
+        if self._missed[name] > limit:
+            faults.append(f"{name}: missing for {self._missed[name]} ticks")
+
+    def _as_jpeg(self, picture: U8) -> U8:
+        """RGB in, RGB out, once through JPEG."""
+        if self._settings.jpeg_quality <= 0:
+            return picture
+        quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality]
+        done, data = cv2.imencode(".jpg", picture[:, :, ::-1], quality)
+        if not done:
+            self.warnings["jpeg encoding failed"] += 1
+            return picture
+        decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+        return np.ascontiguousarray(decoded[:, :, ::-1])
+
+    @staticmethod
+    def _numbers(name: str, input_data: Mapping[str, Any], count: int) -> list[float]:
+        """The first `count` numbers of a reading; all NaN when they are not there."""
+        try:
+            values = np.asarray(input_data[name][1], dtype=np.float64).ravel()
+        except (KeyError, IndexError, TypeError, ValueError):
+            return [math.nan] * count
+        return [float(v) for v in values[:count]] if len(values) >= count else [math.nan] * count
+
+    @staticmethod
+    def _speed(input_data: Mapping[str, Any]) -> float:
+        try:
+            speed = float(input_data[SPEED_ID][1]["speed"])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return math.nan
+        return speed if math.isfinite(speed) else math.nan
+
+
+def _frame_of(entry: Any) -> int:
+    try:
+        return int(entry[0])
+    except (IndexError, TypeError, ValueError):
+        return 0
+
+
+def _picture(entry: Any, camera: CameraConfig) -> U8 | None:
+    """RGB copy of a BGRA (or BGR) picture; None when it is not one of this camera's size."""
+    try:
+        data = np.asarray(entry[1])
+    except (IndexError, TypeError, ValueError):
+        return None
+    size = (camera.height_px, camera.width_px)
+    if data.dtype != np.uint8 or data.ndim != 3 or data.shape[:2] != size or data.shape[2] < 3:
+        return None
+    return np.ascontiguousarray(data[:, :, 2::-1])

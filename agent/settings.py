@@ -1,0 +1,236 @@
+"""The agent-config string: a checkpoint's path, `key=value` pairs, or a file of them.
+
+    model/checkpoints/nano                     a checkpoint directory
+    device=cpu,jpeg_quality=0                  settings by name, separated by commas
+    my_agent.yaml                              the same as a YAML or JSON file
+    device=cpu+route_42                        Bench2Drive appends "+" and a name for the results
+
+Bench2Drive's evaluator appends once more for each further route of a run, so the name is what
+follows the last "+" and the configuration what precedes the first one (or the longest part that
+exists as a path, for paths with a "+" in them).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from agent.observation import ObserverSettings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DEFAULT_CHECKPOINT = REPOSITORY / "model" / "checkpoints" / "nano"
+FILE_SUFFIXES = (".yaml", ".yml", ".json")
+CONFIG_FILE = "config.json"
+
+
+class SettingsError(ValueError):
+    """An agent-config string that cannot be read; the message names the key or file."""
+
+
+@dataclass(frozen=True)
+class AgentSettings:
+    """Settings of the learned agent.
+
+    Attributes:
+        checkpoint: directory with config.json and model.safetensors.
+        device: cpu, cuda, cuda:1 or auto.
+        jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
+        max_stale_ticks: see `ObserverSettings`.
+        max_blind_ticks: see `ObserverSettings`.
+        start_brake_ticks: how long the car is held after it has been spawned.
+        record: folder for a debug session (video and steps.jsonl); none when empty.
+        record_every: every how many ticks the session gets a picture.
+        blackout: drive on black pictures, as a control experiment.
+        save_name: Bench2Drive's name of the run; the debug session is filed under it.
+    """
+
+    checkpoint: Path = DEFAULT_CHECKPOINT
+    device: str = "auto"
+    jpeg_quality: int = ObserverSettings.jpeg_quality
+    max_stale_ticks: int = ObserverSettings.max_stale_ticks
+    max_blind_ticks: int = ObserverSettings.max_blind_ticks
+    start_brake_ticks: int = 40
+    record: str = ""
+    record_every: int = 2
+    blackout: bool = False
+    save_name: str = ""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.jpeg_quality <= 100, "jpeg_quality", "0 to 100", self.jpeg_quality)
+        _require(self.record_every >= 1, "record_every", "1 or more", self.record_every)
+        for name in ("max_stale_ticks", "max_blind_ticks", "start_brake_ticks"):
+            value = getattr(self, name)
+            _require(value >= 0, name, "0 or more", value)
+
+    @property
+    def observer(self) -> ObserverSettings:
+        """The part that concerns the sensors."""
+        return ObserverSettings(self.jpeg_quality, self.max_stale_ticks, self.max_blind_ticks)
+
+
+@dataclass(frozen=True)
+class ExpertSettings:
+    """Settings of the privileged driver and data collector.
+
+    Attributes:
+        record: root of a dataset to record into; none when empty.
+        split: training or validation (a folder of the dataset).
+        group: folder below the split.
+        scenario: folder below the group.
+        town: name for the route's folder; the map's own when empty.
+        route: name of the route in its folder; save_name or "0" when empty.
+        rig: preset (nano, base) or rig.json whose cameras are recorded.
+        interval_s: time between two recorded frames.
+        shift_m: largest sideways shift of the augmented cameras.
+        turn_deg: largest turn of the augmented cameras.
+        jpeg_quality: of the recorded pictures.
+        cameras: also mount the rig as the agent's own sensors, for a video of the drive.
+        perturb: mean number of steering disturbances per minute; the labels do not show them.
+        target_noise_m: standard deviation of the position from which target points are computed.
+        limit_factor: share of the speed limit that is driven.
+        seed: of shifts, disturbances and noise.
+        save_name: Bench2Drive's name of the run.
+    """
+
+    record: str = ""
+    split: str = "training"
+    group: str = "routes"
+    scenario: str = "lane_following"
+    town: str = ""
+    route: str = ""
+    rig: str = "nano"
+    interval_s: float = 0.25
+    shift_m: float = 1.0
+    turn_deg: float = 10.0
+    jpeg_quality: int = 90
+    cameras: bool = False
+    perturb: float = 0.0
+    target_noise_m: float = 0.0
+    limit_factor: float = 0.85
+    seed: int = 0
+    save_name: str = ""
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100", self.jpeg_quality)
+        _require(self.interval_s > 0.0, "interval_s", "more than 0", self.interval_s)
+        _require(0.1 <= self.limit_factor <= 1.0, "limit_factor", "0.1 to 1", self.limit_factor)
+        for name in ("shift_m", "turn_deg", "perturb", "target_noise_m"):
+            value = getattr(self, name)
+            _require(value >= 0.0, name, "0 or more", value)
+
+
+@dataclass(frozen=True)
+class ConfigText:
+    """The parts of an agent-config string."""
+
+    config: str
+    save_name: str = field(default="")
+
+
+Settings = TypeVar("Settings", AgentSettings, ExpertSettings)
+
+
+def split_save_name(text: str) -> ConfigText:
+    """Separate Bench2Drive's save name from the configuration."""
+    parts = text.split("+")
+    if len(parts) == 1 or Path(text).exists():
+        return ConfigText(text)
+    for count in range(len(parts) - 1, 0, -1):
+        config = "+".join(parts[:count])
+        if config and Path(config).exists():
+            return ConfigText(config, parts[-1])
+    return ConfigText(parts[0], parts[-1])
+
+
+def read_agent_settings(text: str | None) -> AgentSettings:
+    """Settings of the learned agent from its config string; "" or None means the defaults."""
+    config = split_save_name((text or "").strip())
+    path = Path(config.config)
+    if config.config and "=" not in config.config and path.suffix not in FILE_SUFFIXES:
+        if not path.is_dir():
+            raise SettingsError(
+                f"agent config {config.config!r}: expected a checkpoint directory, key=value pairs "
+                f"or a file ending in {', '.join(FILE_SUFFIXES)}; there is no such directory"
+            )
+        return AgentSettings(checkpoint=path, save_name=config.save_name)
+    return _build(AgentSettings, config)
+
+
+def read_expert_settings(text: str | None) -> ExpertSettings:
+    """Settings of the expert from its config string; "" or None means the defaults."""
+    return _build(ExpertSettings, split_save_name((text or "").strip()))
+
+
+def _build(kind: type[Settings], config: ConfigText) -> Settings:
+    values: dict[str, Any] = {"save_name": config.save_name}
+    if Path(config.config).suffix in FILE_SUFFIXES and "=" not in config.config:
+        values.update(_read_file(Path(config.config)))
+    elif config.config:
+        values.update(_read_pairs(config.config))
+    hints = get_type_hints(kind)
+    known = {field_.name for field_ in dataclasses.fields(kind)}
+    for key in values:
+        if key not in known:
+            raise SettingsError(
+                f"agent config: unknown key {key!r}; known: {', '.join(sorted(known))}"
+            )
+    return kind(**{key: _convert(key, value, hints[key]) for key, value in values.items()})
+
+
+def _read_pairs(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for item in text.split(","):
+        key, equals, value = item.partition("=")
+        if not equals or not key.strip():
+            raise SettingsError(f"agent config: expected key=value, got {item!r}")
+        if key.strip() in pairs:
+            raise SettingsError(f"agent config: the key {key.strip()!r} is given twice")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    """A mapping from a YAML file; JSON is read by the same parser, which it is a part of."""
+    import yaml  # type: ignore[import-untyped]  # only needed for files
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"agent config {path}: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(
+            f"agent config {path}: expected a mapping of settings, got {type(content).__name__}"
+        )
+    return {str(key): value for key, value in content.items()}
+
+
+def _convert(key: str, value: Any, kind: Any) -> Any:
+    """A text or YAML value as the type of its field."""
+    try:
+        if kind is bool:
+            return _to_bool(value)
+        if kind in (int, float) and isinstance(value, bool):
+            raise ValueError(value)
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(
+            f"agent config: {key}: expected {kind.__name__}, got {value!r}"
+        ) from error
+
+
+def _to_bool(value: Any) -> bool:
+    text = str(value).lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ValueError(value)
+
+
+def _require(condition: bool, key: str, expected: str, got: Any) -> None:
+    if not condition:
+        raise SettingsError(f"agent config: {key}: expected {expected}, got {got!r}")
