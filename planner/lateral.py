@@ -65,7 +65,10 @@ def point_along_route(route_ego_m: FloatArray, distance_m: float) -> FloatArray:
     if len(points) == 1:
         return np.zeros(2)
     along_m = np.concatenate([[0.0], np.cumsum(steps_m)])
-    curve = PchipInterpolator(along_m, points, axis=0)
+    # Next to a vanishing slope the harmonic mean of slopes overflows to infinity; its reciprocal,
+    # which is what is used, is then rightly zero.
+    with np.errstate(over="ignore"):
+        curve = PchipInterpolator(along_m, points, axis=0)
     return np.asarray(curve(min(distance_m, along_m[-1])), dtype=np.float64)
 
 

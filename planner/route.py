@@ -264,7 +264,10 @@ class RoutePlanner:
         return 1 if self._is_missed(position_m, yaw_rad, distance_m) else 0
 
     def _is_missed(self, position_m: FloatArray, yaw_rad: float, distance_m: float) -> bool:
-        leg_m = self._points_m[self._next + 1] - self._points_m[self._next]
+        # The leaderboard's plans repeat points where two parts of a route meet.
+        distinct = int(np.searchsorted(self._s_m, self._s_m[self._next] + 1e-3, side="right"))
+        following = min(distinct, len(self._points_m) - 1)
+        leg_m = self._points_m[following] - self._points_m[self._next]
         beyond = float((position_m - self._points_m[self._next]) @ leg_m) > 0.0
         near = distance_m <= self._settings.miss_distance_m
         return near and beyond and self._agrees(leg_m, yaw_rad)

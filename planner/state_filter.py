@@ -56,7 +56,7 @@ class StateFilterSettings:
     position_drift_per_m: float = 0.01
     yaw_drift_rad: float = 0.02
     speed_drift_mps: float = 2.0
-    slip_drift_rad: float = 0.4
+    slip_drift_rad: float = 0.15
     slip_memory_s: float = 1.0
     gate_sigma: float = 6.0
     gate_limit: int = 10
@@ -192,7 +192,7 @@ class StateFilter:
         )
 
     def _first_variance(self) -> FloatArray:
-        return np.append(self._noise_variance(), (self._settings.slip_drift_rad / 10.0) ** 2)
+        return np.append(self._noise_variance(), self._settings.slip_drift_rad**2 * 0.1)
 
     def _estimate(self) -> EgoState:
         position = self._mean[[_X, _Y]].copy()
