@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import radians
-
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.bodies import BODY_FIELDS, BodyTable
 from evaluation.simulator.codec import Transform, Vector3D, VehicleControl
 from evaluation.simulator.vehicle.drivetrain import (
     Powertrain,
@@ -28,98 +26,49 @@ from evaluation.simulator.vehicle.suspension import (
     wheel_ground_m,
 )
 
-STATE = np.dtype(
-    [
-        ("actor_id", np.int64),
-        ("position_m", np.float64, (3,)),
-        ("velocity_mps", np.float64, (3,)),
-        ("velocity_before_mps", np.float64, (3,)),
-        ("yaw_rad", np.float64),
-        ("pitch_rad", np.float64),
-        ("roll_rad", np.float64),
-        ("yaw_rate_radps", np.float64),
-        ("pitch_rate_radps", np.float64),
-        ("roll_rate_radps", np.float64),
-        ("wanted_throttle", np.float64),
-        ("wanted_brake", np.float64),
-        ("wanted_steer", np.float64),
-        ("throttle", np.float64),
-        ("brake", np.float64),
-        ("steer", np.float64),
-        ("hand_brake", np.bool_),
-        ("reverse", np.bool_),
-        ("manual_gear_shift", np.bool_),
-        ("wanted_gear", np.int64),
-        ("gear", np.int64),
-        ("shift_left_s", np.float64),
-        ("wheel_angle_rad", np.float64),
-        ("ground_gap_m", np.float64),
-        ("settled", np.bool_),
-        ("physics", np.bool_),
-        ("gravity", np.bool_),
-        ("collides", np.bool_),
-        ("constant_velocity", np.bool_),
-        ("constant_velocity_mps", np.float64, (3,)),
-        ("mass_kg", np.float64),
-        ("yaw_inertia_kgm2", np.float64),
-        ("half_extent_m", np.float64, (3,)),
-    ]
+VEHICLE_FIELDS = (
+    ("wanted_throttle", np.float64),
+    ("wanted_brake", np.float64),
+    ("wanted_steer", np.float64),
+    ("throttle", np.float64),
+    ("brake", np.float64),
+    ("steer", np.float64),
+    ("hand_brake", np.bool_),
+    ("reverse", np.bool_),
+    ("manual_gear_shift", np.bool_),
+    ("wanted_gear", np.int64),
+    ("gear", np.int64),
+    ("shift_left_s", np.float64),
+    ("wheel_angle_rad", np.float64),
+    ("ground_gap_m", np.float64),
+    ("constant_velocity", np.bool_),
+    ("constant_velocity_mps", np.float64, (3,)),
 )
+"""What a vehicle has beside the fields of every body: what its driver asks for and gets."""
 
 
-class VehicleFleet:
-    """Vehicles by actor id; every read-out is an array whose rows follow `actor_ids`.
+class VehicleFleet(BodyTable):
+    """All vehicles of a world; velocities are those of the actors' origins."""
 
-    Frame: CARLA's world (x forward, y right, z up; yaw clockwise). Velocities are those of the
-    actor's origin. Removing a vehicle moves the rows after it up.
-    """
+    dtype = np.dtype([*BODY_FIELDS, *VEHICLE_FIELDS])
 
     def __init__(self) -> None:
-        self.state = np.zeros(0, dtype=STATE)
-        self._rows: dict[int, int] = {}
+        super().__init__()
         self._specs: list[VehicleSpec] = []
         self._powertrain: Powertrain | None = None
         self._chassis: Chassis | None = None
-        self._last_step_s = 1.0
-
-    # Membership
-
-    def __len__(self) -> int:
-        return len(self._specs)
-
-    def __contains__(self, actor_id: object) -> bool:
-        return actor_id in self._rows
-
-    @property
-    def actor_ids(self) -> NDArray[np.int64]:
-        """The actor of each row, (n,)."""
-        ids: NDArray[np.int64] = self.state["actor_id"]
-        return ids
-
-    def row(self, actor_id: int) -> int:
-        """Return the row of a vehicle; `KeyError` if it is not in the fleet."""
-        return self._rows[actor_id]
 
     def add(self, actor_id: int, spec: VehicleSpec, transform: Transform) -> None:
         """Put a vehicle at rest at `transform`; a second one of the same id is a `ValueError`."""
-        if actor_id in self._rows:
-            raise ValueError(f"vehicle {actor_id}: already in the fleet; remove it first")
-        self.state = np.append(self.state, np.zeros(1, dtype=STATE))
-        self._rows[actor_id] = len(self._specs)
+        row = self._insert(actor_id, transform)
+        self.state["gear"][row] = 1
         self._specs.append(spec)
-        entry = self.state[-1:]
-        entry["actor_id"] = actor_id
-        entry["physics"] = entry["gravity"] = entry["collides"] = True
-        entry["gear"] = 1
-        self._take_spec(len(self._specs) - 1)
-        self.teleport(actor_id, transform)
+        self._take_spec(row)
 
     def remove(self, actor_id: int) -> None:
-        """Take a vehicle out; `KeyError` if it is not in the fleet."""
-        row = self._rows.pop(actor_id)
-        self.state = np.delete(self.state, row)
-        del self._specs[row]
-        self._rows = {int(key): index for index, key in enumerate(self.state["actor_id"])}
+        """Take a vehicle out."""
+        del self._specs[self._rows[actor_id]]
+        super().remove(actor_id)
         self._forget_tables()
 
     def spec(self, actor_id: int) -> VehicleSpec:
@@ -137,6 +86,7 @@ class VehicleFleet:
         self.state["mass_kg"][row] = spec.mass_kg
         self.state["yaw_inertia_kgm2"][row] = spec.yaw_inertia_kgm2
         self.state["half_extent_m"][row] = spec.half_extent_m
+        self.state["centre_z_m"][row] = spec.half_extent_m[2]
         self._forget_tables()
 
     def _forget_tables(self) -> None:
@@ -156,65 +106,11 @@ class VehicleFleet:
         entry["manual_gear_shift"] = control.manual_gear_shift
         entry["wanted_gear"] = min(max(control.gear, -1), 32)
 
-    def teleport(self, actor_id: int, transform: Transform) -> None:
-        """Set the pose; the velocity stays, as with CARLA's set_transform."""
-        entry = self.state[self._rows[actor_id]]
-        entry["position_m"] = transform.location
-        entry["yaw_rad"] = radians((transform.rotation.yaw + 180.0) % 360.0 - 180.0)
-        entry["pitch_rad"] = radians(transform.rotation.pitch)
-        entry["roll_rad"] = radians(transform.rotation.roll)
-        entry["pitch_rate_radps"] = entry["roll_rate_radps"] = 0.0
-        entry["settled"] = False
-
-    def set_velocity(self, actor_id: int, velocity_world_mps: Vector3D) -> None:
-        """Set the velocity once; from then on physics change it again."""
-        entry = self.state[self._rows[actor_id]]
-        if entry["physics"]:
-            entry["velocity_mps"] = velocity_world_mps
-            entry["settled"] = False
-
-    def set_angular_velocity(self, actor_id: int, angular_world_degps: Vector3D) -> None:
-        """Set the yaw rate once (the other two axes belong to the suspension)."""
-        entry = self.state[self._rows[actor_id]]
-        if entry["physics"]:
-            entry["yaw_rate_radps"] = radians(angular_world_degps.z)
-
     def set_constant_velocity(self, actor_id: int, velocity_body_mps: Vector3D | None) -> None:
         """Hold this velocity in the body frame until told None; steering still turns the body."""
         entry = self.state[self._rows[actor_id]]
         entry["constant_velocity"] = velocity_body_mps is not None
         entry["constant_velocity_mps"] = velocity_body_mps or Vector3D()
-
-    def set_simulate_physics(self, actor_id: int, enabled: bool) -> None:
-        """Switch physics; off, the body rests where it is and moves only by `teleport`."""
-        entry = self.state[self._rows[actor_id]]
-        entry["physics"] = enabled
-        entry["settled"] = False
-        if not enabled:
-            for field in ("velocity_mps", "yaw_rate_radps", "pitch_rate_radps", "roll_rate_radps"):
-                entry[field] = 0.0
-
-    def set_gravity(self, actor_id: int, enabled: bool) -> None:
-        """Switch gravity; off, the body keeps its height."""
-        self.state["gravity"][self._rows[actor_id]] = enabled
-        self.state["settled"][self._rows[actor_id]] = False
-
-    def set_collisions(self, actor_id: int, enabled: bool) -> None:
-        """Switch whether others can touch the vehicle."""
-        self.state["collides"][self._rows[actor_id]] = enabled
-
-    def add_impulse(self, actor_id: int, impulse_world_ns: Vector3D) -> None:
-        """Change the velocity by a push at the centre (N s)."""
-        entry = self.state[self._rows[actor_id]]
-        if entry["physics"]:
-            entry["velocity_mps"] += np.asarray(impulse_world_ns) / entry["mass_kg"]
-            entry["settled"] = False
-
-    def add_angular_impulse(self, actor_id: int, impulse_world_nms: Vector3D) -> None:
-        """Change the yaw rate by a twist about the vertical (N m s)."""
-        entry = self.state[self._rows[actor_id]]
-        if entry["physics"]:
-            entry["yaw_rate_radps"] += impulse_world_nms.z / entry["yaw_inertia_kgm2"]
 
     # Step
 
@@ -320,48 +216,10 @@ class VehicleFleet:
 
     # Read-outs
 
-    def transforms(self) -> Floats:
-        """Poses (n, 6): x, y, z in metres, pitch, yaw, roll in degrees."""
-        state = self.state
-        poses = np.empty((len(state), 6))
-        poses[:, :3] = state["position_m"]
-        poses[:, 3] = np.degrees(state["pitch_rad"])
-        poses[:, 4] = np.degrees(state["yaw_rad"])
-        poses[:, 5] = np.degrees(state["roll_rad"])
-        return poses
-
-    def velocities_mps(self) -> Floats:
-        """World velocities (n, 3)."""
-        velocity: Floats = self.state["velocity_mps"]
-        return velocity
-
-    def accelerations_mps2(self) -> Floats:
-        """World accelerations (n, 3): velocity change since the start of the last step over it."""
-        change: Floats = self.state["velocity_mps"] - self.state["velocity_before_mps"]
-        return change / self._last_step_s
-
-    def angular_velocities_radps(self) -> Floats:
-        """World angular velocities (n, 3) with Unreal's signs.
-
-        Positive are: yaw to the right (about z), nose down (about the body's y), right side up
-        (about its x).
-        """
-        state = self.state
-        cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
-        about_x, about_y = -state["roll_rate_radps"], -state["pitch_rate_radps"]
-        return np.stack(
-            (cos * about_x - sin * about_y, sin * about_x + cos * about_y, state["yaw_rate_radps"]),
-            axis=1,
-        )
-
     def gears(self) -> NDArray[np.int64]:
         """Engaged gears (n,): -1 reverse, 0 neutral."""
         gears: NDArray[np.int64] = self.state["gear"]
         return gears
-
-    def specs(self) -> Sequence[VehicleSpec]:
-        """What each row is made of."""
-        return tuple(self._specs)
 
 
 def _clipped(value: float, low: float) -> float:

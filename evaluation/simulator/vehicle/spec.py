@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import radians
 
+from evaluation.simulator.bodies import box_inertia_kgm2
+
 KMH_PER_MPS = 3.6
 GRAVITY_MPS2 = 9.81
 AIR_DENSITY_KGPM3 = 1.2
@@ -83,9 +85,8 @@ class VehicleSpec:
 
     @property
     def yaw_inertia_kgm2(self) -> float:
-        """Moment of inertia about the vertical of a box of even density."""
-        length_m, width_m = 2.0 * self.half_extent_m[0], 2.0 * self.half_extent_m[1]
-        return self.mass_kg * (length_m**2 + width_m**2) / 12.0
+        """Moment of inertia about the vertical."""
+        return box_inertia_kgm2(self.mass_kg, self.half_extent_m)
 
     @property
     def drag_area_m2(self) -> float:
