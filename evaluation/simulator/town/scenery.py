@@ -65,9 +65,8 @@ class SignKind(IntEnum):
 class Mesh:
     """Triangles of one material: vertices (n, 3) world m, triangles (m, 3) vertex indices.
 
-    Seen from above every triangle winds counter-clockwise in (x, -y), that is: with z up and y
-    flipped to a right-handed frame its normal points up; vertical faces (kerbs, walls) are
-    meant to be seen from both sides.
+    Level triangles (a, b, c) are wound so that cross(b - a, c - a) has a positive z in these
+    coordinates; upright faces (kerbs, walls) are meant to be seen from both sides.
     """
 
     material: Material

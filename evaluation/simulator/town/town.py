@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
+import re
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.codec import BoundingBox, Transform, Vector3D
+from evaluation.simulator.codec import Rotation, Transform, Vector3D
+from evaluation.simulator.town.buildings import build_surroundings
+from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
 from evaluation.simulator.town.ground import Ground
-from evaluation.simulator.town.scenery import Scenery
+from evaluation.simulator.town.markings import (
+    add_arrows,
+    add_crosswalks,
+    add_lane_markings,
+    add_stop_lines,
+)
+from evaluation.simulator.town.meshing import MeshBuilder
+from evaluation.simulator.town.records import TrafficLightSpec, TrafficSignSpec
+from evaluation.simulator.town.scenery import Poles, Scenery
+from evaluation.simulator.town.signals import find_signals
+from evaluation.simulator.town.surfaces import Areas, build_surfaces
+from evaluation.simulator.town.survey import EmptyMapError, Survey, survey_map
+
+__all__ = ["Town", "TownError", "TrafficLightSpec", "TrafficSignSpec", "load_town"]
 
 F64 = NDArray[np.float64]
 
-
-@dataclass(frozen=True)
-class TrafficLightSpec:
-    """One traffic light: one approach of one junction.
-
-    `transform` is the foot of its pole; the actor's x axis points across the approach, to the
-    right of the driver. `trigger_box` lies in the actor's frame (x across) over the approach
-    lanes just before the stop line. Lights of one junction with the same `group` show the same
-    colour; the groups of a junction, 0..n-1, take turns. `lamp_locations` and `facing_yaw_rad`
-    are the heads that the waiting driver looks at.
-    """
-
-    sign_id: str
-    transform: Transform
-    trigger_box: BoundingBox
-    junction_id: int
-    group: int
-    lamp_locations: tuple[Vector3D, ...]
-    facing_yaw_rad: float
+_SPAWN_SPACING_M = 20.0
+_SPAWN_CLEAR_M = 8.0
+_SPAWN_ABOVE_M = 0.5
 
 
-@dataclass(frozen=True)
-class TrafficSignSpec:
-    """`type_id`: traffic.stop, traffic.yield or traffic.speed_limit.NN (km/h in the name)."""
-
-    sign_id: str
-    type_id: str
-    transform: Transform
-    trigger_box: BoundingBox
+class TownError(ValueError):
+    """A town cannot be loaded; the message names the specification or file and the reason."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,7 @@ class Town:
     traffic_signs: tuple[TrafficSignSpec, ...]
     scenery: Scenery
     ground: Ground
+    areas: Areas
     road_speed_limits_mps: Mapping[int, float] = field(default_factory=dict)
     default_speed_limit_mps: float = 30.0 / 3.6
 
@@ -68,3 +65,103 @@ class Town:
     def speed_limit_mps(self, road_id: int) -> float:
         """Limit of an OpenDRIVE road, or the town's default where the map states none."""
         return self.road_speed_limits_mps.get(road_id, self.default_speed_limit_mps)
+
+
+def load_town(spec: str, seed: int) -> Town:
+    """Load a town: `demo`, `generated:<seed>` or the path of an OpenDRIVE file.
+
+    Args:
+        spec: what to load.
+        seed: picks buildings and trees along the streets of a file; the two generated kinds
+            draw theirs from their own seed, so that a name always means the same town.
+
+    Raises:
+        TownError: unknown specification, missing or unreadable file, or a map without lanes.
+    """
+    if spec == "demo":
+        return _assemble("Demo", generate_opendrive("Demo", DEMO_SEED), DEMO_SEED, spec)
+    generated = re.fullmatch(r"generated:(\d+)", spec)
+    if generated is not None:
+        number = int(generated.group(1))
+        name = f"Generated{number}"
+        return _assemble(name, generate_opendrive(name, number), number, spec)
+    if spec.startswith("generated"):
+        raise TownError(f"town {spec!r}: expected generated:<seed> with a whole number >= 0")
+    path = Path(spec)
+    if not path.is_file():
+        raise TownError(
+            f"town {spec!r}: no such file; give demo, generated:<seed> or the path of an .xodr file"
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TownError(f"town file {spec}: cannot be read as text ({error})") from error
+    return _assemble(path.stem, text, seed, spec)
+
+
+def _assemble(name: str, opendrive: str, seed: int, source: str) -> Town:
+    try:
+        root = ElementTree.fromstring(opendrive.encode())
+    except ElementTree.ParseError as error:
+        raise TownError(f"town file {source}: not valid XML ({error})") from error
+    if root.tag != "OpenDRIVE":
+        raise TownError(f"town file {source}: expected an <OpenDRIVE> document, got <{root.tag}>")
+    if root.find("road") is None:
+        raise TownError(f"town file {source}: has no <road>")
+    carla_map = carla.Map(name, opendrive)
+    try:
+        survey = survey_map(carla_map, root)
+    except EmptyMapError as error:
+        raise TownError(f"town file {source}: carla.Map finds {error} in it") from error
+    builder = MeshBuilder()
+    areas, ground = build_surfaces(survey, builder)
+    signals = find_signals(carla_map, survey, areas, ground)
+    add_lane_markings(survey, builder)
+    add_stop_lines(signals.stop_lines, builder)
+    add_crosswalks(carla_map, ground, builder)
+    add_arrows(carla_map, signals.stop_lines, builder)
+    buildings, trees = build_surroundings(survey, areas, signals.bars, np.random.default_rng(seed))
+    bars = signals.bars
+    scenery = Scenery(
+        meshes=builder.build(),
+        buildings=buildings,
+        trees=trees,
+        poles=Poles(
+            np.array(bars.start, np.float32).reshape(-1, 3),
+            np.array(bars.end, np.float32).reshape(-1, 3),
+            np.array(bars.radius_m, np.float32),
+        ),
+        lamp_heads=signals.lamp_heads,
+        sign_faces=signals.sign_faces,
+    )
+    return Town(
+        name, opendrive, carla_map, _spawn_points(survey), signals.lights, signals.signs, scenery,
+        ground, areas, survey.speed_limits_mps,
+    )  # fmt: skip
+
+
+def _spawn_points(survey: Survey) -> tuple[Transform, ...]:
+    """Poses along all driving lanes outside junctions, with room to both of their ends."""
+    points = []
+    for strip in survey.strips:
+        if strip.kind != "driving" or strip.is_junction:
+            continue
+        centre = strip.centre
+        steps = np.linalg.norm(np.diff(centre[:, :2], axis=0), axis=1)
+        along = np.concatenate([[0.0], np.cumsum(steps)])
+        room = along[-1] - 2.0 * _SPAWN_CLEAR_M
+        if room < 0.0 or np.linalg.norm(strip.left - strip.right, axis=1).min() < 2.5:
+            continue
+        yaw = np.unwrap(strip.yaw_rad)
+        for at in np.linspace(
+            _SPAWN_CLEAR_M, along[-1] - _SPAWN_CLEAR_M, int(room // _SPAWN_SPACING_M) + 1
+        ):
+            x, y, z = (float(np.interp(at, along, centre[:, i])) for i in range(3))
+            yaw_deg = float(np.degrees(np.interp(at, along, yaw)))
+            points.append(
+                Transform(
+                    Vector3D(x, y, z + _SPAWN_ABOVE_M),
+                    Rotation(0.0, (yaw_deg + 180.0) % 360.0 - 180.0, 0.0),
+                )
+            )
+    return tuple(points)
