@@ -209,18 +209,14 @@ class Connection:
 
 
 class Listener:
-    """A listening TCP socket that hands every accepted socket to `on_accept(socket, peer)`."""
+    """Takes a listening TCP socket and hands what it accepts to `on_accept(socket, peer)`."""
 
     def __init__(
-        self,
-        loop: EventLoop,
-        host: str,
-        port: int,
-        on_accept: Callable[[socket.socket, str], None],
+        self, loop: EventLoop, sock: socket.socket, on_accept: Callable[[socket.socket, str], None]
     ) -> None:
         self._loop = loop
         self._on_accept = on_accept
-        self._socket = socket.create_server((host, port), backlog=128)
+        self._socket = sock
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
         loop.watch(self._socket, selectors.EVENT_READ, self._accept)

@@ -36,7 +36,8 @@ def rotation_matrices(rotation_deg: npt.ArrayLike) -> Floats:
 
 def rotation_matrix(rotation_deg: Sequence[float]) -> Floats:
     """Return the (3, 3) world-from-body matrix of one pitch, yaw, roll in degrees."""
-    return np.asarray(rotation_matrices([rotation_deg])[0])
+    matrix: Floats = rotation_matrices([rotation_deg])[0]
+    return matrix
 
 
 def rotation_angles(matrices: Floats) -> Floats:
@@ -44,7 +45,8 @@ def rotation_angles(matrices: Floats) -> Floats:
     pitch = np.arcsin(np.clip(matrices[:, 2, 0], -1.0, 1.0))
     yaw = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
     roll = np.arctan2(-matrices[:, 2, 1], matrices[:, 2, 2])
-    return np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    angles: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    return angles
 
 
 def compose(
@@ -52,7 +54,7 @@ def compose(
 ) -> tuple[Floats, Floats]:
     """Return world locations and rotations (n, 3 each) of poses given relative to parents."""
     parent_matrices = rotation_matrices(parent_rotation_deg)
-    world: Floats = parent_location + np.einsum("nij,nj->ni", parent_matrices, location)
+    world = parent_location + np.einsum("nij,nj->ni", parent_matrices, location)
     matrices = parent_matrices @ rotation_matrices(rotation_deg)
     return world, rotation_angles(matrices)
 

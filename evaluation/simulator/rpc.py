@@ -84,11 +84,11 @@ class Method:
 class RpcServer:
     """Accepts clients and answers their calls from a table of methods."""
 
-    def __init__(self, loop: EventLoop, host: str, port: int, methods: Mapping[str, Method]):
+    def __init__(self, loop: EventLoop, sock: socket.socket, methods: Mapping[str, Method]) -> None:
         self._loop = loop
         self._methods = methods
         self._sessions: set[RpcSession] = set()
-        self._listener = Listener(loop, host, port, self._accept)
+        self._listener = Listener(loop, sock, self._accept)
         self.port = self._listener.port
 
     def close(self) -> None:

@@ -21,16 +21,14 @@ _STREAM_ID = struct.Struct("<I")
 class StreamServer:
     """Keeps who is subscribed to which stream and sends them its messages.
 
-    Args:
-        on_subscribed: called after every new subscription.
+    Attributes:
+        on_subscribed: called with the stream's id after every new subscription.
     """
 
-    def __init__(
-        self, loop: EventLoop, host: str, port: int, on_subscribed: Callable[[], None]
-    ) -> None:
+    def __init__(self, loop: EventLoop, sock: socket.socket) -> None:
+        self.on_subscribed: Callable[[int], None] = lambda _stream_id: None
         self._loop = loop
-        self._on_subscribed = on_subscribed
-        self._listener = Listener(loop, host, port, self._accept)
+        self._listener = Listener(loop, sock, self._accept)
         self._subscribers: dict[int, list[Connection]] = {WORLD_STREAM_ID: []}
         self._connections: set[Connection] = set()
         self._next_id = WORLD_STREAM_ID + 1
@@ -97,7 +95,7 @@ class StreamServer:
             logger.warning("%s: closed, it asked for unknown stream %d", connection.peer, stream_id)
             return False
         self._subscribers[stream_id].append(connection)
-        self._on_subscribed()
+        self.on_subscribed(stream_id)
         return True
 
     def drop(self, connection: Connection, stream_id: int | None, reason: str) -> None:

@@ -12,24 +12,35 @@ import numpy.typing as npt
 from evaluation.simulator.actor_records import ActorRecord, Description
 from evaluation.simulator.actor_table import ActorTable
 from evaluation.simulator.blueprints import ActorKind, Blueprint, BlueprintLibrary
+from evaluation.simulator.bodies import BodyTable
 from evaluation.simulator.codec import (
     BoundingBox,
-    Rotation,
     Transform,
     Vector3D,
     VehicleControl,
     WalkerControl,
     WeatherParameters,
 )
-from evaluation.simulator.pose import compose, place
+from evaluation.simulator.lights import TrafficLightCycle
+from evaluation.simulator.pose import compose, place, rotation_matrix
+from evaluation.simulator.props import PropShelf
 from evaluation.simulator.rpc import CallError
+from evaluation.simulator.sensors.camera import CameraSensor
+from evaluation.simulator.sensors.collision import CollisionSensor
+from evaluation.simulator.sensors.gnss import GnssSensor
+from evaluation.simulator.sensors.imu import ImuSensor
 from evaluation.simulator.settings_records import EpisodeSettings
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.vehicle import VehicleFleet, VehicleSpec
+from evaluation.simulator.walker import WalkerCrowd
 
 logger = logging.getLogger(__name__)
 
+AnySensor = CameraSensor | CollisionSensor | GnssSensor | ImuSensor
 SPECTATOR_TYPE = "spectator"
+LIGHT_TYPE = "traffic.traffic_light"
+_LIGHTS_STREAM = 1
+"""Tells the random numbers of the traffic lights from those of the sensors."""
 
 
 @dataclass(eq=False)
@@ -40,7 +51,6 @@ class Actor:
         relative: pose in the parent's axes, None where the actor has no parent.
         bounding_box: in the actor's own frame.
         light_flags: switched vehicle lights (carla.VehicleLightState bits).
-        collides: whether other bodies bump into it.
         stream_id: stream of a sensor, else 0.
     """
 
@@ -52,10 +62,14 @@ class Actor:
     semantic_tag: int = 0
     parent_id: int = 0
     relative: Transform | None = None
-    collides: bool = False
     light_flags: int = 0
     stream_id: int = 0
     stream_token: bytes = b""
+
+    @property
+    def is_vehicle(self) -> bool:
+        """Whether it is a vehicle."""
+        return self.kind is ActorKind.VEHICLE
 
     @property
     def type_id(self) -> str:
@@ -85,27 +99,43 @@ class World:
     """
 
     town: Town
+    blueprints: BlueprintLibrary
     seed: int
     episode_id: int
     first_actor_id: int = 1
-    settings: EpisodeSettings = EpisodeSettings()
-    weather: WeatherParameters = WeatherParameters()
+    settings: EpisodeSettings = field(default_factory=EpisodeSettings)
+    weather: WeatherParameters = field(default_factory=WeatherParameters)
     frame: int = 0
     elapsed_s: float = 0.0
     delta_s: float = 0.0
     actors: dict[int, Actor] = field(default_factory=dict)
     table: ActorTable = field(default_factory=ActorTable)
     fleet: VehicleFleet = field(default_factory=VehicleFleet)
-    blueprints: BlueprintLibrary = field(default_factory=BlueprintLibrary)
+    crowd: WalkerCrowd = field(default_factory=WalkerCrowd)
+    props: PropShelf = field(default_factory=PropShelf)
+    sensors: dict[int, AnySensor] = field(default_factory=dict)
     membership: int = 0
 
     def __post_init__(self) -> None:
         self._next_id = self.first_actor_id
         self._rows: list[Actor] = []
         self._children: dict[int, Actor] = {}
-        self._fleet_rows: npt.NDArray[np.intp] | None = None
+        self._rows_membership = -1
+        self._body_rows: dict[int, npt.NDArray[np.intp]] = {}
         spectator = Description(0, SPECTATOR_TYPE)
         self.spectator = self._enrol(ActorKind.OTHER, spectator, BoundingBox(), Transform())
+        # Fixtures come first and stay: their rows never change.
+        town = self.town
+        self.lights = TrafficLightCycle(
+            town.traffic_lights, np.random.default_rng([self.seed & 0xFFFFFFFF, _LIGHTS_STREAM])
+        )
+        light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
+        self.light_actors = [
+            self._add_fixture(light, LIGHT_TYPE, spec.sign_id, spec.transform, spec.trigger_box)
+            for spec in town.traffic_lights
+        ]
+        for spec in town.traffic_signs:
+            self._add_fixture(sign, spec.type_id, spec.sign_id, spec.transform, spec.trigger_box)
 
     @property
     def next_actor_id(self) -> int:
@@ -144,19 +174,38 @@ class World:
             transform = place(self.transform(self.actor(parent_id)), relative)
         actor = self._enrol(blueprint.kind, description, blueprint.bounding_box, transform)
         actor.semantic_tag = blueprint.semantic_tag
-        actor.collides = blueprint.collides and not parent_id
         if relative is not None:
             actor.parent_id = parent_id
             actor.relative = relative
             self._children[actor.actor_id] = actor
-        elif blueprint.model is not None:
-            extent = blueprint.bounding_box.extent
-            spec = VehicleSpec.for_class(blueprint.model.base_type, extent)
-            self.fleet.add(actor.actor_id, spec, transform)
-            self._fleet_rows = None
+        else:
+            self._give_body(actor, blueprint, transform)
         return actor
 
-    def add_fixture(
+    def _give_body(self, actor: Actor, blueprint: Blueprint, transform: Transform) -> None:
+        """Let the physics move an actor that is not fixed to another."""
+        box = blueprint.bounding_box
+        if blueprint.model is not None:
+            spec = VehicleSpec.for_class(blueprint.model.base_type, box.extent)
+            self.fleet.add(actor.actor_id, spec, transform)
+        elif actor.kind is ActorKind.WALKER:
+            self.crowd.add(actor.actor_id, box.extent, transform)
+        elif actor.kind is ActorKind.PROP:
+            self.props.add(actor.actor_id, box, transform)
+            self.props.set_collisions(actor.actor_id, blueprint.collides)
+
+    def bodies_with(self, actor_id: int) -> BodyTable | None:
+        """Return the table in which an actor's body moves, None for actors without physics."""
+        for bodies in self.body_tables():
+            if actor_id in bodies:
+                return bodies
+        return None
+
+    def body_tables(self) -> tuple[BodyTable, ...]:
+        """Return the tables of all moving bodies."""
+        return self.fleet, self.crowd, self.props
+
+    def _add_fixture(
         self, kind: ActorKind, type_id: str, sign_id: str, transform: Transform, box: BoundingBox
     ) -> Actor:
         """Create a traffic light or sign of the town; `box` is its trigger volume."""
@@ -172,9 +221,10 @@ class World:
             return False
         del self.actors[actor_id]
         self._children.pop(actor_id, None)
-        if actor_id in self.fleet:
-            self.fleet.remove(actor_id)
-        self._fleet_rows = None
+        self.sensors.pop(actor_id, None)
+        bodies = self.bodies_with(actor_id)
+        if bodies is not None:
+            bodies.remove(actor_id)
         self.membership += 1
         for child in [item for item in self._children.values() if item.parent_id == actor_id]:
             child.parent_id = 0
@@ -212,8 +262,14 @@ class World:
             actor.relative = transform
             transform = place(self.transform(self.actor(actor.parent_id)), transform)
         self.table.set_transform(actor.row, transform)
-        if actor.actor_id in self.fleet:
-            self.fleet.teleport(actor.actor_id, transform)
+        bodies = self.bodies_with(actor.actor_id)
+        if bodies is not None:
+            bodies.teleport(actor.actor_id, transform)
+
+    def heading(self, actor: Actor) -> Vector3D:
+        """Return the unit vector along an actor's x axis, in the world."""
+        forward = rotation_matrix(self.transform(actor).rotation)[:, 0].tolist()
+        return Vector3D(*forward)
 
     def set_location(self, actor: Actor, location: Vector3D) -> None:
         """Teleport an actor without turning it."""
@@ -252,37 +308,48 @@ class World:
         table.angular_velocity_dps[rows] = table.angular_velocity_dps[parents]
         table.acceleration[rows] = table.acceleration[parents]
 
+    def set_collides(self, actor: Actor, enabled: bool) -> None:
+        """Switch whether others bump into an actor."""
+        bodies = self.bodies_with(actor.actor_id)
+        if bodies is not None:
+            bodies.set_collisions(actor.actor_id, enabled)
+
     # Vehicles and walkers
 
-    def show_fleet(self) -> None:
-        """Copy what the vehicles did into the table."""
-        fleet = self.fleet
-        if not len(fleet):
-            return
-        rows = self.fleet_rows()
-        poses = fleet.transforms()
+    def show_bodies(self) -> None:
+        """Copy where the physics have taken the bodies into the table."""
         table = self.table
-        table.location[rows] = poses[:, :3]
-        table.rotation_deg[rows] = poses[:, 3:]
-        table.velocity[rows] = fleet.velocities_mps()
-        table.angular_velocity_dps[rows] = np.degrees(fleet.angular_velocities_radps())
-        table.acceleration[rows] = fleet.accelerations_mps2()
-        table.vehicle_state["gear"][rows] = fleet.gears()
+        for bodies in self.body_tables():
+            if not len(bodies):
+                continue
+            rows = self.rows_of(bodies)
+            poses = bodies.transforms()
+            table.location[rows] = poses[:, :3]
+            table.rotation_deg[rows] = poses[:, 3:]
+            table.velocity[rows] = bodies.velocities_mps()
+            table.angular_velocity_dps[rows] = np.degrees(bodies.angular_velocities_radps())
+            table.acceleration[rows] = bodies.accelerations_mps2()
 
-    def fleet_rows(self) -> npt.NDArray[np.intp]:
-        """Return the table row of each vehicle, in the order of the fleet."""
-        if self._fleet_rows is None:
-            ids = self.fleet.actor_ids.tolist()
-            self._fleet_rows = np.array([self.actors[key].row for key in ids], dtype=np.intp)
-        return self._fleet_rows
+    def rows_of(self, bodies: BodyTable) -> npt.NDArray[np.intp]:
+        """Return the table row of each body, in the order of `bodies`."""
+        if self._rows_membership != self.membership:
+            self._rows_membership = self.membership
+            self._body_rows = {
+                id(item): np.array([self.actors[i].row for i in item.actor_ids.tolist()], np.intp)
+                for item in self.body_tables()
+            }
+        return self._body_rows[id(bodies)]
 
     def apply_vehicle_control(self, actor: Actor, control: VehicleControl) -> None:
         """Hand a control to a vehicle."""
-        self.fleet.set_control(actor.actor_id, control)
+        if actor.actor_id in self.fleet:
+            self.fleet.set_control(actor.actor_id, control)
         self.table.show_vehicle_control(actor.row, control)
 
     def apply_walker_control(self, actor: Actor, control: WalkerControl) -> None:
         """Hand a control to a walker."""
+        if actor.actor_id in self.crowd:
+            self.crowd.set_control(actor.actor_id, control)
         self.table.show_walker_control(actor.row, control)
 
 

@@ -1,0 +1,1 @@
+"""What clients can call: one module per topic, put together in `methods.table`."""

@@ -1,0 +1,1 @@
+"""Sensors: what they measure and the stream messages they send."""

@@ -1,0 +1,58 @@
+"""Colour cameras: which are due, and one call of the renderer for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from evaluation.simulator.event_loop import Buffer
+from evaluation.simulator.pose import rotation_matrices
+from evaluation.simulator.rpc import CallError
+from evaluation.simulator.sensors.sensor import Message, Schedule, header
+from evaluation.simulator.snapshot import StreamType, camera_header
+
+if TYPE_CHECKING:
+    from evaluation.simulator.scene import Scene
+    from evaluation.simulator.world import Actor, World
+
+MAX_SIDE_PX = 8192
+
+
+class CameraSensor:
+    """A pinhole camera; `fov_deg` is its horizontal field of view."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+        self.schedule = Schedule(actor.description)
+        read = actor.description.number
+        self.width_px = int(read("image_size_x", 800.0))
+        self.height_px = int(read("image_size_y", 600.0))
+        self.fov_deg = read("fov", 90.0)
+        for side, value in (("image_size_x", self.width_px), ("image_size_y", self.height_px)):
+            if not 1 <= value <= MAX_SIDE_PX:
+                raise CallError(f"{side}: expected 1 to {MAX_SIDE_PX} pixels, got {value}")
+        if not 0.0 < self.fov_deg < 180.0:
+            raise CallError(f"fov: expected an angle between 0 and 180 degrees, got {self.fov_deg}")
+
+
+def take_pictures(world: World, scene: Scene, cameras: Sequence[CameraSensor]) -> list[Message]:
+    """Render all cameras at once and return their messages."""
+    if not cameras:
+        return []
+    rows = [camera.actor.row for camera in cameras]
+    poses = np.zeros((len(rows), 4, 4))
+    poses[:, :3, :3] = rotation_matrices(world.table.rotation_deg[rows])
+    poses[:, :3, 3] = world.table.location[rows]
+    poses[:, 3, 3] = 1.0
+    pictures = scene.render(world, cameras, poses)
+    messages: list[Message] = []
+    for camera, picture in zip(cameras, pictures, strict=True):
+        parts: tuple[Buffer, ...] = (
+            header(StreamType.RGB, world, camera.actor),
+            camera_header(camera.width_px, camera.height_px, camera.fov_deg),
+            picture.data.cast("B"),
+        )
+        messages.append((camera.actor.stream_id, parts))
+    return messages

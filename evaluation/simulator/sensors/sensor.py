@@ -1,0 +1,63 @@
+"""What all streaming sensors share: when they measure, where they are, and their noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from evaluation.simulator.actor_records import Description
+from evaluation.simulator.event_loop import Buffer
+from evaluation.simulator.snapshot import sensor_header
+
+if TYPE_CHECKING:
+    from evaluation.simulator.world import Actor, World
+
+_TIME_SLACK_S = 1e-6
+
+Message = tuple[int, Sequence[Buffer]]
+"""A stream id and the parts of one message on it."""
+
+
+class Sensor(Protocol):
+    """A sensor that measures by itself, once a tick or less often."""
+
+    actor: Actor
+    schedule: Schedule
+
+    def measure(self, world: World) -> Sequence[Buffer]:
+        """Return the parts of one message: sensor header and body."""
+        ...
+
+
+class Schedule:
+    """Decides at which ticks a sensor measures: every `sensor_tick` seconds, 0 for all."""
+
+    def __init__(self, description: Description) -> None:
+        self.period_s = description.number("sensor_tick", 0.0)
+        self._next_s = float("-inf")
+
+    def is_due(self, elapsed_s: float) -> bool:
+        """Whether the sensor measures at this simulated time; asked once a tick."""
+        if elapsed_s + _TIME_SLACK_S < self._next_s:
+            return False
+        late = self._next_s + self.period_s <= elapsed_s
+        self._next_s = (elapsed_s if late else self._next_s) + self.period_s
+        return True
+
+
+def header(stream_type: int, world: World, actor: Actor) -> bytes:
+    """Return the header of a message measured now."""
+    return sensor_header(stream_type, world.frame, world.elapsed_s, world.transform(actor))
+
+
+def noise_generator(world: World, actor: Actor) -> np.random.Generator:
+    """Return the noise source of a sensor.
+
+    It depends on the world's seed, the sensor's place among this episode's actors, and the
+    sensor's own `noise_seed`, so that an episode repeats itself whatever ran before it.
+    """
+    own_seed = int(actor.description.number("noise_seed", 0.0))
+    place = actor.actor_id - world.first_actor_id
+    return np.random.default_rng([world.seed & 0xFFFFFFFF, place, own_seed & 0xFFFFFFFF])

@@ -1,0 +1,135 @@
+"""Runs a simulator until it is told to end: sockets, signals, the ready line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import sys
+
+from evaluation.simulator.event_loop import EventLoop
+from evaluation.simulator.methods.table import method_table
+from evaluation.simulator.options import ServeOptions
+from evaluation.simulator.ports import bind_pair
+from evaluation.simulator.rpc import CallError, RpcServer
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.stream import StreamServer
+from evaluation.simulator.town.town import load_town
+from evaluation.simulator.towns import TownLoader, TownShelf
+
+logger = logging.getLogger(__name__)
+
+READY_PREFIX = "READY "
+EXIT_OK = 0
+EXIT_CANNOT_START = 2
+_PARENT_CHECK_S = 0.5
+
+
+class SimulatorServer:
+    """A simulator with its two listening sockets.
+
+    Args:
+        load: builds a town from its specification and a seed.
+
+    Raises:
+        OSError, ValueError: a port is in use, or the town cannot be loaded.
+    """
+
+    def __init__(self, options: ServeOptions, load: TownLoader = load_town) -> None:
+        # The ports come first: a town takes seconds to build, a taken port is known at once.
+        rpc_socket, stream_socket = bind_pair(options.host, options.port)
+        self._options = options
+        self._loop = EventLoop()
+        self._streams = StreamServer(self._loop, stream_socket)
+        shelf = TownShelf(load, options.seed, options.towns_folder)
+        self.simulator = Simulator(options, self._loop, shelf, self._streams)
+        self._rpc = RpcServer(self._loop, rpc_socket, method_table(self.simulator))
+
+    def ready_line(self) -> str:
+        """Return the line that tells a parent process where to connect.
+
+        `renderer` names the driver that draws the cameras, or is null on a machine that has none.
+        """
+        try:
+            renderer = self.simulator.scene().describe()
+        except CallError:
+            renderer = None
+        facts = {
+            "port": self._rpc.port,
+            "streaming_port": self._streams.port,
+            "town": self.simulator.world.town.name,
+            "renderer": renderer,
+        }
+        return READY_PREFIX + json.dumps(facts)
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, or until the parent process ends."""
+        reader, writer = socket.socketpair()
+        for end in (reader, writer):
+            end.setblocking(False)
+        # The handlers do nothing: the byte that a signal writes into `writer` wakes the loop.
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        previous = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        wakeup = signal.set_wakeup_fd(writer.fileno())
+        self._loop.watch(reader, selectors.EVENT_READ, lambda _events: self._loop.stop())
+        if self._options.parent_pid is not None:
+            self._watch_parent(self._options.parent_pid, os.getppid())
+        try:
+            self._loop.run()
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            self.close()
+            reader.close()
+            writer.close()
+
+    def close(self) -> None:
+        """Disconnect everybody, free the ports and the graphics memory."""
+        self._rpc.close()
+        self._streams.close()
+        self.simulator.close()
+        self._loop.close()
+
+    def _watch_parent(self, pid: int, started_by: int) -> None:
+        """End the loop when `pid` is gone; a dead process that nobody waited for also counts."""
+        orphaned = pid == started_by and os.getppid() != started_by
+        if orphaned or not _is_alive(pid):
+            logger.info("process %d has ended, so does the simulator", pid)
+            self._loop.stop()
+            return
+        self._loop.call_later(_PARENT_CHECK_S, lambda: self._watch_parent(pid, started_by))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def serve(options: ServeOptions, load: TownLoader = load_town) -> int:
+    """Run a simulator; return the exit code of the process.
+
+    Prints one line to stdout when clients may connect, and logs to stderr.
+    """
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=options.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        server = SimulatorServer(options, load)
+    except (OSError, ValueError) as error:
+        logger.error("the simulator cannot start: %s", error)
+        return EXIT_CANNOT_START
+    print(server.ready_line(), flush=True)
+    server.run()
+    logger.info("ended")
+    return EXIT_OK
