@@ -36,31 +36,31 @@ class AgentSettings:
     Attributes:
         checkpoint: directory with config.json and model.safetensors.
         device: cpu, cuda, cuda:1 or auto.
+        threads: of torch on a CPU; 0 leaves torch's own number.
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
         start_brake_ticks: how long the car is held after it has been spawned.
         record: folder for a debug session (video and steps.jsonl); none when empty.
         record_every: every how many ticks the session gets a picture.
-        blackout: drive on black pictures, as a control experiment.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
     """
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     device: str = "auto"
+    threads: int = 1
     jpeg_quality: int = ObserverSettings.jpeg_quality
     max_stale_ticks: int = ObserverSettings.max_stale_ticks
     max_blind_ticks: int = ObserverSettings.max_blind_ticks
     start_brake_ticks: int = 40
     record: str = ""
     record_every: int = 2
-    blackout: bool = False
     save_name: str = ""
 
     def __post_init__(self) -> None:
         _require(0 <= self.jpeg_quality <= 100, "jpeg_quality", "0 to 100", self.jpeg_quality)
         _require(self.record_every >= 1, "record_every", "1 or more", self.record_every)
-        for name in ("max_stale_ticks", "max_blind_ticks", "start_brake_ticks"):
+        for name in ("threads", "max_stale_ticks", "max_blind_ticks", "start_brake_ticks"):
             value = getattr(self, name)
             _require(value >= 0, name, "0 or more", value)
 

@@ -1,0 +1,122 @@
+"""One route driven by the learned agent: observe, locate, plan, control.
+
+Everything that a route needs is built here and dropped at its end, because a leaderboard process
+drives many routes one after another.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.agent_contract import GpsPlan, WorldPlan, plan_arrays
+from agent.observation import AgentStep, Observation, Observer
+from agent.policy import Policy
+from agent.settings import AgentSettings
+from planner.controller import Controller, ControllerSettings
+from planner.geodesy import GeoReference, GnssLocator
+from planner.records import Control, EgoState, Plan, Target
+from planner.route import RoutePlanner
+from planner.state_filter import StateFilter
+import itertools
+
+F64 = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.05
+LONGEST_STEP_S = 0.5
+NO_PLAN = Plan(route_ego_m=np.empty((0, 2)), waypoints_ego_m=np.empty((0, 2)))
+"""What the controller answers with a safe stop."""
+BRAKED = Control(steer=0.0, throttle=0.0, brake=1.0)
+
+
+class DrivingLoop:
+    """Drives one route.
+
+    Args:
+        gps_plan: the thinned plan in degrees.
+        world_plan: the same points in world metres.
+        policy: the model; owned by the caller.
+        settings: of the agent.
+
+    Raises:
+        ValueError: a plan without points, or one whose two halves do not belong together.
+    """
+
+    def __init__(
+        self, gps_plan: GpsPlan, world_plan: WorldPlan, policy: Policy, settings: AgentSettings
+    ) -> None:
+        points, _, commands = plan_arrays(world_plan)
+        gps = np.array([(place["lat"], place["lon"]) for place, _ in gps_plan], dtype=np.float64)
+        self._policy = policy
+        self._observer = Observer(policy.cameras, settings.observer)
+        self._locator = GnssLocator(GeoReference.solve(gps, points[:, :2]), points[0, :2])
+        self._filter = StateFilter()
+        self._route = RoutePlanner(points[:, :2], commands)
+        self._controller = Controller(
+            ControllerSettings(start_brake_ticks=settings.start_brake_ticks)
+        )
+        self._control = BRAKED
+        self._timestamp_s: float | None = None
+        self._faults: Counter[str] = Counter()
+
+    def step(self, input_data: Mapping[str, Any], timestamp_s: float) -> AgentStep:
+        """Drive one tick; bad input ends in a safe stop, not in an exception."""
+        marks = [time.perf_counter()]
+        observation = self._observer.observe(input_data, timestamp_s)
+        marks.append(time.perf_counter())
+        ego, targets = self._locate(observation)
+        marks.append(time.perf_counter())
+        plan, model_ms = self._plan(observation, ego, targets)
+        marks.append(time.perf_counter())
+        self._control = self._controller.step(plan or NO_PLAN, ego.speed_mps)
+        marks.append(time.perf_counter())
+        spans = [1e3 * (after - before) for before, after in itertools.pairwise(marks)]
+        stages = dict(zip(("observe", "locate", "plan", "control"), spans, strict=True))
+        notes = {"fault": observation.fault} if observation.fault else {}
+        return AgentStep(
+            frame=observation.frame,
+            timestamp_s=timestamp_s,
+            images=observation.images,
+            ego=ego,
+            targets=targets,
+            plan=plan,
+            control=self._control,
+            stage_ms={**stages, **model_ms},
+            notes=notes,
+        )
+
+    def warnings(self) -> Counter[str]:
+        """How often each fault has been met so far, over all parts."""
+        parts = (self._observer, self._locator, self._filter, self._controller)
+        return sum((part.warnings for part in parts), start=Counter(self._faults))
+
+    def _locate(self, observation: Observation) -> tuple[EgoState, tuple[Target, ...]]:
+        dt_s = TICK_S
+        if self._timestamp_s is not None:
+            dt_s = min(max(observation.timestamp_s - self._timestamp_s, 1e-3), LONGEST_STEP_S)
+        self._timestamp_s = observation.timestamp_s
+        yaw_rad, speed_mps = observation.yaw_rad, observation.speed_mps
+        position = self._locator.step(*observation.gps_deg, yaw_rad, speed_mps, dt_s)
+        ego = self._filter.step(position, yaw_rad, speed_mps, self._control, dt_s)
+        return ego, self._route.advance(ego)
+
+    def _plan(
+        self, observation: Observation, ego: EgoState, targets: Sequence[Target]
+    ) -> tuple[Plan | None, Mapping[str, float]]:
+        known = np.isfinite([*ego.position_world_m, ego.yaw_rad, ego.speed_mps]).all()
+        fault = observation.fault or ("" if known else "no state estimate yet")
+        if fault:
+            if not self._faults:
+                logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, fault)
+            self._faults["tick without a plan"] += 1
+            return None, {}
+        planned = self._policy.plan(observation, ego, targets)
+        return planned.plan, planned.stage_ms

@@ -1,0 +1,105 @@
+"""Leaderboard entry of the learned agent.
+
+The leaderboard puts this folder on `sys.path` and imports this file by its base name.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import carla
+
+_ROOT = str(Path(__file__).resolve().parent.parent)
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+from agent.agent_contract import AutonomousAgent, Track  # noqa: E402
+from agent.driving_loop import DrivingLoop  # noqa: E402
+from agent.observation import AgentStep  # noqa: E402
+from agent.policy import Policy  # noqa: E402
+from agent.recorder import SessionRecorder, session_directory  # noqa: E402
+from agent.rig import camera_specs, check_rig, state_specs  # noqa: E402
+from agent.settings import AgentSettings, read_agent_settings  # noqa: E402
+from model.config import CameraConfig  # noqa: E402
+
+logger = logging.getLogger(__name__)
+
+
+def get_entry_point() -> str:
+    """Name of the class that the leaderboard is to build."""
+    return "SimLingoAgent"
+
+
+class SimLingoAgent(AutonomousAgent):
+    """Drives by cameras, GNSS, IMU and speedometer.
+
+    Attributes:
+        last_step: what the agent did in the last tick, for observers.
+        cameras: the cameras whose pictures `last_step` holds, once set up.
+    """
+
+    def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
+        super().__init__(carla_host, carla_port, debug)
+        self.track = Track.SENSORS
+        self.last_step: AgentStep | None = None
+        self.cameras: tuple[CameraConfig, ...] = ()
+        self._settings = AgentSettings()
+        self._policy: Policy | None = None
+        self._loop: DrivingLoop | None = None
+        self._recorder: SessionRecorder | None = None
+
+    def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
+        """Load the checkpoint; further arguments of leaderboard forks are ignored."""
+        self._settings = read_agent_settings(path_to_conf_file)
+        self._policy = Policy(
+            self._settings.checkpoint, self._settings.device, self._settings.threads
+        )
+        self.cameras = self._policy.cameras
+        check_rig(self.cameras)
+        if self._settings.record:
+            directory = session_directory(Path(self._settings.record), self._settings.save_name)
+            self._recorder = SessionRecorder(directory, self.cameras, self._settings.record_every)
+
+    def sensors(self) -> list[dict[str, Any]]:
+        """The rig that the checkpoint was trained with, and the state sensors."""
+        return [*camera_specs(self.cameras), *state_specs()]
+
+    def run_step(self, input_data: Mapping[str, Any], timestamp: float) -> carla.VehicleControl:
+        """Control of one tick."""
+        if self._loop is None:
+            self._loop = self._start()
+        self.last_step = self._loop.step(input_data, timestamp)
+        if self._recorder is not None:
+            self._recorder.record(self.last_step)
+        control = self.last_step.control
+        return carla.VehicleControl(
+            throttle=control.throttle, steer=control.steer, brake=control.brake
+        )
+
+    def destroy(self) -> None:
+        """Release files and the model's memory; may be called again."""
+        loop, self._loop = self._loop, None
+        recorder, self._recorder = self._recorder, None
+        policy, self._policy = self._policy, None
+        self.last_step = None
+        if loop is not None and (warnings := loop.warnings()):
+            logger.warning("met on this route: %s", dict(warnings))
+        try:
+            if recorder is not None:
+                recorder.close()
+        finally:
+            if policy is not None:
+                policy.close()
+
+    def _start(self) -> DrivingLoop:
+        if self._policy is None:
+            raise RuntimeError("run_step before setup: the agent has no model")
+        if not self._global_plan or not self._global_plan_world_coord:
+            raise RuntimeError("run_step before set_global_plan: the agent has no route")
+        return DrivingLoop(
+            self._global_plan, self._global_plan_world_coord, self._policy, self._settings
+        )
