@@ -38,14 +38,6 @@ def slip_angle_rad(steer: float, constants: BicycleConstants) -> float:
     return float(np.arctan(ratio * np.tan(constants.steer_gain_rad * steer)))
 
 
-def steer_for_curvature(curvature_per_m: float, constants: BicycleConstants) -> float:
-    """Steer in [-1, 1] under which the vehicle's origin follows a circle of this curvature."""
-    slip_rad = np.arcsin(np.clip(curvature_per_m * constants.rear_length_m, -1.0, 1.0))
-    ratio = constants.rear_length_m / (constants.front_length_m + constants.rear_length_m)
-    wheel_rad = np.arctan(np.tan(slip_rad) / ratio)
-    return float(np.clip(wheel_rad / constants.steer_gain_rad, -1.0, 1.0))
-
-
 def predict(
     states: FloatArray,
     control: Control,

@@ -41,8 +41,3 @@ class Pid:
         mean = sum(self._errors) / len(self._errors)
         gains = self._gains
         return gains.proportional * error + gains.integral * mean + gains.derivative * change
-
-    def reset(self) -> None:
-        """Forget all past errors."""
-        self._errors.clear()
-        self._previous = None

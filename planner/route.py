@@ -19,7 +19,7 @@ LEADERBOARD_THINNING_M = 200.0
 
 
 @dataclass(frozen=True)
-class Projection:
+class LinePosition:
     """Where a position lies relative to a polyline.
 
     Attributes:
@@ -78,7 +78,7 @@ class Polyline:
         near_s_m: float | None = None,
         backward_m: float = 10.0,
         forward_m: float = 50.0,
-    ) -> Projection:
+    ) -> LinePosition:
         """Nearest point of the line, or of a stretch of it.
 
         Args:
@@ -91,7 +91,7 @@ class Polyline:
         position = np.asarray(position_m, dtype=np.float64)
         if len(self._steps_m) == 0:
             distance_m = float(np.linalg.norm(position - self.points_m[0]))
-            return Projection(0.0, 0.0, distance_m)
+            return LinePosition(0.0, 0.0, distance_m)
         low_m, high_m = 0.0, self.length_m
         if near_s_m is not None:
             low_m = min(max(near_s_m - backward_m, 0.0), self.length_m)
@@ -110,7 +110,7 @@ class Polyline:
         side = units[best, 0] * offset_m[best, 1] - units[best, 1] * offset_m[best, 0]
         distance_m = float(distances_m[best])
         s_m = float(start_m[best] + along_m[best])
-        return Projection(s_m, math.copysign(distance_m, side), distance_m)
+        return LinePosition(s_m, math.copysign(distance_m, side), distance_m)
 
 
 def resample(points_m: npt.ArrayLike, spacing_m: float) -> FloatArray:

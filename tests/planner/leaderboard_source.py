@@ -28,7 +28,9 @@ def official_function(name: str) -> Callable[..., Any]:
         pytest.skip("LEADERBOARD_ROOT names no checkout of carla-simulator/leaderboard")
     path = Path(root) / "leaderboard" / "utils" / "route_manipulation.py"
     tree = ast.parse(path.read_text())
-    wanted = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    wanted: list[ast.stmt] = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name
+    ]
     namespace: dict[str, Any] = {"math": math, "RoadOption": RoadOption}
     exec(compile(ast.Module(wanted, []), str(path), "exec"), namespace)
     function: Callable[..., Any] = namespace[name]

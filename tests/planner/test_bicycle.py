@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planner.bicycle import BicycleConstants, predict, slip_angle_rad, steer_for_curvature
+from planner.bicycle import BicycleConstants, predict, slip_angle_rad
 from planner.records import Control
 
 CONSTANTS = BicycleConstants()
@@ -43,10 +43,11 @@ def test_states_are_advanced_side_by_side() -> None:
     assert np.allclose(together, one_by_one)
 
 
-@pytest.mark.parametrize("radius_m", [-60.0, -12.0, 5.0, 30.0])
-def test_steer_for_curvature_drives_that_circle(radius_m: float) -> None:
-    steer = steer_for_curvature(1.0 / radius_m, CONSTANTS)
-    state = np.array([0.0, 0.0, -slip_angle_rad(steer, CONSTANTS), 4.0])
+@pytest.mark.parametrize("steer", [-1.0, -0.3, 0.1, 0.6])
+def test_constant_steer_drives_a_circle(steer: float) -> None:
+    slip_rad = slip_angle_rad(steer, CONSTANTS)
+    radius_m = CONSTANTS.rear_length_m / math.sin(slip_rad)
+    state = np.array([0.0, 0.0, -slip_rad, 4.0])
     track = []
     for _ in range(200):
         state = predict(state, Control(steer, 0.0, 0.0), TICK_S, CONSTANTS)

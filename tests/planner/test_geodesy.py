@@ -19,7 +19,9 @@ references = st.builds(GeoReference, st.floats(-60, 60), st.floats(-170, 170))
 coordinates_m = st.floats(-8e3, 8e3)
 
 
-def plan_gps(reference_deg: tuple[float, float], point_m: tuple[float, float]) -> list[float]:
+def plan_gps(
+    reference_deg: tuple[float, float], point_m: tuple[float, float]
+) -> tuple[float, float]:
     """The plan's formula as the leaderboard has it, in its own steps (degrees, map metres)."""
     lat_0, lon_0 = reference_deg
     radius_m = 6378137.0
@@ -28,7 +30,7 @@ def plan_gps(reference_deg: tuple[float, float], point_m: tuple[float, float]) -
     map_y = scale * radius_m * math.log(math.tan((90.0 + lat_0) * math.pi / 360.0)) - point_m[1]
     lon = map_x * 180.0 / (math.pi * radius_m * scale)
     lat = 360.0 * math.atan(math.exp(map_y / (radius_m * scale))) / math.pi - 90.0
-    return [lat, lon]
+    return lat, lon
 
 
 @given(references, coordinates_m, coordinates_m, st.sampled_from(Projection))

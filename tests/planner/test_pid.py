@@ -13,14 +13,6 @@ def test_against_hand_computed_outputs() -> None:
     assert [pid.step(error) for error in (1.0, 2.0, -1.0)] == pytest.approx([2.5, 7.75, -10.75])
 
 
-def test_reset_forgets() -> None:
-    pid = Pid(PidGains(1.0, 1.0, 1.0, 5))
-    first = pid.step(0.3)
-    pid.step(-4.0)
-    pid.reset()
-    assert pid.step(0.3) == first == pytest.approx(0.6)
-
-
 def test_an_empty_window_is_refused() -> None:
     with pytest.raises(ValueError, match="window_ticks"):
         Pid(PidGains(1.0, 1.0, 1.0, 0))

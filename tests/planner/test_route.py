@@ -42,6 +42,23 @@ def figure_of_eight(radius_m: float) -> np.ndarray:
     return np.vstack([right, left[1:]])
 
 
+def through_blocks(turns: str) -> tuple[np.ndarray, list[Command]]:
+    """A dense route, 1 m per point: blocks of 80 m, after each a turn l(eft), r(ight) or none (s).
+
+    Four turns to the same side drive round the block and over the first road again.
+    """
+    curvature: list[float] = [0.0] * 80
+    commands = [FOLLOW] * 80
+    for turn in turns:
+        side = {"l": -1, "r": 1, "s": 0}[turn]
+        curvature += [side * math.pi / 2 / 12] * 12 + [0.0] * 80
+        commands += [(Command.LEFT, Command.STRAIGHT, Command.RIGHT)[side + 1]] * 12
+        commands += [FOLLOW] * 80
+    heading_rad = np.cumsum(curvature)
+    steps = np.stack([np.cos(heading_rad), np.sin(heading_rad)], axis=1)
+    return np.cumsum(steps, axis=0), commands
+
+
 class TestPolyline:
     @pytest.mark.parametrize(
         ("position_m", "s_m", "lateral_m"),
@@ -224,7 +241,21 @@ class TestRoutePlanner:
         behind_m = np.arange(len(indices)) - points[indices, 0]
         on_the_way = np.array(indices) < len(points) - 1
         assert behind_m[on_the_way].max() <= 1.0
-        assert indices[-1] == len(points) - 1
+        assert indices[-1] >= len(points) - 2
+
+    @pytest.mark.parametrize("turns", ["rrrrs", "rrrl", "lllslr", "srsrsrs"])
+    @pytest.mark.parametrize("lateral_m", [0.0, 2.0, -2.0])
+    def test_thinned_routes_through_blocks_are_followed_in_order(
+        self, turns: str, lateral_m: float
+    ) -> None:
+        track, commands = through_blocks(turns)
+        kept = thin_plan(track, commands)
+        planner = RoutePlanner(track[kept], [commands[index] for index in kept])
+        indices = drive_along(planner, track, lateral_m)
+        assert indices[-1] == len(kept) - 1
+        for s_m, index in enumerate(indices):
+            assert kept[index] >= s_m - 1 or index == len(kept) - 1
+            assert index == 0 or kept[index - 1] <= s_m + 10
 
     def test_a_route_with_repeated_points_does_not_get_stuck(self) -> None:
         points = np.array([[0, 0], [50, 0], [50, 0], [100, 0], [100, 0]], dtype=float)

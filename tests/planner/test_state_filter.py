@@ -32,7 +32,7 @@ class Drive:
     normalised_error: np.ndarray
 
     def error_m(self) -> np.ndarray:
-        return np.linalg.norm(self.estimate[:, :2] - self.truth[:, :2], axis=1)
+        return np.hypot(*(self.estimate[:, :2] - self.truth[:, :2]).T)
 
 
 def control_at(tick: int, speed_mps: float) -> Control:
