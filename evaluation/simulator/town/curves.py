@@ -169,6 +169,6 @@ def corner(start: Pose, end: Pose, straight_m: float) -> Curve | None:
 def through(poses: list[Pose]) -> Curve:
     """A smooth curve through all poses in turn, two arcs between neighbours."""
     curve = biarc(poses[0], poses[1])
-    for start, end in itertools.pairwise(poses):
+    for start, end in itertools.pairwise(poses[1:]):
         curve = curve.then(biarc(start, end))
     return curve
