@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from math import cos, radians, sin
 
 import numpy as np
-from numpy.typing import NDArray
 
+from evaluation.simulator.cells import CellGrid, Floats, Ints
 from evaluation.simulator.codec import BoundingBox, Transform
 
-Floats = NDArray[np.float64]
-
-CELL_M = 8.0
-KEY_STRIDE = 1 << 32
 # Trigger volumes are flat on paper; what drives over them may stand a little above or below.
 HEIGHT_MARGIN_M = 2.0
 
@@ -43,42 +38,15 @@ class AreaIndex:
             self.half_extent_m[index] = box.extent
             self.yaw_rad[index] = yaw[index] + radians(box.rotation.yaw)
         self._axis = np.stack((np.cos(self.yaw_rad), np.sin(self.yaw_rad)), axis=1)
-        self._keys, self._members = self._grid()
-
-    def _grid(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return sorted cell keys (k,) and the boxes that reach into each cell, padded with -1."""
-        cells: dict[int, list[int]] = defaultdict(list)
         reach = np.abs(self._axis) * self.half_extent_m[:, :1]
         reach += np.abs(self._axis[:, ::-1]) * self.half_extent_m[:, 1:2]
-        low = np.floor((self.centre_m[:, :2] - reach) / CELL_M).astype(np.int64)
-        high = np.floor((self.centre_m[:, :2] + reach) / CELL_M).astype(np.int64)
-        for index in range(len(low)):
-            for column in range(low[index, 0], high[index, 0] + 1):
-                for line in range(low[index, 1], high[index, 1] + 1):
-                    cells[column * KEY_STRIDE + line].append(index)
-        keys = np.array(sorted(cells), dtype=np.int64)
-        width = max((len(members) for members in cells.values()), default=0)
-        members = np.full((len(keys), width), -1, dtype=np.int64)
-        for place, key in enumerate(keys.tolist()):
-            members[place, : len(cells[key])] = cells[key]
-        return keys, members
+        self._grid = CellGrid(self.centre_m[:, :2] - reach, self.centre_m[:, :2] + reach)
 
-    def candidates(self, points_world_m: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def candidates(self, points_world_m: Floats) -> tuple[Ints, Ints]:
         """Return all (point, box) pairs, as two index arrays, where points (n, 3) lie in boxes."""
-        empty = np.zeros(0, dtype=np.int64)
-        if not len(self._keys):
-            return empty, empty
-        cell = np.floor(points_world_m[:, :2] / CELL_M).astype(np.int64)
-        key = cell[:, 0] * KEY_STRIDE + cell[:, 1]
-        place = np.minimum(np.searchsorted(self._keys, key), len(self._keys) - 1)
-        near = np.flatnonzero(self._keys[place] == key)
-        if not len(near):
-            return empty, empty
-        boxes = self._members[place[near]]
-        points = np.repeat(near, boxes.shape[1])
-        boxes = boxes.ravel()
-        used = boxes >= 0
-        points, boxes = points[used], boxes[used]
+        points, boxes = self._grid.near(points_world_m[:, :2])
+        if not len(points):
+            return points, boxes
         offset = points_world_m[points] - self.centre_m[boxes]
         axis, half = self._axis[boxes], self.half_extent_m[boxes]
         along = offset[:, 0] * axis[:, 0] + offset[:, 1] * axis[:, 1]

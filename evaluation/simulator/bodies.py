@@ -146,6 +146,15 @@ class BodyTable:
             entry["yaw_rate_radps"] += impulse_world_nms.z / entry["yaw_inertia_kgm2"]
             entry["settled"] = False
 
+    def receive(
+        self, rows: NDArray[np.int64], shift_m: Floats, change_mps: Floats, spin_radps: Floats
+    ) -> None:
+        """Take what collisions did to rows: changes (k, 2) of place and velocity, (k,) of spin."""
+        self.state["position_m"][rows, :2] += shift_m
+        self.state["velocity_mps"][rows, :2] += change_mps
+        self.state["yaw_rate_radps"][rows] += spin_radps
+        self.state["settled"][rows] = False
+
     # Read-outs
 
     def transforms(self) -> Floats:

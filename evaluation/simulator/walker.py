@@ -64,13 +64,13 @@ class WalkerCrowd(BodyTable):
         entry["wants_jump"] = control.jump
         entry["settled"] = False
 
-    def push(self, row: int, change_mps: Floats) -> None:
-        """Change the velocity of a row by (2,); a hard push makes the walker fall."""
-        entry = self.state[row]
-        entry["velocity_mps"][:2] += change_mps
-        entry["settled"] = False
-        if np.hypot(*change_mps) > FALL_MPS:
-            entry["down_left_s"] = DOWN_S
+    def receive(
+        self, rows: NDArray[np.int64], shift_m: Floats, change_mps: Floats, spin_radps: Floats
+    ) -> None:
+        """Take what collisions did; a hard push makes a walker fall, none makes one spin."""
+        super().receive(rows, shift_m, change_mps, np.zeros_like(spin_radps))
+        fallen = rows[np.hypot(change_mps[:, 0], change_mps[:, 1]) > FALL_MPS]
+        self.state["down_left_s"][fallen] = DOWN_S
 
     def step(self, duration_s: float, ground_height: GroundHeight) -> None:
         """Advance every walker with physics by one tick; `ground_height` as for vehicles."""
