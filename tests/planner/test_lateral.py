@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.lateral import LateralController, LateralSettings, lookahead_m, point_along_route
@@ -64,6 +64,7 @@ def test_change_of_the_error_is_damped() -> None:
     assert controller.step(route, 5.0) == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-1e3, 1e3), st.floats(-1e3, 1e3)), min_size=1, max_size=20),
     st.floats(-10, 60),

@@ -32,7 +32,8 @@ class Drive:
     normalised_error: np.ndarray
 
     def error_m(self) -> np.ndarray:
-        return np.hypot(*(self.estimate[:, :2] - self.truth[:, :2]).T)
+        distances_m: np.ndarray = np.hypot(*(self.estimate[:, :2] - self.truth[:, :2]).T)
+        return distances_m
 
 
 def control_at(tick: int, speed_mps: float) -> Control:
