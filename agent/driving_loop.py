@@ -6,6 +6,7 @@ drives many routes one after another.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections import Counter
@@ -24,7 +25,6 @@ from planner.geodesy import GeoReference, GnssLocator
 from planner.records import Control, EgoState, Plan, Target
 from planner.route import RoutePlanner
 from planner.state_filter import StateFilter
-import itertools
 
 F64 = NDArray[np.float64]
 

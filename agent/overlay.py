@@ -7,6 +7,7 @@ pictures. Used by the debug recorder and by the evaluation's video.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from agent.rig import project
 from model.config import CameraConfig
 from planner.frames import ego_from_world
 from planner.records import Plan
-import itertools
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
