@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.lane_route import DenseRoute, LaneGraph, LaneId, LaneRouteError
+from evaluation.problems import ProblemError
 from evaluation.routes import Route, WeatherPoint
 from planner.records import Command
 
@@ -21,7 +22,7 @@ START_MARGIN_M = 8
 DEFAULT_WEATHER = (("cloudiness", 20.0), ("sun_altitude_angle", 60.0))
 
 
-class RandomRouteError(RuntimeError):
+class RandomRouteError(ProblemError, RuntimeError):
     """The map has no route of the length that was asked for."""
 
 

@@ -20,6 +20,7 @@ import carla
 import numpy as np
 
 from agent.lane_route import DenseRoute, LaneGraph, LaneRouteError
+from evaluation.problems import ProblemError
 from planner.records import Command
 
 EARTH_RADIUS_M = 6378137.0
@@ -27,7 +28,7 @@ DEFAULT_REFERENCE_DEG = (42.0, 2.0)
 """Latitude and longitude that the leaderboard takes for a map without a geographic reference."""
 
 
-class RouteFileError(ValueError):
+class RouteFileError(ProblemError, ValueError):
     """A route file that cannot be used; the message names the file and the route."""
 
 

@@ -1,0 +1,1 @@
+"""Those who watch a drive and write down what they see."""

@@ -1,0 +1,7 @@
+"""Errors that whoever started the program can mend."""
+
+from __future__ import annotations
+
+
+class ProblemError(Exception):
+    """Shown without a trace: the message says what is wrong and what to do."""
