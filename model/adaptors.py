@@ -7,7 +7,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from transformers import ResNetConfig, ResNetModel
 
-from model.batch import DrivingInput
+from model.batch import DrivingInput, InputError
 from model.config import ModelConfig
 from model.precision import full_precision
 
@@ -102,14 +102,20 @@ class ContextEncoder(nn.Module):
         self.tokens = int(config.speed_as_input) + config.route_tokens
 
     def forward(self, driving_input: DrivingInput) -> Float[Tensor, "batch tokens width"]:
-        if self.from_picture:
-            route = self.route_encoder(driving_input.map_route)
-        else:
-            points = driving_input.target_point
-            route = self.route_encoder(points.unsqueeze(1) if points.dim() == 2 else points)
+        route = driving_input.map_route if self.from_picture else driving_input.target_point
+        if route is None:
+            raise InputError("map_route: expected a picture because route_as is image, got None")
+        return self.encode(driving_input.vehicle_speed, route)
+
+    def encode(
+        self, vehicle_speed: Float[Tensor, "batch history"], route: Tensor
+    ) -> Float[Tensor, "batch tokens width"]:
+        """``route``: a picture (batch, 3, rows, columns), or points (batch, 2) or (batch, n, 2)."""
+        route = route.unsqueeze(1) if route.dim() == 2 else route
+        route_tokens: Tensor = self.route_encoder(route)
         if self.speed_encoder is None:
-            return torch.as_tensor(route)
-        return torch.cat([self.speed_encoder(driving_input.vehicle_speed), route], dim=1)
+            return route_tokens
+        return torch.cat([self.speed_encoder(vehicle_speed), route_tokens], dim=1)
 
 
 def _mlp(input_size: int, token_size: int) -> nn.Sequential:

@@ -112,7 +112,7 @@ def _expect(
 
 def _expect_map_route(map_route: Tensor | None, batch: int) -> None:
     if map_route is None:
-        raise InputError("map_route: expected a route picture because route_as is image, got None")
+        raise InputError("map_route: expected a picture because route_as is image, got None")
     if map_route.dim() != 4 or map_route.shape[:2] != (batch, 3):
         raise InputError(
             f"map_route: expected shape ({batch}, 3, rows, columns), got {tuple(map_route.shape)}"

@@ -200,6 +200,8 @@ class ModelConfig:
         require(self.route_as in routes, "route_as", " or ".join(routes), self)
         require(self.target_points in (1, 2), "target_points", "1 or 2", self)
         require(self.speed_wps_mode in ("2d", "1d"), "speed_wps_mode", "2d or 1d", self)
+        routed = self.speed_wps_mode == "2d" or self.predict_route_as_wps
+        require(routed, "predict_route_as_wps", "true with 1d (distances need a path)", self)
         require(self.route_head in ("deep", "published"), "route_head", "deep or published", self)
         biased = self.route_head == "deep" or self.speed_step_m == self.route_step_m == 0.0
         require(biased, "speed_step_m", "0 with the published heads (they have no bias)", self)

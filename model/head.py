@@ -44,7 +44,7 @@ class DrivingAdaptor(nn.Module):
 
     def queries(self, batch: int) -> Float[Tensor, "batch queries width"]:
         """The queries, repeated for each sample of the batch."""
-        parts = [self.query_embeds_speed]
+        parts: list[Tensor] = [self.query_embeds_speed]
         if self.route_points:
             parts.insert(0, self.query_embeds_wps)
         return torch.cat(parts, dim=1).expand(batch, -1, -1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -34,29 +36,32 @@ class Llama(nn.Module):
                 max_position_embeddings=sequence_length,
                 use_cache=False,
                 pad_token_id=None,
+                bos_token_id=None,
+                eos_token_id=None,
             )
         )
-        llama.embed_tokens = None
+        llama.register_module("embed_tokens", None)
         self.head_size = config.hidden_size // config.heads
         cos, sin = llama.rotary_emb(torch.zeros(1), torch.arange(sequence_length).unsqueeze(0))
         self.cos: Tensor
         self.sin: Tensor
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
-        self.model = add_lora(llama) if config.lora else llama
+        self.model = llama
+        if config.lora:
+            add_lora(llama)
 
     @property
     def dtype(self) -> torch.dtype:
         """The type of the weights, and so of the embeddings that it takes."""
-        norm: Tensor = self.model.norm.weight
-        return norm.dtype
+        return self.model.norm.weight.dtype
 
     def forward(
         self, embeddings: Float[Tensor, "batch tokens width"], outputs: int
     ) -> Float[Tensor, "batch outputs width"]:
         """Final hidden states of the last ``outputs`` tokens."""
         hidden = embeddings.to(self.dtype)
-        *first, last = self.model.layers
+        *first, last = cast("list[LlamaDecoderLayer]", list(self.model.layers))
         for layer in first:
             hidden = self.decode(layer, hidden, hidden.shape[1])
         normed: Tensor = self.model.norm(self.decode(last, hidden, outputs))
@@ -70,7 +75,7 @@ class Llama(nn.Module):
         normed = layer.input_layernorm(hidden)
         attention, kept = layer.self_attn, normed[:, tokens - outputs :]
         query, key, value = (
-            projected.unflatten(2, (-1, self.head_size)).transpose(1, 2)
+            projected.reshape(*projected.shape[:2], -1, self.head_size).transpose(1, 2)
             for projected in (
                 attention.q_proj(kept),
                 attention.k_proj(normed),
@@ -82,7 +87,8 @@ class Llama(nn.Module):
         query, _ = apply_rotary_pos_emb(query, query, cos[:, -outputs:], sin[:, -outputs:])
         mixed = causal_attention(query, key, value).transpose(1, 2).flatten(2)
         residual: Tensor = hidden[:, tokens - outputs :] + attention.o_proj(mixed)
-        return residual + layer.mlp(layer.post_attention_layernorm(residual))
+        carried: Tensor = residual + layer.mlp(layer.post_attention_layernorm(residual))
+        return carried
 
 
 def causal_attention(
@@ -100,7 +106,7 @@ def causal_attention(
     )
 
 
-def add_lora(model: LlamaModel) -> nn.Module:
+def add_lora(model: LlamaModel) -> None:
     """Freeze ``model`` and give each of its Linears a trainable low-rank adapter."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -108,16 +114,12 @@ def add_lora(model: LlamaModel) -> nn.Module:
         raise ImportError(
             "language.lora: expected the package peft, found none; pip install simlingo-carla[lora]"
         ) from error
-    linears = sorted(
-        {
-            name.rpartition(".")[2]
-            for name, part in model.named_modules()
-            if isinstance(part, nn.Linear)
-        }
-    )
+    linears = {name for name, part in model.named_modules() if isinstance(part, nn.Linear)}
     lora = LoraConfig(
-        r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=LORA_DROPOUT, target_modules=linears
+        r=LORA_RANK,
+        lora_alpha=LORA_ALPHA,
+        lora_dropout=LORA_DROPOUT,
+        target_modules=sorted({name.rpartition(".")[2] for name in linears}),
     )
     model.requires_grad_(False)
-    adapted: nn.Module = inject_adapter_in_model(lora, model)
-    return adapted
+    inject_adapter_in_model(lora, model)

@@ -54,7 +54,8 @@ def distance_along(
 ) -> Float[Tensor, "batch points 1"]:
     """Length of the path from the ego over the points, up to each of them."""
     steps = points.diff(dim=1, prepend=torch.zeros_like(points[:, :1]))
-    return steps.norm(dim=-1, keepdim=True).cumsum(1)
+    lengths: Tensor = torch.linalg.vector_norm(steps, dim=-1, keepdim=True)
+    return lengths.cumsum(1)
 
 
 def _squared_error(

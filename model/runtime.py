@@ -1,4 +1,4 @@
-"""One object that owns device and number types, and turns one observation into one prediction."""
+"""One object that owns device, number types and warm-up, and turns observations into plans."""
 
 from __future__ import annotations
 
@@ -9,18 +9,28 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from model.batch import DrivingInput, DrivingOutput, InputError
+from model.batch import InputError
+from model.config import ModelConfig
 from model.driving import DrivingModel
+from model.folded import FoldedPolicy
+from model.graphs import GraphedStages
+from model.latency import LatencyLog
+from model.route import draw_route, equal_spacing, points_at
 
 STAGES = ("pictures", "vision", "language", "head")
+ROUTE_SPACING_M = 1.0
+WARM_UP_TICKS = 3
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What the model foresees, ego frame, metres; and how long each stage took.
 
-    ``speed_wps`` (10, 2): positions 0.25 s apart. ``route`` (20, 2): points 1 m apart.
+    ``speed_wps`` (10, 2): positions 0.25 s apart. ``route`` (20, 2): points 1 m apart. Where the
+    model has no route head, the route is the path over the waypoints; where it predicts distances
+    only (``1d``), the waypoints lie at these distances along the route.
     """
 
     speed_wps: NDArray[np.float32]
@@ -29,58 +39,137 @@ class Prediction:
 
 
 class Runtime:
-    """Runs a model on one device: vision and Llama in bfloat16 on a GPU, float32 on a CPU.
+    """Runs a model: vision and Llama in bfloat16 on a GPU, everything in float32 on a CPU.
 
-    ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one).
+    ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one). On a GPU the
+    stages are compiled and replayed as CUDA graphs unless ``compiled`` is False. On a CPU torch is
+    set to ``threads`` threads, for the whole process: beside a simulator more than one is slower.
+    The first ticks, which allocate and compile, are run here with empty pictures.
     """
 
-    def __init__(self, model: DrivingModel, device: str = "auto") -> None:
+    def __init__(
+        self, model: DrivingModel, device: str = "auto", *, compiled: bool = True, threads: int = 1
+    ) -> None:
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
         self.device = torch.device(device)
+        on_gpu = self.device.type == "cuda"
         self.config = model.config
-        self.model = model.eval().to(self.device)
-        if self.device.type == "cuda":
-            for part in (model.vision_model, model.language_projection, model.language_model):
-                part.to(torch.bfloat16)
-        cameras = model.config.cameras
-        self.intrinsics = torch.from_numpy(np.stack([c.intrinsics() for c in cameras])[None])
-        self.extrinsics = torch.from_numpy(np.stack([c.extrinsics() for c in cameras])[None])
+        self.latency = LatencyLog()
+        self.policy = FoldedPolicy(model).place(
+            self.device, torch.bfloat16 if on_gpu else torch.float32
+        )
+        self._graphs = GraphedStages(self.policy, compiled=compiled) if on_gpu else None
+        if not on_gpu:
+            torch.set_num_threads(threads)
+        self._warm_up()
 
     def predict(
-        self, images: NDArray[np.uint8], speed_mps: float, targets_ego_m: NDArray[np.float64]
+        self,
+        images: NDArray[np.uint8],
+        speed_mps: float | NDArray[np.floating],
+        targets_ego_m: NDArray[np.floating],
     ) -> Prediction:
-        """One tick. ``images`` (cameras, rows, columns, 3) RGB; ``targets_ego_m`` (2, 2), the next
-        target and the next but one. Raises :class:`model.batch.InputError`.
+        """One tick.
+
+        ``images`` (cameras, rows, columns, 3) RGB in the order of ``config.cameras``, with a
+        leading axis of moments when ``hist_len`` is above 1. ``speed_mps``: one, or the history.
+        ``targets_ego_m`` (n, 2): the sparse targets or the route points that ``route_as`` asks for;
+        points beyond the number that the model reads are ignored. Raises
+        :class:`model.batch.InputError`, which names the argument, expected and got.
         """
-        if not np.isfinite(speed_mps):
-            raise InputError(f"speed_mps: expected a finite number, got {speed_mps}")
-        if not np.isfinite(targets_ego_m).all():
-            raise InputError(f"targets_ego_m: expected finite numbers, got {targets_ego_m}")
-        driving_input = DrivingInput(
-            torch.from_numpy(images).permute(0, 3, 1, 2)[None, None].to(self.device),
-            self.intrinsics.to(self.device),
-            self.extrinsics.to(self.device),
-            torch.tensor([[speed_mps]], dtype=torch.float32, device=self.device),
-            None,
-            torch.as_tensor(targets_ego_m, dtype=torch.float32, device=self.device)[None],
+        pictures = self._check_images(images)
+        speeds = self._check_speed(speed_mps)
+        route = self._route_input(targets_ego_m)
+        outputs, stage_ms = self._run(pictures, speeds, route)
+        self.latency.add(stage_ms)
+        return self._prediction(outputs, stage_ms)
+
+    def _check_images(self, images: NDArray[np.uint8]) -> Tensor:
+        config = self.config
+        camera = config.cameras[0]
+        expected: tuple[int, ...] = (len(config.cameras), camera.height_px, camera.width_px, 3)
+        if config.hist_len > 1:
+            expected = (config.hist_len, *expected)
+        if images.shape != expected:
+            raise InputError(f"images: expected shape {expected}, got {images.shape}")
+        if images.dtype != np.uint8:
+            raise InputError(f"images: expected uint8, got {images.dtype}")
+        pictures = torch.from_numpy(np.ascontiguousarray(images)).reshape(
+            1, config.hist_len, *expected[-4:]
         )
-        output, stage_ms = self._staged(driving_input)
-        assert output.route is not None
-        return Prediction(
-            output.speed_wps[0].cpu().numpy(), output.route[0].cpu().numpy(), stage_ms
-        )
+        return pictures.permute(0, 1, 2, 5, 3, 4)
+
+    def _check_speed(self, speed_mps: float | NDArray[np.floating]) -> Tensor:
+        speeds = np.atleast_1d(np.asarray(speed_mps, dtype=np.float32))
+        if speeds.shape != (self.config.speed_history,):
+            raise InputError(
+                f"speed_mps: expected {self.config.speed_history} values, got shape {speeds.shape}"
+            )
+        if not np.isfinite(speeds).all():
+            raise InputError(f"speed_mps: expected finite numbers, got {speeds.tolist()}")
+        return torch.from_numpy(speeds)[None]
+
+    def _route_input(self, targets_ego_m: NDArray[np.floating]) -> Tensor:
+        points = np.asarray(targets_ego_m, dtype=np.float32)
+        wanted = 1 if self.config.route_as == "image" else self.config.route_tokens
+        if points.ndim != 2 or points.shape[1] != 2 or len(points) < wanted:
+            raise InputError(
+                f"targets_ego_m: expected shape ({wanted}, 2) or longer, got {points.shape}"
+            )
+        if not np.isfinite(points).all():
+            raise InputError(f"targets_ego_m: expected finite numbers, got {points.tolist()}")
+        if self.config.route_as == "image":
+            return torch.from_numpy(draw_route(points))[None]
+        return torch.from_numpy(points[:wanted])[None]
+
+    def _run(
+        self, pictures: Tensor, speeds: Tensor, route: Tensor
+    ) -> tuple[tuple[Tensor, ...], Mapping[str, float]]:
+        if self._graphs is not None:
+            outputs, spans_ms = self._graphs.run(pictures, speeds, route)
+        else:
+            outputs, spans_ms = self._run_on_cpu(pictures, speeds, route)
+        return outputs, dict(zip(STAGES, spans_ms, strict=True))
 
     @torch.inference_mode()
-    def _staged(self, driving_input: DrivingInput) -> tuple[DrivingOutput, Mapping[str, float]]:
-        times = [time.perf_counter()]
-        tiles = self.model.vision_model.prepare(driving_input.camera_images)
-        times.append(time.perf_counter())
-        vision = self.model.see(tiles, driving_input)
-        times.append(time.perf_counter())
-        features = self.model.think(vision, driving_input)
-        times.append(time.perf_counter())
-        output = self.model.driving_adaptor(features)
-        times.append(time.perf_counter())
-        spans = zip(times, times[1:], strict=False)
-        return output, {n: 1e3 * (b - a) for n, (a, b) in zip(STAGES, spans, strict=True)}
+    def _run_on_cpu(
+        self, pictures: Tensor, speeds: Tensor, route: Tensor
+    ) -> tuple[tuple[Tensor, ...], list[float]]:
+        clock_s = [time.perf_counter()]
+        patches = self.policy.pictures(pictures)
+        clock_s.append(time.perf_counter())
+        vision = self.policy.vision(patches)
+        clock_s.append(time.perf_counter())
+        features = self.policy.language(vision, speeds, route)
+        clock_s.append(time.perf_counter())
+        outputs = self.policy.head(features)
+        clock_s.append(time.perf_counter())
+        return outputs, (1e3 * np.diff(clock_s)).tolist()
+
+    def _prediction(self, outputs: tuple[Tensor, ...], stage_ms: Mapping[str, float]) -> Prediction:
+        predicted = [output[0].numpy() for output in outputs]
+        waypoints = predicted[0]
+        if len(predicted) == 1:
+            route = equal_spacing(waypoints, ROUTE_SPACING_M, self.config.route_points)
+            return Prediction(waypoints, route, stage_ms)
+        route = predicted[1]
+        if self.config.speed_wps_mode == "1d":
+            waypoints = points_at(route, waypoints[:, 0])
+        return Prediction(waypoints, route, stage_ms)
+
+    def _warm_up(self) -> None:
+        pictures, speeds, route = blank_input(self.config)
+        for _ in range(WARM_UP_TICKS):
+            self._run(pictures, speeds, route)
+
+
+def blank_input(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, speeds and route of a batch of one, all zero, in the shapes of ``config``."""
+    camera = config.cameras[0]
+    size = (config.hist_len, len(config.cameras), camera.height_px, camera.width_px, 3)
+    pictures = torch.zeros(1, *size, dtype=torch.uint8).permute(0, 1, 2, 5, 3, 4)
+    speeds = torch.zeros(1, config.speed_history)
+    if config.route_as == "image":
+        return pictures, speeds, torch.from_numpy(draw_route(np.zeros((1, 2))))[None]
+    return pictures, speeds, torch.zeros(1, config.route_tokens, 2)

@@ -59,6 +59,12 @@ class TileLayout:
         margin = (columns - used) // 2
         return slice(0, rows), slice(margin, columns - margin)
 
+    @property
+    def unpadded_size(self) -> tuple[int, int]:
+        """Rows and columns that ``unpadded`` leaves."""
+        rows, columns = self.unpadded
+        return rows.stop - rows.start, columns.stop - columns.start
+
 
 def layout_for(config: ModelConfig) -> TileLayout:
     """The layout of every camera's picture (all cameras of a model share one size)."""

@@ -23,7 +23,7 @@ from transformers.models.llava_next.modeling_llava_next import LlavaNextMultiMod
 from model.batch import DrivingInput
 from model.config import ModelConfig, VisionConfig
 from model.image import CLIP_MEAN_STD, IMAGENET_MEAN_STD, Normalise, to_tiles
-from model.tiles import kept_rows, layout_for
+from model.tiles import TileLayout, kept_rows, layout_for
 
 ENCODING_STD = 0.02
 RESNET34_WIDTHS = (64, 128, 256, 512)
@@ -70,11 +70,15 @@ class PictureEncoder(nn.Module):
         The whole input comes along, so that an encoder may use the cameras' intrinsics and
         extrinsics; those that exist know a camera by its place in the rig.
         """
-        batch = driving_input.camera_images.shape[0]
+        return self.encode(tiles)
+
+    def encode(
+        self, tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"]
+    ) -> Float[Tensor, "batch tokens width"]:
+        """The tower's features with the encodings of moment and camera added."""
         tokens = self.features(tiles.to(self.camera_encoding.dtype))
-        tokens = tokens.unflatten(0, (batch, self.moments, self.cameras))
-        tokens = tokens + self.temporal_encoding + self.camera_encoding
-        return tokens.flatten(1, 3)
+        tokens = tokens.reshape(-1, self.moments, self.cameras, *tokens.shape[1:])
+        return (tokens + self.temporal_encoding + self.camera_encoding).flatten(1, 3)
 
     def freeze(self) -> None:
         """Stop training the tower; the projection and the encodings go on learning."""
@@ -98,11 +102,12 @@ class LLaVAnextEncoderModel(PictureEncoder):
         super().__init__(config, vision.projector_size)
         self.layout = layout_for(config)
         self.factor = vision.downsample_feature_grid_factor or 1
+        self.patch_px = vision.patch_px
         self.side = vision.tile_px // vision.patch_px
         self.normalise = Normalise(CLIP_MEAN_STD)
         self.tower = CLIPVisionModel(clip_config(vision))
         # The norm behind the last layer serves only the pooled class token, which nobody reads.
-        self.tower.post_layernorm = nn.Identity()
+        self.tower.register_module("post_layernorm", nn.Identity())
         self.projector = LlavaNextMultiModalProjector(llava_config(vision))
         std = 1.0 / math.sqrt(vision.projector_size)
         self.image_newline = nn.Parameter(std * torch.randn(vision.projector_size))
@@ -111,7 +116,7 @@ class LLaVAnextEncoderModel(PictureEncoder):
 
     @property
     def tokens_per_picture(self) -> int:
-        rows, columns = (part.stop - part.start for part in self.layout.unpadded)
+        rows, columns = self.layout.unpadded_size
         tokens = (rows // self.factor) * (columns // self.factor + 1)
         return tokens + int(self.layout.global_tile) * (self.side // self.factor) ** 2
 
@@ -125,25 +130,14 @@ class LLaVAnextEncoderModel(PictureEncoder):
         self, tiles: Float[Tensor, "tiles 3 tile tile"]
     ) -> Float[Tensor, "pictures tokens width"]:
         patches = self.tower(tiles).last_hidden_state[:, 1:]
-        patches = patches.unflatten(1, (self.side, self.side))
-        patches = patches.unflatten(0, (-1, self.layout.tiles))
-        grid = self.project(self.join(patches[:, int(self.layout.global_tile) :]))
+        patches = patches.reshape(-1, self.layout.tiles, self.side, self.side, patches.shape[-1])
+        grid = self.project(join(patches[:, int(self.layout.global_tile) :], self.layout))
         newline = self.projection(self.image_newline).expand(*grid.shape[:2], 1, -1)
         tokens = torch.cat([grid, newline], dim=2).flatten(1, 2)
         if self.layout.global_tile:
             overview = self.project(patches[:, 0]).flatten(1, 2)
             tokens = torch.cat([overview, tokens], dim=1)
         return tokens
-
-    def join(
-        self, patches: Float[Tensor, "pictures tiles side side width"]
-    ) -> Float[Tensor, "pictures rows columns width"]:
-        """Put the tiles' grids side by side and drop what saw only padding."""
-        rows, columns = self.layout.grid
-        grid = patches.unflatten(1, (rows, columns)).transpose(2, 3)
-        grid = grid.flatten(3, 4).flatten(1, 2)
-        kept_rows_, kept_columns = self.layout.unpadded
-        return grid[:, kept_rows_, kept_columns]
 
     def project(
         self, grid: Float[Tensor, "pictures rows columns width"]
@@ -163,7 +157,7 @@ class ResnetEncoderModel(PictureEncoder):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, RESNET34_WIDTHS[-1])
-        self.rows = kept_rows(config)
+        self.rows: int = kept_rows(config)
         self.columns = config.cameras[0].width_px
         self.normalise = Normalise(IMAGENET_MEAN_STD)
         self.tower = ResNetModel(
@@ -186,7 +180,7 @@ class ResnetEncoderModel(PictureEncoder):
         """As usual, but a frozen tower's batch norms keep the statistics they came with."""
         super().train(mode)
         if self.frozen:
-            self.tower.eval()
+            self.tower.train(False)
         return self
 
     def prepare(
@@ -209,15 +203,25 @@ def build_picture_encoder(config: ModelConfig) -> PictureEncoder:
     return encoders[config.vision.encoder](config)
 
 
+def join(
+    patches: Float[Tensor, "pictures tiles side side width"], layout: TileLayout
+) -> Float[Tensor, "pictures rows columns width"]:
+    """Put the grids of a picture's tiles side by side and drop what saw only padding."""
+    (rows, columns), side, width = layout.grid, patches.shape[2], patches.shape[4]
+    grid = patches.reshape(-1, rows, columns, side, side, width).transpose(2, 3)
+    row_slice, column_slice = layout.unpadded
+    return grid.reshape(-1, rows * side, columns * side, width)[:, row_slice, column_slice]
+
+
 def pool(
     grid: Float[Tensor, "pictures rows columns width"], factor: int
 ) -> Float[Tensor, "pictures pooled_rows pooled_columns width"]:
     """Mean over squares of ``factor`` by ``factor``; a remainder at the edge is dropped."""
     if factor == 1:
         return grid
-    rows, columns = grid.shape[1] // factor, grid.shape[2] // factor
+    rows, columns, width = grid.shape[1] // factor, grid.shape[2] // factor, grid.shape[3]
     grid = grid[:, : rows * factor, : columns * factor]
-    return grid.unflatten(2, (columns, factor)).unflatten(1, (rows, factor)).mean((2, 4))
+    return grid.reshape(-1, rows, factor, columns, factor, width).mean((2, 4))
 
 
 def clip_config(vision: VisionConfig) -> CLIPVisionConfig:
