@@ -1,0 +1,58 @@
+"""Speed limits: which one applies to each vehicle.
+
+A vehicle takes the limit of its road where the map states one, else that of the last sign it
+passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick.
+"""
+
+from __future__ import annotations
+
+import carla
+import numpy as np
+
+from evaluation.simulator.areas import AreaIndex
+from evaluation.simulator.bodies import BodyTable
+from evaluation.simulator.cells import Floats
+from evaluation.simulator.town.town import Town
+
+LIMIT_SIGN = "traffic.speed_limit."
+KMH_PER_MPS = 3.6
+# Each vehicle's road is looked up once in so many ticks (one second at 20 Hz).
+LOOK_UP_TICKS = 20
+
+
+class SpeedLimits:
+    """Keeps the limit of every vehicle."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        signs = [sign for sign in town.traffic_signs if sign.type_id.startswith(LIMIT_SIGN)]
+        self._areas = AreaIndex([s.transform for s in signs], [s.trigger_box for s in signs])
+        self._shown_mps = [float(s.type_id[len(LIMIT_SIGN) :]) / KMH_PER_MPS for s in signs]
+        self._limit_mps: dict[int, float] = {}
+        self._tick = 0
+
+    def step(self, vehicles: BodyTable) -> Floats:
+        """Return the limit (n,) in m/s for each row of `vehicles`; call it once per tick."""
+        state = vehicles.state
+        actor_ids = vehicles.actor_ids.tolist()
+        places = state["position_m"]
+        passing, signs = self._areas.candidates(places)
+        for row, sign in zip(passing.tolist(), signs.tolist(), strict=True):
+            self._limit_mps[actor_ids[row]] = self._shown_mps[sign]
+        for row, actor_id in enumerate(actor_ids):
+            if actor_id not in self._limit_mps or (self._tick + row) % LOOK_UP_TICKS == 0:
+                known = self._limit_mps.get(actor_id, self._town.default_speed_limit_mps)
+                self._limit_mps[actor_id] = self._road_limit_mps(places[row], known)
+        self._tick += 1
+        if len(self._limit_mps) > 2 * len(actor_ids):
+            alive = set(actor_ids)
+            self._limit_mps = {key: value for key, value in self._limit_mps.items() if key in alive}
+        return np.array([self._limit_mps[actor_id] for actor_id in actor_ids])
+
+    def _road_limit_mps(self, place_m: Floats, fallback_mps: float) -> float:
+        """Return the limit of the road at a place (3,), or `fallback_mps` where none is stated."""
+        x, y, z = place_m.tolist()
+        waypoint = self._town.map.get_waypoint(carla.Location(x, y, z))
+        if waypoint is None:
+            return fallback_mps
+        return self._town.road_speed_limits_mps.get(waypoint.road_id, fallback_mps)
