@@ -38,11 +38,11 @@ class Reply(Enum):
         """Wrap a result."""
         if self is Reply.VALUE:
             return ((1, value),)
-        return (False,) if self is Reply.VOID else value
+        return ((False,),) if self is Reply.VOID else value
 
     def failure(self, message: str) -> object:
         """Wrap an error."""
-        return (True, (message,)) if self is Reply.VOID else ((0, (message,)),)
+        return ((True, (message,)),) if self is Reply.VOID else ((0, (message,)),)
 
 
 class Deferred:

@@ -80,10 +80,10 @@ class SimulatorServer:
         try:
             self._loop.run()
         finally:
+            self.close()
             signal.set_wakeup_fd(wakeup)
             for number, handler in previous.items():
                 signal.signal(number, handler)
-            self.close()
             reader.close()
             writer.close()
 

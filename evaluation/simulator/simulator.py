@@ -14,6 +14,7 @@ from evaluation.simulator.codec import BoundingBox, Rotation, Transform, Vector3
 from evaluation.simulator.dialect import DIALECTS
 from evaluation.simulator.event_loop import EventLoop, Timer
 from evaluation.simulator.options import ServeOptions
+from evaluation.simulator.roadside import speed_limit_kmh
 from evaluation.simulator.rpc import Caller, CallError, Deferred
 from evaluation.simulator.sensors.camera import CameraSensor
 from evaluation.simulator.sensors.collision import CollisionSensor
@@ -133,6 +134,9 @@ class Simulator:
         if description.type_id == "sensor.camera.rgb":
             self.scene()
         actor = self.world.spawn(description, transform, parent_id)
+        if actor.is_vehicle:
+            limit_kmh = speed_limit_kmh(self.world, self.world.transform(actor).location)
+            self.world.table.vehicle_state["speed_limit_kmh"][actor.row] = limit_kmh
         if is_sensor and description.type_id not in NO_STREAM:
             try:
                 self._start_sensor(actor)
@@ -210,8 +214,9 @@ class Simulator:
         world = self.world
         if self._switch_is_armed:
             self._shown_episode_id = world.episode_id
-        tick.advance(world, self.delta_s)
-        for stream_id, parts in tick.measure(world, self._scene, self.streams.is_heard):
+        contacts = tick.advance(world, self.delta_s)
+        is_heard = self.streams.is_heard
+        for stream_id, parts in tick.measure(world, contacts, self._scene, is_heard):
             self.streams.publish(stream_id, parts)
         self._publish_state()
         return world.frame

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.simulator.codec import Transform
+from evaluation.simulator.collision import Contact
 from evaluation.simulator.dialect import Dialect
 from evaluation.simulator.event_loop import Buffer
+from evaluation.simulator.roadside import show_road_facts
 from evaluation.simulator.sensors.camera import CameraSensor, take_pictures
-from evaluation.simulator.sensors.collision import CollisionSensor
+from evaluation.simulator.sensors.collision import CollisionSensor, report_contacts
 from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.snapshot import episode_header, sensor_header
 from evaluation.simulator.world import World
@@ -21,24 +23,29 @@ if TYPE_CHECKING:
 IsHeard = Callable[[int], bool]
 
 
-def advance(world: World, delta_s: float) -> None:
-    """Move the world on by one time step."""
-    world.fleet.step(delta_s, world.town.ground_height_m)
-    world.crowd.step(delta_s, world.town.ground_height_m)
+def advance(world: World, delta_s: float) -> list[Contact]:
+    """Move the world on by one time step and return what bumped into what."""
+    ground_height = world.town.ground_height_m
+    world.fleet.step(delta_s, ground_height)
+    world.crowd.step(delta_s, ground_height)
     world.props.step(delta_s)
-    world.show_bodies()
-    world.follow_parents()
+    contacts = world.collisions.step(world.body_tables())
     world.lights.step(delta_s)
-    show_vehicles(world)
-    show_lights(world)
     world.frame += 1
     world.elapsed_s += delta_s
     world.delta_s = delta_s
+    world.show_bodies()
+    world.follow_parents()
+    show_lights(world)
+    show_road_facts(world)
+    return contacts
 
 
-def measure(world: World, scene: Scene | None, is_heard: IsHeard) -> list[Message]:
+def measure(
+    world: World, contacts: Sequence[Contact], scene: Scene | None, is_heard: IsHeard
+) -> list[Message]:
     """Let all sensors measure that are due and that somebody listens to."""
-    messages: list[Message] = []
+    messages = report_contacts(world, contacts)
     cameras: list[CameraSensor] = []
     for sensor in world.sensors.values():
         if isinstance(sensor, CollisionSensor) or not sensor.schedule.is_due(world.elapsed_s):
@@ -74,11 +81,3 @@ def show_lights(world: World) -> None:
     shown["elapsed_s"] = lights.elapsed_s
     shown["frozen"] = lights.frozen
     shown["green_s"], shown["yellow_s"], shown["red_s"] = lights.times_s.T
-
-
-def show_vehicles(world: World) -> None:
-    """Copy what vehicles show beside their motion into the table."""
-    fleet = world.fleet
-    if not len(fleet):
-        return
-    world.table.vehicle_state["gear"][world.rows_of(fleet)] = fleet.gears()

@@ -21,6 +21,7 @@ from evaluation.simulator.codec import (
     WalkerControl,
     WeatherParameters,
 )
+from evaluation.simulator.collision import CollisionDetector
 from evaluation.simulator.lights import TrafficLightCycle
 from evaluation.simulator.pose import compose, place, rotation_matrix
 from evaluation.simulator.props import PropShelf
@@ -130,6 +131,7 @@ class World:
             town.traffic_lights, np.random.default_rng([self.seed & 0xFFFFFFFF, _LIGHTS_STREAM])
         )
         light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
+        self.collisions = CollisionDetector(town.scenery.static_boxes())
         self.light_actors = [
             self._add_fixture(light, LIGHT_TYPE, spec.sign_id, spec.transform, spec.trigger_box)
             for spec in town.traffic_lights
@@ -165,10 +167,12 @@ class World:
         """Create an actor at `transform`, relative to its parent if it has one.
 
         Raises:
-            CallError: unknown blueprint or parent.
+            CallError: unknown blueprint or parent, or something stands there already.
         """
         blueprint = self.blueprint(description.type_id)
         relative = None
+        if blueprint.collides and not parent_id and self._is_taken(transform, blueprint):
+            raise CallError("Spawn failed because of collision at spawn position")
         if parent_id:
             relative = transform
             transform = place(self.transform(self.actor(parent_id)), relative)
@@ -193,6 +197,10 @@ class World:
         elif actor.kind is ActorKind.PROP:
             self.props.add(actor.actor_id, box, transform)
             self.props.set_collisions(actor.actor_id, blueprint.collides)
+
+    def _is_taken(self, transform: Transform, blueprint: Blueprint) -> bool:
+        box = blueprint.bounding_box
+        return self.collisions.overlaps_at(transform, box, self.body_tables())
 
     def bodies_with(self, actor_id: int) -> BodyTable | None:
         """Return the table in which an actor's body moves, None for actors without physics."""

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from evaluation.simulator.actor_records import ActorRecord
-from evaluation.simulator.codec import Vector3D
+from evaluation.simulator.actor_records import ActorRecord, Description
+from evaluation.simulator.codec import BoundingBox, Vector3D
+from evaluation.simulator.collision import Contact
 from evaluation.simulator.event_loop import Buffer
-from evaluation.simulator.sensors.sensor import header
+from evaluation.simulator.sensors.sensor import Message, header
 from evaluation.simulator.snapshot import StreamType
 
 if TYPE_CHECKING:
     from evaluation.simulator.world import Actor, World
+
+_TOWN_PARTS = {3: "static.building", 6: "static.pole", 9: "static.vegetation"}
 
 
 class CollisionSensor:
@@ -28,3 +31,33 @@ class CollisionSensor:
         parent = world.actor(self.actor.parent_id)
         body = msgpack.packb((parent.record(), other, impulse_ns))
         return header(StreamType.COLLISION, world, self.actor), body
+
+
+def report_contacts(world: World, contacts: Sequence[Contact]) -> list[Message]:
+    """Return the messages of all collision sensors whose parents were touched."""
+    if not contacts:
+        return []
+    messages: list[Message] = []
+    for sensor in world.sensors.values():
+        if not isinstance(sensor, CollisionSensor):
+            continue
+        parent_id = sensor.actor.parent_id
+        for contact in contacts:
+            if parent_id not in (contact.actor_id, contact.other_id) or not parent_id:
+                continue
+            is_first = parent_id == contact.actor_id
+            sign = -1.0 if is_first else 1.0
+            impulse = [sign * contact.impulse_ns * part for part in contact.normal]
+            other = _record(world, contact.other_id if is_first else contact.actor_id, contact)
+            parts = sensor.report(world, other, Vector3D(impulse[0], impulse[1], 0.0))
+            messages.append((sensor.actor.stream_id, parts))
+    return messages
+
+
+def _record(world: World, actor_id: int, contact: Contact) -> ActorRecord:
+    """Return the record of an actor, or of the part of the town that was hit."""
+    if actor_id:
+        return world.actor(actor_id).record()
+    type_id = _TOWN_PARTS.get(contact.static_tag, "static.unknown")
+    tags = bytes([contact.static_tag])
+    return ActorRecord(0, 0, Description(0, type_id), BoundingBox(), tags)

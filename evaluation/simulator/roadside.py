@@ -1,0 +1,64 @@
+"""What the road tells a vehicle: the speed limit and the traffic light that it waits at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import carla
+import numpy as np
+
+from evaluation.simulator.codec import Vector3D
+from evaluation.simulator.lights import LightState
+
+if TYPE_CHECKING:
+    from evaluation.simulator.world import World
+
+_KMH_PER_MPS = 3.6
+_LIMITS_PER_TICK = 2
+
+
+def speed_limit_kmh(world: World, location: Vector3D) -> float:
+    """Return the limit of the road nearest to a place."""
+    town = world.town
+    waypoint = town.map.get_waypoint(carla.Location(*location))
+    limit_mps = (
+        town.default_speed_limit_mps if waypoint is None else town.speed_limit_mps(waypoint.road_id)
+    )
+    return limit_mps * _KMH_PER_MPS
+
+
+def show_road_facts(world: World) -> None:
+    """Write gears, speed limits and traffic lights of all vehicles into the table.
+
+    Speed limits cost a look into the map each: a few vehicles take their turn every tick.
+    """
+    fleet, table = world.fleet, world.table
+    if not len(fleet):
+        return
+    rows = world.rows_of(fleet)
+    shown = table.vehicle_state
+    shown["gear"][rows] = fleet.gears()
+    for turn in range(min(_LIMITS_PER_TICK, len(rows))):
+        row = int(rows[(world.frame * _LIMITS_PER_TICK + turn) % len(rows)])
+        shown["speed_limit_kmh"][row] = speed_limit_kmh(world, table.transform(row).location)
+    _show_lights_ahead(world)
+
+
+def _show_lights_ahead(world: World) -> None:
+    """Tell vehicles whose front is in the trigger volume of a light that faces them."""
+    fleet, lights = world.fleet, world.lights
+    if not len(lights):
+        return
+    rows = world.rows_of(fleet)
+    state = fleet.state
+    yaw_rad = state["yaw_rad"]
+    front = state["position_m"].copy()
+    front[:, 0] += state["half_extent_m"][:, 0] * np.cos(yaw_rad)
+    front[:, 1] += state["half_extent_m"][:, 0] * np.sin(yaw_rad)
+    light = lights.light_at(front, yaw_rad)
+    waits = light >= 0
+    first = world.light_actors[0].actor_id
+    shown = world.table.vehicle_state
+    shown["at_light"][rows] = waits
+    shown["light_id"][rows] = np.where(waits, first + light, 0)
+    shown["light_state"][rows] = np.where(waits, lights.states[light], LightState.GREEN)
