@@ -25,6 +25,7 @@ from agent.agent_contract import (  # noqa: E402
     WorldPlan,
     plan_arrays,
 )
+from agent.expert.privileged_world import PrivilegedWorld  # noqa: E402
 from agent.expert.session import ExpertSession  # noqa: E402
 from agent.observation import NO_IMAGES, AgentStep, Observer, ObserverSettings  # noqa: E402
 from agent.rig import camera_specs, load_rig, state_specs  # noqa: E402
@@ -56,6 +57,7 @@ class ExpertAgent(AutonomousAgent):
         self._dense_plan: WorldPlan = []
         self._settings = ExpertSettings()
         self._observer: Observer | None = None
+        self._world: PrivilegedWorld | None = None
         self._session: ExpertSession | None = None
 
     def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
@@ -64,8 +66,13 @@ class ExpertAgent(AutonomousAgent):
         self._dense_plan = list(global_plan_world_coord)
 
     def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
-        """Read the settings; further arguments of leaderboard forks are ignored."""
+        """Read the settings and connect; further arguments of leaderboard forks are ignored.
+
+        A client that connects to a synchronous world sees nothing before the next tick, so it has
+        to be there before the first one that matters.
+        """
         self._settings = read_expert_settings(path_to_conf_file)
+        self._world = PrivilegedWorld(*self._address)
         if self._settings.cameras:
             self.cameras = load_rig(self._settings.rig)
             self._observer = Observer(self.cameras, ObserverSettings(jpeg_quality=0))
@@ -96,17 +103,22 @@ class ExpertAgent(AutonomousAgent):
     def destroy(self) -> None:
         """Release the client and the recording's cameras; may be called again."""
         session, self._session = self._session, None
+        world, self._world = self._world, None
         self.last_step = None
         if session is not None:
             session.close()
+        if world is not None:
+            world.release()
 
     def _start(self) -> ExpertSession:
         thinned = self._global_plan_world_coord
+        if self._world is None:
+            raise RuntimeError("run_step before setup: the expert has no connection")
         if not self._dense_plan or not thinned:
             raise RuntimeError("run_step before set_global_plan: the expert has no route")
         points, _, commands = plan_arrays(thinned)
         positions, yaws, _ = plan_arrays(self._dense_plan)
         rng = np.random.default_rng(self._settings.seed)
         return ExpertSession(
-            self._address, (positions, yaws), (points[:, :2], commands), self._settings, rng
+            self._world, (positions, yaws), (points[:, :2], commands), self._settings, rng
         )

@@ -46,10 +46,10 @@ WAYPOINT_INTERVAL_S = 0.25
 
 
 class ExpertSession:
-    """Connects to the simulator, plans the path, drives it tick by tick.
+    """Plans the path and drives it tick by tick.
 
     Args:
-        address: host and port of the simulator.
+        world: a connection that has seen a tick; owned by the caller.
         dense_plan: positions (n, 3) and yaws (n,) of the route.
         sparse_plan: positions (m, 2) and commands of the thinned route, for target points.
         settings: of the expert.
@@ -58,7 +58,7 @@ class ExpertSession:
 
     def __init__(
         self,
-        address: tuple[str, int],
+        world: PrivilegedWorld,
         dense_plan: tuple[F64, F64],
         sparse_plan: tuple[F64, list[Command]],
         settings: ExpertSettings,
@@ -66,7 +66,7 @@ class ExpertSession:
     ) -> None:
         self._settings = settings
         self._rng = rng
-        self._world = PrivilegedWorld(*address)
+        self._world = world
         self._world.find_ego()
         path, self._route_length_m = plan_path(*dense_plan, self._world.map)
         self._targets = RoutePlanner(*sparse_plan)
@@ -117,7 +117,7 @@ class ExpertSession:
         )
 
     def close(self) -> None:
-        """End the recording and let go of the simulator; may be called again."""
+        """End the recording; may be called again."""
         recorder, self._recorder = self._recorder, None
         if recorder is not None:
             recorder.write_arrived()
@@ -125,7 +125,6 @@ class ExpertSession:
             if recorder.ended:
                 logger.warning("recording ended early: %s", recorder.ended)
             self._leave_record()
-        self._world.release()
 
     def _plan(self, view: WorldView, decision: Decision) -> Plan:
         times_s = WAYPOINT_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)

@@ -24,8 +24,9 @@ class SteeringSettings:
     wheelbase_m: float = 2.85
     rear_axle_m: float = 1.42
     """From the actor's origin back to the rear axle."""
-    max_wheel_angle_rad: float = math.radians(70.0)
-    """Wheel angle at a steer of one."""
+    curvature_per_steer: float = 0.2777
+    """Curvature (1/m) that CARLA's cars drive per unit of steer in towns: World on Rails' fit
+    (Chen, Koltun, Kraehenbuehl, ICCV 2021; steer gain 0.3685, axles -0.0908 and 1.4178 m)."""
     lateral_gain_per_s: float = 1.6
     softening_mps: float = 2.0
     damping: float = 0.9
@@ -59,4 +60,5 @@ def steer_to_path(
         + heading_gain * heading_error_rad
         - math.atan(stiffness * lateral_m)
     )
-    return max(-1.0, min(1.0, angle_rad / settings.max_wheel_angle_rad))
+    wanted_per_m = math.tan(max(-1.2, min(1.2, angle_rad))) / settings.wheelbase_m
+    return max(-1.0, min(1.0, wanted_per_m / settings.curvature_per_steer))
