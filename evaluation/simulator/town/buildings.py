@@ -136,7 +136,7 @@ def _place_buildings(
                 continue
             foot, yaw = edge.at(middle, step_back + 0.5 * depth)
             shape = _box(foot[0], foot[1], 0.5 * front, 0.5 * depth, yaw)
-            if paved.distance(shape) < 1.0 or not plan.is_free(shape):
+            if shapely.dwithin(paved, shape, 1.0) or not plan.is_free(shape):
                 continue
             plan.add(shape.buffer(0.4 * _WALL_GAP_M))
             height = storeys * _STOREY_M + 0.8
@@ -162,7 +162,7 @@ def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> N
         for along in np.arange(first, edge.along[-1] - 10.0, _POST_SPACING_M):
             foot, yaw = edge.at(float(along), -0.3)
             spot = shapely.Point(foot[:2]).buffer(0.4)
-            if areas.road.distance(spot) < 0.3 or not plan.is_free(spot):
+            if shapely.dwithin(areas.road, spot, 0.3) or not plan.is_free(spot):
                 continue
             foot[2] += KERB_HEIGHT_M
             top = foot + np.array([0.0, 0.0, _POST_HEIGHT_M])
@@ -193,7 +193,9 @@ def _place_trees(
             if not keep:
                 continue
             spot = shapely.Point(foot[:2])
-            if areas.road.distance(spot) < 0.7 * radius + 0.6 or paved.distance(spot) < 0.5:
+            if shapely.dwithin(areas.road, spot, 0.7 * radius + 0.6) or shapely.dwithin(
+                paved, spot, 0.5
+            ):
                 continue
             if poles.distance(spot) < _CLEAR_OF_POLES_M * 0.3 or not plan.is_free(
                 spot.buffer(0.6 * radius)

@@ -202,7 +202,10 @@ def _free_of_road(approach: Approach, areas: Areas, forward_m: F64, right_m: F64
         + forward_m[:, None] * approach.forward[:2]
         + right_m[:, None] * approach.rightward[:2]
     )
-    return np.asarray(shapely.distance(areas.road, shapely.points(xy)))
+    x0, y0 = xy.min(axis=0) - 2.0
+    x1, y1 = xy.max(axis=0) + 2.0
+    near_road = shapely.clip_by_rect(areas.road, x0, y0, x1, y1)
+    return np.asarray(shapely.distance(near_road, shapely.points(xy)))
 
 
 def _mast_foot(approach: Approach, areas: Areas) -> tuple[float, float] | None:
