@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import atan2, cos, sin
 
 import numpy as np
@@ -15,15 +16,16 @@ from evaluation.simulator.town.surfaces import KERB_HEIGHT_M, Areas
 from evaluation.simulator.town.survey import LaneStrip, Survey
 
 F64 = NDArray[np.float64]
+_Row = tuple[F64, tuple[float, float, float], float]
+"""Centre, half extent and yaw of one building."""
 
 _FRONT_M = (9.0, 26.0)
 _DEPTH_M = (9.0, 17.0)
-_SETBACK_M = (1.5, 7.0)
 _STOREY_M = 3.2
 _WALL_GAP_M = 0.8
 _POST_SPACING_M = 34.0
 _POST_HEIGHT_M = 7.5
-_CLEAR_OF_POLES_M = 9.0
+_CLEAR_OF_POLES_M = 3.0
 _BASE_M = 0.3
 
 
@@ -39,8 +41,8 @@ def build_surroundings(
     paved = areas.paved
     buildings, footprints = _place_buildings(edges, paved, rng)
     _place_posts(edges, areas, footprints, bars)
-    signal_poles = np.array([start[:2] for start in bars.start]).reshape(-1, 2)
-    trees = _place_trees(edges, areas, footprints, signal_poles, rng)
+    poles_xy = np.array([start[:2] for start in bars.start]).reshape(-1, 2)
+    trees = _place_trees(edges, areas, paved, footprints, poles_xy, rng)
     return buildings, trees
 
 
@@ -110,38 +112,35 @@ class _Plan:
                 yield i, j
 
 
+@dataclass(frozen=True)
+class _Taste:
+    """How a row of buildings is drawn."""
+
+    density: float
+    tall_share: float
+    setback_m: tuple[float, float]
+    steps_back_m: tuple[float, ...]
+    gaps_m: tuple[float, ...]
+
+
 def _place_buildings(
     edges: list[_Edge], paved: shapely.Geometry, rng: np.random.Generator
 ) -> tuple[Buildings, _Plan]:
-    """Walk along every street with a sidewalk and set houses side by side."""
+    """Houses side by side along every street with a sidewalk, and a loose row behind them."""
     shapely.prepare(paved)
     plan = _Plan()
-    density = float(rng.uniform(0.6, 0.95))
     tall = float(rng.uniform(0.1, 0.5))
-    rows: list[tuple[F64, tuple[float, float, float], float]] = []
-    for edge in edges:
-        if not edge.walked:
-            continue
-        along = float(rng.uniform(0.0, 6.0))
-        setback = float(rng.uniform(*_SETBACK_M))
-        while along < edge.along[-1]:
-            front, depth = float(rng.uniform(*_FRONT_M)), float(rng.uniform(*_DEPTH_M))
-            storeys = int(rng.integers(5, 13)) if rng.random() < tall else int(rng.integers(1, 5))
-            step_back = setback + float(rng.choice([0.0, 0.0, 1.5, 3.0]))
-            gap = float(rng.choice([0.0, 0.0, 2.0, 5.0])) + _WALL_GAP_M
-            keep = rng.random() < density
-            middle = along + 0.5 * front
-            along += front + gap
-            if not keep or middle + 0.5 * front > edge.along[-1] + 8.0:
-                continue
-            foot, yaw = edge.at(middle, step_back + 0.5 * depth)
-            shape = _box(foot[0], foot[1], 0.5 * front, 0.5 * depth, yaw)
-            if shapely.dwithin(paved, shape, 1.0) or not plan.is_free(shape):
-                continue
-            plan.add(shape.buffer(0.4 * _WALL_GAP_M))
-            height = storeys * _STOREY_M + 0.8
-            foot[2] += 0.5 * height - _BASE_M
-            rows.append((foot, (0.5 * front, 0.5 * depth, 0.5 * height), yaw))
+    street = _Taste(
+        float(rng.uniform(0.7, 0.98)), tall, (1.2, 6.0), (0.0, 0.0, 1.5, 3.0), (0.0, 0.0, 2.0, 5.0)
+    )
+    behind = _Taste(
+        float(rng.uniform(0.2, 0.6)), 0.5 + 0.5 * tall, (24.0, 40.0), (0.0, 6.0), (6.0, 14.0, 25.0)
+    )
+    rows: list[_Row] = []
+    for taste in (street, behind):
+        for edge in edges:
+            if edge.walked:
+                rows += _row_of_buildings(edge, taste, paved, plan, rng)
     if not rows:
         return Buildings(), plan
     yaws = np.array([atan2(sin(row[2]), cos(row[2])) for row in rows], np.float32)
@@ -153,14 +152,44 @@ def _place_buildings(
     ), plan
 
 
+def _row_of_buildings(
+    edge: _Edge, taste: _Taste, paved: shapely.Geometry, plan: _Plan, rng: np.random.Generator
+) -> list[_Row]:
+    rows: list[_Row] = []
+    along = float(rng.uniform(0.0, 6.0))
+    setback = float(rng.uniform(*taste.setback_m))
+    while along < edge.along[-1]:
+        front, depth = float(rng.uniform(*_FRONT_M)), float(rng.uniform(*_DEPTH_M))
+        tall = rng.random() < taste.tall_share
+        storeys = int(rng.integers(5, 13)) if tall else int(rng.integers(1, 5))
+        out = setback + float(rng.choice(taste.steps_back_m)) + 0.5 * depth
+        keep = rng.random() < taste.density
+        middle = along + 0.5 * front
+        along += front + float(rng.choice(taste.gaps_m)) + _WALL_GAP_M
+        if not keep or middle + 0.5 * front > edge.along[-1] + 8.0:
+            continue
+        foot, yaw = edge.at(middle, out)
+        shape = _box(foot[0], foot[1], 0.5 * front, 0.5 * depth, yaw)
+        if shapely.dwithin(paved, shape, 1.0) or not plan.is_free(shape):
+            continue
+        plan.add(shape.buffer(0.4 * _WALL_GAP_M))
+        height = storeys * _STOREY_M + 0.8
+        foot[2] += 0.5 * height - _BASE_M
+        rows.append((foot, (0.5 * front, 0.5 * depth, 0.5 * height), yaw))
+    return rows
+
+
 def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> None:
     """Lamp posts at the outer edge of sidewalks, with an arm towards the road."""
+    standing = np.array([start[:2] for start in bars.start]).reshape(-1, 2)
     for number, edge in enumerate(edges):
         if not edge.walked or edge.along[-1] < 20.0:
             continue
         first = 12.0 + 0.5 * _POST_SPACING_M * (number % 2)
         for along in np.arange(first, edge.along[-1] - 10.0, _POST_SPACING_M):
             foot, yaw = edge.at(float(along), -0.3)
+            if len(standing) and np.linalg.norm(standing - foot[:2], axis=1).min() < 2.0:
+                continue
             spot = shapely.Point(foot[:2]).buffer(0.4)
             if shapely.dwithin(areas.road, spot, 0.3) or not plan.is_free(spot):
                 continue
@@ -173,18 +202,17 @@ def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> N
 def _place_trees(
     edges: list[_Edge],
     areas: Areas,
+    paved: shapely.Geometry,
     plan: _Plan,
     poles_xy: F64,
     rng: np.random.Generator,
 ) -> Trees:
     """Rows of trees behind the sidewalk, and loose ones further out."""
     poles = shapely.multipoints(poles_xy) if len(poles_xy) else shapely.MultiPoint()
-    paved = areas.paved
-    shapely.prepare(paved)
     rows: list[tuple[F64, float, float]] = []
     for edge in edges:
         leafy = float(rng.uniform(0.0, 1.0))
-        spacing = float(rng.uniform(8.0, 18.0))
+        spacing = float(rng.uniform(6.0, 16.0))
         for along in np.arange(14.0, edge.along[-1] - 14.0, spacing):
             out = float(rng.uniform(1.2, 3.0)) if rng.random() < 0.6 else float(rng.uniform(4, 28))
             radius, height = float(rng.uniform(1.2, 2.6)), float(rng.uniform(4.0, 9.0))
@@ -197,7 +225,7 @@ def _place_trees(
                 paved, spot, 0.5
             ):
                 continue
-            if poles.distance(spot) < _CLEAR_OF_POLES_M * 0.3 or not plan.is_free(
+            if poles.distance(spot) < _CLEAR_OF_POLES_M or not plan.is_free(
                 spot.buffer(0.6 * radius)
             ):
                 continue

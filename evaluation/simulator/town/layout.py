@@ -68,13 +68,13 @@ class Layout:
 
 def draw_traits(rng: np.random.Generator) -> Traits:
     """A town's character: about 0.5 km2, from near-regular to winding."""
-    columns, rows = int(rng.integers(4, 6)), int(rng.integers(4, 6))
+    columns, rows = int(rng.integers(4, 7)), int(rng.integers(4, 7))
     arterial_columns = rng.choice(columns, size=int(rng.integers(0, 2)) + 1, replace=False)
     arterial_rows = rng.choice(rows, size=int(rng.integers(0, 2)), replace=False)
     return Traits(
         columns=columns,
         rows=rows,
-        size_m=(float(rng.uniform(620.0, 760.0)), float(rng.uniform(620.0, 760.0))),
+        size_m=(float(rng.uniform(640.0, 780.0)), float(rng.uniform(640.0, 780.0))),
         rotation_rad=float(rng.uniform(-np.pi, np.pi)),
         jitter=float(rng.uniform(0.04, 0.15)),
         warp_m=float(rng.uniform(0.0, 38.0)),
@@ -85,7 +85,7 @@ def draw_traits(rng: np.random.Generator) -> Traits:
         lane_width_m=float(rng.uniform(3.25, 3.7)),
         sidewalk_m=float(rng.uniform(2.0, 3.2)),
         kerb_radius_m=float(rng.uniform(5.5, 9.0)),
-        signal_share=float(rng.uniform(0.35, 0.75)),
+        signal_share=float(rng.uniform(0.15, 0.65)),
         all_way_share=float(rng.uniform(0.0, 0.6)),
         crosswalk_share=float(rng.uniform(0.2, 0.9)),
         edge_line_share=float(rng.uniform(0.5, 1.0)),
