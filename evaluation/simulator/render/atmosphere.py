@@ -61,13 +61,12 @@ class Atmosphere:
     @classmethod
     def of(cls, weather: WeatherLike) -> Atmosphere:
         """Derive the light from CARLA's weather; percentages outside 0 to 100 are clipped."""
-        altitude, azimuth = np.radians(weather.sun_altitude_angle), np.radians(
-            weather.sun_azimuth_angle
+        altitude, azimuth = (
+            np.radians(weather.sun_altitude_angle),
+            np.radians(weather.sun_azimuth_angle),
         )
         level = np.cos(altitude)
-        direction = np.array(
-            [level * np.cos(azimuth), level * np.sin(azimuth), np.sin(altitude)]
-        )
+        direction = np.array([level * np.cos(azimuth), level * np.sin(azimuth), np.sin(altitude)])
         clouds = _percent(weather.cloudiness)
         overcast = _ramp(clouds, 0.25, 0.95)
         day = _ramp(weather.sun_altitude_angle, -8.0, 8.0)

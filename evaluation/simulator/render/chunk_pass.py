@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import moderngl
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.simulator.render.chunks import Chunks
-from evaluation.simulator.render.projection import Viewpoint
+from evaluation.simulator.render.projection import Viewpoints
 
 COMMAND_DTYPE = np.dtype(
     [
@@ -21,6 +22,8 @@ COMMAND_DTYPE = np.dtype(
 )
 """OpenGL's DrawElementsIndirectCommand."""
 
+Commands = NDArray[np.void]
+
 
 class CommandBuffer:
     """Indirect draw commands of several cameras, one after another."""
@@ -30,7 +33,7 @@ class CommandBuffer:
         self._buffer = context.buffer(reserve=COMMAND_DTYPE.itemsize, dynamic=True)
         self._ranges: list[tuple[int, int]] = []
 
-    def write(self, commands_by_camera: Sequence[np.ndarray]) -> None:
+    def write(self, commands_by_camera: Sequence[Commands]) -> None:
         """Take each camera's commands (k,) COMMAND_DTYPE."""
         ends = np.cumsum([len(commands) for commands in commands_by_camera]).tolist()
         self._ranges = list(zip([0, *ends[:-1]], ends, strict=True))
@@ -67,20 +70,20 @@ class ChunkPass:
             form, attributes = layout
             self._array = context.vertex_array(program, [(vertices, form, *attributes)], indices)
 
-    def prepare(self, views: Sequence[Viewpoint]) -> None:
+    def prepare(self, views: Viewpoints) -> None:
         """Choose what each camera draws, near cells first."""
-        self._commands.write([self._select(view) for view in views])
-
-    def _select(self, view: Viewpoint) -> np.ndarray:
         chunks = self._chunks
-        seen = np.flatnonzero(view.sees_boxes(chunks.lower_m, chunks.upper_m, chunks.reach_m))
-        middle = 0.5 * (chunks.lower_m[seen] + chunks.upper_m[seen])
-        away = np.linalg.norm(middle - view.position_world_m, axis=1)
-        seen = seen[np.argsort(away, kind="stable")]
-        commands = np.zeros(len(seen), COMMAND_DTYPE)
-        commands["index_count"] = chunks.index_count[seen]
+        seen, ahead = views.see_boxes(chunks.centre_m, chunks.half_m, chunks.reach_m)
+        self._commands.write([self._commands_of(*row) for row in zip(seen, ahead, strict=True)])
+
+    def _commands_of(self, seen: NDArray[np.bool_], ahead: NDArray[np.float32]) -> Commands:
+        chunks = self._chunks
+        rows = np.flatnonzero(seen)
+        rows = rows[np.argsort(ahead[rows], kind="stable")]
+        commands = np.zeros(len(rows), COMMAND_DTYPE)
+        commands["index_count"] = chunks.index_count[rows]
         commands["instance_count"] = 1
-        commands["first_index"] = chunks.first_index[seen]
+        commands["first_index"] = chunks.first_index[rows]
         return commands
 
     def draw(self, camera: int) -> None:

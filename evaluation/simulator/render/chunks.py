@@ -17,8 +17,8 @@ CELL_M = 64.0
 
 @dataclass(frozen=True)
 class TriangleSoup:
-    """Triangles before cutting: `vertices` (n,) structured with `position` (3,), `triangles` (m, 3);
-    not drawn farther than `reach_m`."""
+    """Triangles before cutting: `triangles` (m, 3) of `vertices` (n,), a structured array with a
+    field `position` (3,) in world m; not drawn farther than `reach_m`."""
 
     vertices: NDArray[np.void]
     triangles: U32
@@ -29,22 +29,24 @@ class TriangleSoup:
 class Chunks:
     """Cut triangles: one vertex array, one index array, and k cells as ranges of indices.
 
-    first_index, index_count (k,); lower_m, upper_m (k, 3) world box; reach_m (k,).
+    first_index, index_count (k,); centre_m, half_m (k, 3) of the world box; reach_m (k,).
     """
 
     vertices: NDArray[np.void]
     indices: U32
     first_index: U32
     index_count: U32
-    lower_m: F32
-    upper_m: F32
+    centre_m: F32
+    half_m: F32
     reach_m: F32
 
 
 def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
-    """Cut by the cell of each triangle's centre; soups of one reach share their cells."""
+    """Cut by the cell of each triangle's centre.
+
+    Soups of one reach share their cells, earlier soups first: put what hides others first.
+    """
     parts = [part for soup in soups for part in _cells_of(soup)]
-    parts.sort(key=lambda part: part[0])
     groups: dict[tuple[float, int, int], list[tuple[NDArray[np.void], U32]]] = {}
     for key, vertices, triangles in parts:
         groups.setdefault(key, []).append((vertices, triangles))
@@ -66,7 +68,13 @@ def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
             index_base += triangles.size
         number[row] = index_base - first[row]
     return Chunks(
-        np.concatenate(all_vertices), np.concatenate(all_indices), first, number, lower, upper, reach
+        vertices=np.concatenate(all_vertices),
+        indices=np.concatenate(all_indices),
+        first_index=first,
+        index_count=number,
+        centre_m=0.5 * (lower + upper),
+        half_m=0.5 * (upper - lower),
+        reach_m=reach,
     )
 
 

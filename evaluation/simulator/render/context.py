@@ -10,9 +10,10 @@ import moderngl
 
 REQUIRED_GL_VERSION = 430
 """Indirect draws with a first instance."""
+_EGL: dict[str, Any] = {"backend": "egl"}
 
 
-class RendererUnavailable(RuntimeError):
+class RendererUnavailable(RuntimeError):  # noqa: N818 - a state of the machine, not a mistake
     """No OpenGL context can be had on this machine; the message says what to install."""
 
 
@@ -28,10 +29,8 @@ def open_context() -> moderngl.Context:
     """
     os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
-        return moderngl.create_context(
-            require=REQUIRED_GL_VERSION, standalone=True, backend="egl"
-        )
-    except Exception as error:  # noqa: BLE001 - moderngl and ctypes raise bare Exceptions here
+        return moderngl.create_context(require=REQUIRED_GL_VERSION, standalone=True, backend="egl")
+    except Exception as error:
         raise RendererUnavailable(
             f"no OpenGL {REQUIRED_GL_VERSION / 100:.1f} context over EGL ({error}). On Debian or "
             "Ubuntu: apt-get install libegl1 libgl1 (they bring Mesa's software driver from "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import moderngl
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +9,7 @@ from numpy.typing import NDArray
 from evaluation.simulator.render.atmosphere import Atmosphere
 from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
 from evaluation.simulator.render.frame import Bodies, LightFlag
-from evaluation.simulator.render.projection import Viewpoint, rotation_matrices
+from evaluation.simulator.render.projection import Viewpoints, rotation_matrices
 
 DECAL_DTYPE = np.dtype(
     [
@@ -55,14 +53,14 @@ class DecalPass:
             self._indices,
         )
 
-    def prepare(self, bodies: Bodies, air: Atmosphere, views: Sequence[Viewpoint]) -> None:
+    def prepare(self, bodies: Bodies, air: Atmosphere, views: Viewpoints) -> None:
         """Lay the decals of all bodies and choose those near each camera."""
         decals = _shadows(bodies, air)
         if air.darkness > 0.05:
             decals = np.concatenate([_beams(bodies, air), decals])
-        centre = decals["centre"].astype(np.float64)
         radius = np.linalg.norm(decals["along"], axis=1) + np.linalg.norm(decals["across"], axis=1)
-        chosen = [decals[view.sees_spheres(centre, radius, _SHADOW_REACH_M)] for view in views]
+        seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_REACH_M)
+        chosen = [decals[row] for row in seen]
         commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
         counts = np.array([len(part) for part in chosen])
         commands["index_count"] = 6

@@ -28,7 +28,6 @@ INSTANCE_DTYPE = np.dtype(
 INSTANCE_FORMAT = "4f4 4f4 4f4 4f1 1u4/i"
 INSTANCE_ATTRIBUTES = ("in_row_x", "in_row_y", "in_row_z", "in_paint", "in_flags")
 
-TREE_DETAIL_M = 55.0
 _WALKER_SLIMNESS = 3.0
 """Height over width of a person; CARLA's boxes of walkers are narrower than their arms."""
 _BLINK_HZ = 1.5
@@ -38,15 +37,12 @@ _BLINK_HZ = 1.5
 class Instances:
     """n placed models.
 
-    records (n,) INSTANCE_DTYPE as the shader reads them; model (n,), far_model (n,) shown beyond
-    detail_m (n,); centre_m (n, 3), radius_m (n,) of a sphere around each; reach_m (n,) beyond which
-    it is not drawn.
+    records (n,) INSTANCE_DTYPE as the shader reads them; model (n,) of the library; centre_m (n, 3)
+    and radius_m (n,) of a sphere around each; reach_m (n,) beyond which it is not drawn.
     """
 
     records: NDArray[np.void]
     model: I64
-    far_model: I64
-    detail_m: F32
     centre_m: F32
     radius_m: F32
     reach_m: F32
@@ -64,8 +60,6 @@ def _place(
     return Instances(
         records,
         model,
-        model,
-        np.full(count, np.inf, np.float32),
         origin.astype(np.float32),
         radius.astype(np.float32),
         np.full(count, reach_m, np.float32),
@@ -150,7 +144,7 @@ def _trees(scenery: Scenery, library: Library) -> Instances:
     scale = np.column_stack([trees.radius_m, trees.radius_m, trees.height_m]).astype(np.float64)
     crown = np.array(CROWNS_RGB, np.uint8)[(seed // 3) % len(CROWNS_RGB)]
     yaw = (seed % 628) / 100.0
-    placed = _place(
+    return _place(
         model,
         _upright(yaw, scale),
         trees.location.astype(np.float64),
@@ -158,9 +152,6 @@ def _trees(scenery: Scenery, library: Library) -> Instances:
         np.hypot(trees.height_m, trees.radius_m).astype(np.float64),
         300.0,
     )
-    placed.far_model[:] = np.where(needle, library.ids["needle_tree"], library.ids["far_tree"])
-    placed.detail_m[:] = TREE_DETAIL_M
-    return placed
 
 
 def _poles(scenery: Scenery, library: Library) -> Instances:

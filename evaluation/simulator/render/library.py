@@ -15,6 +15,16 @@ U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
+_COARSE = {
+    "sedan": "far_sedan",
+    "hatch": "far_hatch",
+    "off_road": "far_off_road",
+    "van": "far_van",
+    "broad_tree": "far_broad_tree",
+    "needle_tree": "far_needle_tree",
+    "pole": "far_pole",
+    **{f"walker_{phase}": f"far_walker_{phase}" for phase in range(4)},
+}
 _SIGN_VALUES = (0, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130)
 
 
@@ -34,7 +44,13 @@ def _build_models() -> dict[str, Model]:
         "crate": street_models.crate(),
         "broad_tree": street_models.broad_tree(),
         "needle_tree": street_models.needle_tree(),
-        "far_tree": street_models.far_tree(),
+        "far_broad_tree": street_models.far_broad_tree(),
+        "far_needle_tree": street_models.far_needle_tree(),
+        "far_pole": street_models.far_pole(),
+        "far_sedan": vehicle_models.far_vehicle(vehicle_models.SEDAN),
+        "far_hatch": vehicle_models.far_vehicle(vehicle_models.HATCH),
+        "far_off_road": vehicle_models.far_vehicle(vehicle_models.OFF_ROAD),
+        "far_van": vehicle_models.far_vehicle(vehicle_models.VAN),
         "pole": street_models.pole(),
         "lamp_housing": street_models.lamp_housing(),
         "stop_sign": street_models.stop_sign(),
@@ -42,6 +58,8 @@ def _build_models() -> dict[str, Model]:
     }
     for phase, stride in enumerate(rider_models.WALKER_PHASES):
         models[f"walker_{phase}"] = rider_models.walker(stride)
+    for phase, stride in enumerate(rider_models.WALKER_PHASES):
+        models[f"far_walker_{phase}"] = rider_models.far_walker(stride)
     for value in _SIGN_VALUES:
         models[f"speed_limit_{value}"] = street_models.speed_limit_sign(value)
     return models
@@ -52,7 +70,8 @@ class Library:
     """The models in one array of vertices and indices.
 
     Row k of first_index, index_count, first_vertex belongs to the model whose `ids` entry is k;
-    semantic tags belong to the instances, not to the models (a box may be anything).
+    `coarse[k]` is the model that stands for it in the distance. Semantic tags belong to the
+    instances, not to the models (a box may be anything).
     """
 
     vertices: NDArray[np.void]
@@ -60,6 +79,7 @@ class Library:
     first_index: U32
     index_count: U32
     first_vertex: U32
+    coarse: I64
     ids: dict[str, int]
 
     @classmethod
@@ -71,13 +91,16 @@ class Library:
         vertices = np.concatenate(
             [np.zeros(0, MODEL_VERTEX_DTYPE), *(m.vertices for m in models.values())]
         )
+        ids = {name: row for row, name in enumerate(models)}
+        coarse = [ids[_COARSE.get(name, name)] for name in models]
         return cls(
             vertices=vertices,
             indices=np.concatenate([m.triangles.ravel() for m in models.values()]),
             first_index=(np.cumsum(index_counts) - index_counts).astype(np.uint32),
             index_count=index_counts.astype(np.uint32),
             first_vertex=(np.cumsum(vertex_counts) - vertex_counts).astype(np.uint32),
-            ids={name: row for row, name in enumerate(models)},
+            coarse=np.array(coarse, np.int64),
+            ids=ids,
         )
 
     def speed_limit(self, value: int) -> int:

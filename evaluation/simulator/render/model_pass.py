@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
+from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer, Commands
 from evaluation.simulator.render.frame import LampState, RenderFrame
 from evaluation.simulator.render.instances import (
     INSTANCE_ATTRIBUTES,
@@ -19,9 +17,15 @@ from evaluation.simulator.render.instances import (
     static_instances,
 )
 from evaluation.simulator.render.library import Library
-from evaluation.simulator.render.projection import Viewpoint
+from evaluation.simulator.render.projection import Viewpoints
 from evaluation.simulator.render.shapes import MODEL_ATTRIBUTES, MODEL_FORMAT
 from evaluation.simulator.town.scenery import Scenery
+
+Records = NDArray[np.void]
+Models = NDArray[np.int64]
+
+COARSE_BELOW_PX = 14.0
+"""Things whose radius is smaller than this on the picture are drawn with fewer triangles."""
 
 
 class ModelPass:
@@ -41,7 +45,8 @@ class ModelPass:
     def _reserve(self, count: int) -> None:
         """Make room for `count` instances."""
         self._capacity = count
-        self._instances = self._context.buffer(reserve=count * INSTANCE_DTYPE.itemsize, dynamic=True)
+        room = count * INSTANCE_DTYPE.itemsize
+        self._instances = self._context.buffer(reserve=room, dynamic=True)
         self._array = self._context.vertex_array(
             self._program,
             [
@@ -51,7 +56,7 @@ class ModelPass:
             self._indices,
         )
 
-    def prepare(self, frame: RenderFrame, views: Sequence[Viewpoint]) -> None:
+    def prepare(self, frame: RenderFrame, views: Viewpoints) -> None:
         """Place the bodies, light the lamps and choose what each camera draws.
 
         Raises ValueError where `lamp_states` does not have one entry a housing.
@@ -59,11 +64,13 @@ class ModelPass:
         self._light_lamps(frame.lamp_states)
         moving = body_instances(frame.bodies, frame.time_s, self._library)
         commands, records, base = [], [], 0
-        for view in views:
-            chosen, models = _select(view, (moving, self._static))
-            commands.append(self._commands_of(models, base))
-            records.append(chosen)
-            base += len(chosen)
+        both = [self._choose(moving, views), self._choose(self._static, views)]
+        for (first, first_models), (second, second_models) in zip(*both, strict=True):
+            models = np.concatenate([first_models, second_models])
+            order = np.argsort(models, kind="stable")
+            commands.append(self._commands_of(models[order], base))
+            records.append(np.concatenate([first, second])[order])
+            base += len(order)
         if base > self._capacity:
             self._array.release()
             self._instances.release()
@@ -71,6 +78,19 @@ class ModelPass:
         if base:
             self._instances.write(np.concatenate(records).tobytes())
         self._commands.write(commands)
+
+    def _choose(self, instances: Instances, views: Viewpoints) -> list[tuple[Records, Models]]:
+        """Records and models of the instances that each camera sees; coarse models where small."""
+        seen, ahead = views.see_spheres(instances.centre_m, instances.radius_m, instances.reach_m)
+        chosen = []
+        for row, view in enumerate(views.views):
+            mine = np.flatnonzero(seen[row])
+            models = instances.model[mine]
+            size_px = view.focal_px * instances.radius_m[mine]
+            small = size_px < COARSE_BELOW_PX * ahead[row, mine]
+            models = np.where(small, self._library.coarse[models], models)
+            chosen.append((instances.records[mine], models))
+        return chosen
 
     def _light_lamps(self, lamp_states: NDArray[np.uint8]) -> None:
         count = self._lamp_rows.stop
@@ -85,7 +105,7 @@ class ModelPass:
         lit = np.where(states <= LampState.GREEN, np.uint32(1) << states.astype(np.uint32), 0)
         self._static.records["flags"][self._lamp_rows] = lit
 
-    def _commands_of(self, models: NDArray[np.int64], base: int) -> np.ndarray:
+    def _commands_of(self, models: Models, base: int) -> Commands:
         """Commands for instances sorted by model, the first of which is number `base`."""
         used, first, count = np.unique(models, return_index=True, return_counts=True)
         library = self._library
@@ -100,21 +120,3 @@ class ModelPass:
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""
         self._commands.draw(camera, self._array)
-
-
-def _select(
-    view: Viewpoint, sets: Sequence[Instances]
-) -> tuple[NDArray[np.void], NDArray[np.int64]]:
-    """Records and models of the instances in view, sorted by model."""
-    records, models = [], []
-    for instances in sets:
-        seen = np.flatnonzero(
-            view.sees_spheres(instances.centre_m, instances.radius_m, instances.reach_m)
-        )
-        away = np.linalg.norm(instances.centre_m[seen] - view.position_world_m, axis=1)
-        far = away > instances.detail_m[seen]
-        models.append(np.where(far, instances.far_model[seen], instances.model[seen]))
-        records.append(instances.records[seen])
-    model = np.concatenate(models)
-    order = np.argsort(model, kind="stable")
-    return np.concatenate(records)[order], model[order]

@@ -1,11 +1,12 @@
 """Camera matrices and what a camera can see.
 
-Axes of a camera as CARLA has them: x forward, y right, z up. Clip space puts the picture's top row at
-the bottom (y = -1), so that the first row that OpenGL reads back is the top one.
+Axes of a camera as CARLA has them: x forward, y right, z up. Clip space puts the picture's top
+row at the bottom (y = -1), so that the first row that OpenGL reads back is the top one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,13 +47,14 @@ class Viewpoint:
 
     position_world_m (3,); axes (3, 3) with rows forward, right, up in world axes;
     tan_half (2,) of the horizontal and vertical field of view; planes (4, 3) inward unit normals of
-    the sides of the view pyramid.
+    the sides of the view pyramid; focal_px the focal length.
     """
 
     position_world_m: F64
     axes: F64
     tan_half: F64
     planes: F64
+    focal_px: float
 
     @classmethod
     def of(cls, view: CameraView) -> Viewpoint:
@@ -65,7 +67,8 @@ class Viewpoint:
         )
         sides /= np.linalg.norm(sides, axis=1, keepdims=True)
         axes = pose[:3, :3].T
-        return cls(pose[:3, 3], axes, np.array([tan_x, tan_y]), sides @ axes)
+        focal_px = view.width_px / (2.0 * tan_x)
+        return cls(pose[:3, 3], axes, np.array([tan_x, tan_y]), sides @ axes, float(focal_px))
 
     def clip_from_relative(self) -> F32:
         """Clip-space matrix (4, 4) for points relative to the camera's position, in world axes."""
@@ -80,19 +83,35 @@ class Viewpoint:
         clip[3, :3] = forward
         return clip.astype(np.float32)
 
-    def sees_spheres(self, centre_m: F64 | F32, radius_m: F64 | F32, reach_m: F32 | float) -> Bools:
-        """Which of the spheres (n, 3), (n,) touch the view pyramid nearer than reach_m."""
-        relative = centre_m - self.position_world_m
-        inside = np.asarray(relative @ self.planes.T) > -radius_m[:, None]
-        forward = relative @ self.axes[0]
-        near = np.asarray((forward > -radius_m) & (forward < reach_m + radius_m))
-        return np.asarray(near & inside.all(axis=1))
 
-    def sees_boxes(self, lower_m: F64 | F32, upper_m: F64 | F32, reach_m: F32 | float) -> Bools:
-        """Which of the axis-aligned boxes (n, 3) touch the view pyramid nearer than reach_m."""
-        centre = 0.5 * (lower_m + upper_m) - self.position_world_m
-        half = 0.5 * (upper_m - lower_m)
-        inside = centre @ self.planes.T > -(half @ np.abs(self.planes.T))
-        forward, extent = centre @ self.axes[0], half @ np.abs(self.axes[0])
-        near = (forward > -extent) & (forward - extent < reach_m)
-        return np.asarray(near & inside.all(axis=1))
+class Viewpoints:
+    """All cameras of a call, so that one product tests every object against all of them."""
+
+    def __init__(self, views: Sequence[Viewpoint]) -> None:
+        self.views = tuple(views)
+        normals = np.stack([np.vstack([view.axes[:1], view.planes]) for view in views])
+        offsets = -np.einsum("kpc,kc->kp", normals, [view.position_world_m for view in views])
+        self._normals = normals.reshape(-1, 3).T.astype(np.float32)
+        self._offsets = offsets.ravel().astype(np.float32)
+        self._sizes = np.abs(self._normals)
+
+    def see_spheres(self, centre_m: F32, radius_m: F32, reach_m: F32 | float) -> tuple[Bools, F32]:
+        """Which camera sees which sphere: (k, n), and how far ahead of it the centres are (k, n).
+
+        A sphere (n, 3), (n,) is seen where it touches the view pyramid nearer than `reach_m`.
+        """
+        heights = centre_m @ self._normals + self._offsets
+        return self._inside(heights, radius_m[:, None], reach_m)
+
+    def see_boxes(self, centre_m: F32, half_m: F32, reach_m: F32) -> tuple[Bools, F32]:
+        """The same for axis-aligned boxes (n, 3), (n, 3)."""
+        heights = centre_m @ self._normals + self._offsets
+        return self._inside(heights, half_m @ self._sizes, reach_m)
+
+    def _inside(self, heights: F32, margin: F32, reach_m: F32 | float) -> tuple[Bools, F32]:
+        """`heights`, `margin` (n, 5 k): of the planes through each camera, front plane first."""
+        count = len(heights)
+        above = (heights > -margin).reshape(count, -1, 5).all(axis=2).T
+        ahead = heights.reshape(count, -1, 5)[:, :, 0].T
+        margin = np.broadcast_to(margin, heights.shape).reshape(count, -1, 5)[:, :, 0].T
+        return np.asarray(above & (ahead - margin < reach_m)), ahead

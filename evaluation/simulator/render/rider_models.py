@@ -36,6 +36,18 @@ def walker(stride: float) -> Model:
     return shape.build((0.0, 0.0, 0.9), (0.3, 0.3, 0.9))
 
 
+def far_walker(stride: float) -> Model:
+    """The same person in a few triangles."""
+    shape = Sculptor()
+    for side in (-1.0, 1.0):
+        foot = np.array([0.30 * stride * side, side * 0.10, 0.02])
+        hip = (0.0, side * 0.09, 0.90)
+        shape.cylinder(foot, hip, 0.09, TROUSERS, sides=3, end_radius_m=0.12, ends=(False, False))
+    shape.box((0, 0, 1.18), (0.14, 0.22, 0.30), SHIRT, top_scale=(0.95, 1.15))
+    shape.box((0, 0, 1.65), (0.09, 0.08, 0.15), SKIN)
+    return shape.build((0.0, 0.0, 0.9), (0.3, 0.3, 0.9))
+
+
 def _head(shape: Sculptor, x_m: float, z_m: float, cap: Finish) -> None:
     shape.box((x_m - 0.01, 0.0, z_m - 0.16), (0.05, 0.05, 0.05), SKIN)
     shape.ball((x_m + 0.01, 0.0, z_m), (0.10, 0.085, 0.13), SKIN)

@@ -1,8 +1,9 @@
-"""The shader family: one light, one fog, five kinds of things.
+"""The shader family: one light, one fog, six kinds of things.
 
-Colours are linear until `picture`, which takes the square root (a cheap stand-in for the sRGB curve)
-and swaps to BGRA, the byte order that CARLA sends. Mesa's CPU driver runs both sides of every branch,
-so there are none: what differs between materials travels with the vertices.
+Colours are linear until `picture`, which takes the square root (a cheap stand-in for the sRGB
+curve) and swaps to BGRA, the byte order that CARLA sends. On Mesa's CPU driver both sides of a
+branch run, and a texture sample costs as much as thirty additions and multiplications: hence no
+branches (what differs between materials travels with the vertices) and no textures.
 """
 
 from __future__ import annotations
@@ -51,6 +52,31 @@ vec4 picture(vec3 colour) {
 }
 """
 
+_NOISE = """
+vec4 scatter(uvec4 x, uvec4 y) {
+    uvec4 bits = (x * 0x9E3779B1u) ^ (y * 0x85EBCA77u);
+    bits = (bits ^ (bits >> 15)) * 0x2C1B3C6Du;
+    return vec4((bits >> 8) & 0xFFFFu) * (1.0 / 65535.0);
+}
+
+float cell_noise(vec2 place) {
+    ivec2 cell = ivec2(floor(place));
+    uint bits = (uint(cell.x) * 0x9E3779B1u) ^ (uint(cell.y) * 0x85EBCA77u);
+    bits = (bits ^ (bits >> 15)) * 0x2C1B3C6Du;
+    return float((bits >> 8) & 0xFFFFu) * (1.0 / 65535.0);
+}
+
+float smooth_noise(vec2 place) {
+    vec2 corner = floor(place);
+    vec2 share = place - corner;
+    share = share * share * (3.0 - 2.0 * share);
+    uvec2 cell = uvec2(ivec2(corner));
+    vec4 four = scatter(cell.x + uvec4(0u, 1u, 0u, 1u), cell.y + uvec4(0u, 0u, 1u, 1u));
+    vec2 two = mix(four.xz, four.yw, share.x);
+    return mix(two.x, two.y, share.y);
+}
+"""
+
 SURFACE_VERTEX = (
     _MOMENT
     + """
@@ -58,14 +84,12 @@ in vec3 in_position;
 in vec4 in_normal;
 in vec4 in_colour;
 in vec4 in_traits;
-out vec4 v_colour;
+out vec3 v_colour;
 out vec3 v_relative;
-out vec2 v_ground;
-out vec3 v_traits;
+flat out vec3 v_traits;
 void main() {
     v_relative = in_position - camera_time.xyz;
-    v_ground = in_position.xy;
-    v_colour = vec4(in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz)), in_colour.a);
+    v_colour = in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz));
     v_traits = in_traits.xyz;
     gl_Position = project(v_relative, in_traits.w * 16.0);
 }
@@ -74,22 +98,25 @@ void main() {
 
 SURFACE_FRAGMENT = (
     _MOMENT
+    + _NOISE
     + """
-uniform sampler2D noise;
-in vec4 v_colour;
+in vec3 v_colour;
 in vec3 v_relative;
-in vec2 v_ground;
-in vec3 v_traits;
+flat in vec3 v_traits;
 out vec4 pixel;
 void main() {
-    vec4 fine = texture(noise, v_ground * 0.11) - 0.5;
-    vec4 wide = texture(noise, v_ground * 0.013) - 0.5;
+    vec2 ground = v_relative.xy + camera_time.xy;
     float distance_m = length(v_relative);
-    float grain = v_traits.x * (0.9 * fine.r + 0.55 * wide.g) + v_traits.y * (1.3 * fine.b + 1.1 * wide.g);
+    // Grains of 3 cm fade out before they get smaller than a pixel.
+    float fine = (cell_noise(ground * 33.0) - 0.5) * clamp(1.4 - distance_m * 0.10, 0.0, 1.0);
+    float coarse = (smooth_noise(ground * 0.9) - 0.5) * clamp(1.5 - distance_m * 0.02, 0.0, 1.0);
+    float wide = smooth_noise(ground * 0.11) - 0.5;
+    float grain = v_traits.x * (0.35 * fine + 0.22 * coarse + 0.28 * wide)
+        + v_traits.y * (0.45 * fine + 0.50 * coarse + 0.65 * wide);
     float wet = v_traits.z * sun_wetness.w;
-    vec3 colour = v_colour.rgb * (1.0 + grain) * (1.0 - 0.45 * wet);
+    vec3 colour = v_colour * (1.0 + grain) * (1.0 - 0.45 * wet);
     float graze = 1.0 - clamp(-v_relative.z / distance_m, 0.0, 1.0);
-    float pool = clamp(wide.g * 3.0 - 0.9 + 1.5 * sky_puddles.w, 0.0, 1.0) * v_traits.z;
+    float pool = clamp(wide * 3.0 - 0.9 + 1.5 * sky_puddles.w, 0.0, 1.0) * v_traits.z;
     float mirror = (0.35 * wet + 0.5 * pool * sky_puddles.w) * graze * graze * graze;
     colour = mix(colour, horizon_fog.rgb, mirror);
     pixel = picture(mix(colour, horizon_fog.rgb, haze(distance_m)));
@@ -104,16 +131,15 @@ in vec3 in_position;
 in vec2 in_cell;
 in vec4 in_normal;
 in vec4 in_colour;
-out vec4 v_colour;
+flat out vec4 v_colour;
+flat out float v_windows;
 out vec3 v_cell;
-out vec4 v_haze;
 void main() {
     vec3 relative = in_position - camera_time.xyz;
     vec3 lit = light(unpack(in_normal.xyz));
     v_colour = vec4(in_colour.rgb * in_colour.rgb * lit, in_colour.a);
-    v_cell = vec3(in_cell, in_normal.w);
-    float distance_m = length(relative);
-    v_haze = vec4(lit, haze(distance_m));
+    v_windows = in_normal.w;
+    v_cell = vec3(in_cell, haze(length(relative)));
     gl_Position = project(relative, 0.0);
 }
 """
@@ -122,9 +148,9 @@ void main() {
 FACADE_FRAGMENT = (
     _MOMENT
     + """
-in vec4 v_colour;
+flat in vec4 v_colour;
+flat in float v_windows;
 in vec3 v_cell;
-in vec4 v_haze;
 out vec4 pixel;
 void main() {
     vec2 within = fract(v_cell.xy) - 0.5;
@@ -132,20 +158,21 @@ void main() {
     vec2 blur = max(fwidth(v_cell.xy), 0.02);
     float street = clamp(1.0 - cell.y, 0.0, 1.0);
     // Half the size of a pane in its cell; shop windows on the street floor are wider.
-    vec2 half_pane = vec2(0.20 + 0.20 * fract(v_colour.a * 7.3), 0.24 + 0.12 * fract(v_colour.a * 3.7));
+    vec2 style = fract(v_colour.a * vec2(7.3, 3.7));
+    vec2 half_pane = vec2(0.20, 0.24) + vec2(0.20, 0.12) * style;
     half_pane = mix(half_pane, vec2(0.42, 0.36), street);
     vec2 edge = clamp((half_pane - abs(within)) / blur + 0.5, 0.0, 1.0);
     vec2 far = clamp(blur * 2.0 - 0.5, 0.0, 1.0);
     vec2 cover = mix(edge, 2.0 * half_pane, far);
-    float pane = cover.x * cover.y * v_cell.z;
+    float pane = cover.x * cover.y * v_windows;
     float pick = fract(dot(cell, vec2(0.7549, 0.5698)) + v_colour.a * 17.0);
     pick = fract(pick * pick * 91.7);
     vec3 glass = mix(vec3(0.020, 0.026, 0.034), horizon_fog.rgb, 0.10 + 0.22 * pick);
     float lit = step(0.62, pick) * sun_darkness.w;
     glass += lit * vec3(0.55, 0.38, 0.16) * (0.4 + pick);
-    float plinth = 1.0 - 0.25 * clamp(1.0 - v_cell.y * 1.5, 0.0, 1.0) * v_cell.z;
+    float plinth = 1.0 - 0.25 * clamp(1.0 - v_cell.y * 1.5, 0.0, 1.0) * v_windows;
     vec3 colour = mix(v_colour.rgb * plinth, glass, pane);
-    pixel = picture(mix(colour, horizon_fog.rgb, v_haze.w));
+    pixel = picture(mix(colour, horizon_fog.rgb, v_cell.z));
 }
 """
 )
@@ -228,13 +255,27 @@ void main() {
 
 SKY_VERTEX = (
     _MOMENT
+    + _NOISE
     + """
-in vec2 in_corner;
-out vec3 v_ray;
+in vec3 in_direction;
+out vec4 v_clear;
+out float v_cloud;
 void main() {
-    v_ray = forward_far.xyz + right_tan.xyz * (in_corner.x * right_tan.w)
-        - up_tan.xyz * (in_corner.y * up_tan.w);
-    gl_Position = vec4(in_corner, 1.0, 1.0);
+    float height = max(in_direction.z, 0.0);
+    float glow = max(dot(in_direction, sun_darkness.xyz), 0.0);
+    glow *= glow;
+    glow *= glow;
+    float halo = 0.22 * glow * glow * glow * glow + 0.8 * pow(glow, 60.0);
+    vec3 clear = mix(horizon_fog.rgb, zenith_start.rgb, sqrt(height) * 0.9);
+    clear += sun_wetness.rgb * halo;
+    float fog = 1.0 - exp(-horizon_fog.w * 260.0 / (1.0 + 6.0 * height));
+    v_clear = vec4(mix(clear, horizon_fog.rgb, fog), min(1.0 - fog, height * 30.0));
+    // Clouds lie on a plane overhead; their field is smooth and gets its edges in the fragments.
+    vec2 plane = in_direction.xy / (height + 0.10) + camera_time.w * 0.004;
+    v_cloud = 0.55 * smooth_noise(plane * 0.9) + 0.30 * smooth_noise(plane * 2.1 + 7.0)
+        + 0.15 * smooth_noise(plane * 4.3 + 3.0);
+    vec4 clip = clip_from_relative * vec4(in_direction, 0.0);
+    gl_Position = vec4(clip.xy, clip.w, clip.w);
 }
 """
 )
@@ -242,39 +283,41 @@ void main() {
 SKY_FRAGMENT = (
     _MOMENT
     + """
-uniform sampler2D noise;
-in vec3 v_ray;
+in vec4 v_clear;
+in float v_cloud;
 out vec4 pixel;
 void main() {
-    vec3 ray = normalize(v_ray);
-    float height = max(ray.z, 0.0);
-    vec3 colour = mix(horizon_fog.rgb, zenith_start.rgb, sqrt(height) * 0.9);
-    vec2 plane = ray.xy / (height + 0.12);
-    float cloud = texture(noise, plane * 0.045 + camera_time.w * 0.0002).a
-        + 0.22 * texture(noise, plane * 0.21).g - 0.11;
-    float cover = clamp((cloud - 0.92 + 0.95 * ground_clouds.w) * 3.2, 0.0, 1.0) * clamp(height * 9.0, 0.0, 1.0);
-    vec3 lit_cloud = 0.55 * horizon_fog.rgb + 0.38 * sun_wetness.rgb + 0.25 * zenith_start.rgb;
-    colour = mix(colour, lit_cloud * (1.25 - 0.5 * cloud), cover * 0.85);
-    float toward_sun = max(dot(ray, sun_darkness.xyz), 0.0);
-    float disc = pow(toward_sun, 1200.0) * 4.0 + pow(toward_sun, 16.0) * 0.16;
-    colour += sun_wetness.rgb * disc * (1.0 - cover);
-    float fog = 1.0 - exp(-horizon_fog.w * 260.0 / (1.0 + 6.0 * height));
-    pixel = picture(mix(colour, horizon_fog.rgb, fog));
+    float cover = clamp((v_cloud - 0.80 + 0.85 * ground_clouds.w) * 3.5, 0.0, 0.85) * v_clear.a;
+    vec3 lit = (0.62 * horizon_fog.rgb + 0.34 * sun_wetness.rgb + 0.25 * zenith_start.rgb)
+        * (1.22 - 0.45 * v_cloud);
+    pixel = picture(mix(v_clear.rgb, lit, cover));
 }
 """
 )
 
+RAIN_VERTEX = """
+#version 430
+in vec2 in_corner;
+out vec2 v_corner;
+void main() {
+    v_corner = in_corner;
+    gl_Position = vec4(in_corner, 0.0, 1.0);
+}
+"""
+
 RAIN_FRAGMENT = (
     _MOMENT
+    + _NOISE
     + """
-uniform sampler2D noise;
-in vec3 v_ray;
+in vec2 v_corner;
 out vec4 pixel;
 void main() {
-    vec3 ray = normalize(v_ray);
-    vec2 column = vec2(atan(ray.y, ray.x) * 6.0, ray.z * 0.35 + camera_time.w * 1.7);
-    float streak = texture(noise, column).r * texture(noise, column.yx * vec2(0.3, 2.1)).b;
-    float seen = clamp(streak * 6.0 - 2.6 + 0.5 * weather.x, 0.0, 1.0) * 0.28 * weather.x;
+    // Two layers of falling streaks, stretched along the picture's vertical.
+    vec2 angle = v_corner * vec2(right_tan.w, up_tan.w);
+    vec2 near = vec2(angle.x * 26.0 + angle.y * 1.5, angle.y * 2.6 - camera_time.w * 9.0);
+    vec2 away = vec2(angle.x * 61.0 - angle.y * 2.0, angle.y * 6.1 - camera_time.w * 13.0);
+    float streak = max(smooth_noise(near), smooth_noise(away));
+    float seen = clamp((streak - 1.02 + 0.20 * weather.x) * 3.0, 0.0, 1.0) * 0.30;
     pixel = vec4(sqrt(horizon_fog.bgr) * seen, seen);
 }
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,16 +62,17 @@ class Sculptor:
     def polygon(self, corners_m: ArrayLike, outward: ArrayLike, finish: Finish) -> None:
         """Add a convex polygon (n, 3) that looks towards `outward` (3,)."""
         corners = np.asarray(corners_m, np.float64)
-        normal = np.zeros(3)
-        for a, b in zip(corners[1:-1], corners[2:], strict=True):
-            normal += np.cross(a - corners[0], b - corners[0])
-        if normal @ np.asarray(outward, np.float64) < 0.0:
+        if _normal(corners) @ np.asarray(outward, np.float64) < 0.0:
             corners = corners[::-1]
         self._corners.append(corners)
         self._finishes.append(finish)
 
     def loft(
-        self, rings_m: Sequence[ArrayLike], finish: Finish, *, ends: tuple[bool, bool] = (True, True)
+        self,
+        rings_m: Sequence[ArrayLike],
+        finish: Finish,
+        *,
+        ends: tuple[bool, bool] = (True, True),
     ) -> None:
         """Join rings (k, 3) of equal length by quads and close the first and last where asked.
 
@@ -78,7 +80,7 @@ class Sculptor:
         """
         rings = [np.asarray(ring, np.float64) for ring in rings_m]
         middle = np.mean(np.concatenate(rings), axis=0)
-        for low, high in zip(rings[:-1], rings[1:], strict=True):
+        for low, high in pairwise(rings):
             axis_point = 0.5 * (low.mean(axis=0) + high.mean(axis=0))
             for i in range(len(low)):
                 j = (i + 1) % len(low)
@@ -115,7 +117,12 @@ class Sculptor:
         """A parallelogram about `centre_m` with half sides `right_m` and `up_m`."""
         centre = np.asarray(centre_m, np.float64)
         right, up = np.asarray(right_m, np.float64), np.asarray(up_m, np.float64)
-        corners = [centre - right - up, centre + right - up, centre + right + up, centre - right + up]
+        corners = [
+            centre - right - up,
+            centre + right - up,
+            centre + right + up,
+            centre - right + up,
+        ]
         self.polygon(corners, outward, finish)
 
     def cylinder(
@@ -136,7 +143,12 @@ class Sculptor:
         self.loft([start + circle * radius_m, end + circle * last], finish, ends=ends)
 
     def disc(
-        self, centre_m: ArrayLike, normal: ArrayLike, radius_m: float, finish: Finish, sides: int = 8
+        self,
+        centre_m: ArrayLike,
+        normal: ArrayLike,
+        radius_m: float,
+        finish: Finish,
+        sides: int = 8,
     ) -> None:
         """A regular polygon that looks along `normal`; one side is level at its top."""
         direction = np.asarray(normal, np.float64)
@@ -149,7 +161,9 @@ class Sculptor:
         turn = 2.0 * np.pi * np.arange(5) / 5.0
         height = 1.0 / np.sqrt(5.0)
         lower = np.column_stack([np.cos(turn), np.sin(turn), -0.5 * np.ones(5)]) * 2.0 * height
-        upper = np.column_stack([np.cos(turn + np.pi / 5), np.sin(turn + np.pi / 5), 0.5 * np.ones(5)])
+        upper = np.column_stack(
+            [np.cos(turn + np.pi / 5), np.sin(turn + np.pi / 5), 0.5 * np.ones(5)]
+        )
         upper *= 2.0 * height
         poles = np.array([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]])
         for i in range(5):
@@ -195,5 +209,5 @@ def _circle(axis: F64, sides: int) -> F64:
 
 def _normal(corners: F64) -> F64:
     spokes = corners[1:] - corners[0]
-    normal = np.cross(spokes[:-1], spokes[1:]).sum(axis=0)
-    return np.asarray(normal / max(float(np.linalg.norm(normal)), 1e-12))
+    normal: F64 = np.cross(spokes[:-1], spokes[1:]).sum(axis=0)
+    return normal / max(float(np.linalg.norm(normal)), 1e-12)

@@ -29,18 +29,13 @@ LAMPS = (
 """Red, yellow, green: the bit is the value of carla.TrafficLightState."""
 
 # Strokes of letters and digits in a box of 1 x 1: (x0, y0, x1, y1), y up.
-_LEFT, _RIGHT, _TOP, _MIDDLE, _BOTTOM = (
-    [(0, 0, 0, 1)],
-    [(1, 0, 1, 1)],
-    [(0, 1, 1, 1)],
-    [(0, 0.5, 1, 0.5)],
-    [(0, 0, 1, 0)],
-)
-_UPPER_LEFT, _LOWER_LEFT = [(0, 0.5, 0, 1)], [(0, 0, 0, 0.5)]
-_UPPER_RIGHT, _LOWER_RIGHT = [(1, 0.5, 1, 1)], [(1, 0, 1, 0.5)]
-_STROKES = {
+_LEFT, _RIGHT = [(0.0, 0.0, 0.0, 1.0)], [(1.0, 0.0, 1.0, 1.0)]
+_TOP, _MIDDLE, _BOTTOM = [(0.0, 1.0, 1.0, 1.0)], [(0.0, 0.5, 1.0, 0.5)], [(0.0, 0.0, 1.0, 0.0)]
+_UPPER_LEFT, _LOWER_LEFT = [(0.0, 0.5, 0.0, 1.0)], [(0.0, 0.0, 0.0, 0.5)]
+_UPPER_RIGHT, _LOWER_RIGHT = [(1.0, 0.5, 1.0, 1.0)], [(1.0, 0.0, 1.0, 0.5)]
+_STROKES: dict[str, list[tuple[float, float, float, float]]] = {
     "0": _LEFT + _RIGHT + _TOP + _BOTTOM,
-    "1": [(0.5, 0, 0.5, 1)],
+    "1": [(0.5, 0.0, 0.5, 1.0)],
     "2": _TOP + _UPPER_RIGHT + _MIDDLE + _LOWER_LEFT + _BOTTOM,
     "3": _TOP + _MIDDLE + _BOTTOM + _RIGHT,
     "4": _UPPER_LEFT + _MIDDLE + _RIGHT,
@@ -50,7 +45,7 @@ _STROKES = {
     "8": _LEFT + _RIGHT + _TOP + _MIDDLE + _BOTTOM,
     "9": _TOP + _UPPER_LEFT + _MIDDLE + _RIGHT + _BOTTOM,
     "S": _TOP + _UPPER_LEFT + _MIDDLE + _LOWER_RIGHT + _BOTTOM,
-    "T": [(0.5, 0, 0.5, 1), *_TOP],
+    "T": [(0.5, 0.0, 0.5, 1.0), *_TOP],
     "O": _LEFT + _RIGHT + _TOP + _BOTTOM,
     "P": _LEFT + _TOP + _UPPER_RIGHT + _MIDDLE,
 }
@@ -59,7 +54,8 @@ _STROKES = {
 def broad_tree() -> Model:
     """A deciduous tree of height 1 and crown radius 1 (unit scales), foot at the origin."""
     shape = Sculptor()
-    shape.cylinder((0, 0, 0), (0, 0, 0.45), 0.09, BARK, sides=5, end_radius_m=0.06, ends=(False, False))
+    foot, fork = (0, 0, 0), (0, 0, 0.45)
+    shape.cylinder(foot, fork, 0.09, BARK, sides=5, end_radius_m=0.06, ends=(False, False))
     shape.ball((0.0, 0.0, 0.64), (0.92, 0.92, 0.36), LEAVES)
     shape.ball((0.30, 0.18, 0.52), (0.62, 0.66, 0.24), DARK_LEAVES)
     shape.ball((-0.34, -0.22, 0.56), (0.60, 0.62, 0.26), DARK_LEAVES)
@@ -70,18 +66,35 @@ def needle_tree() -> Model:
     """A conifer of height 1 and crown radius 1 (unit scales), foot at the origin."""
     shape = Sculptor()
     shape.cylinder((0, 0, 0), (0, 0, 0.2), 0.10, BARK, sides=5, ends=(False, False))
-    for low, high, radius, top in ((0.14, 0.55, 1.0, 0.42), (0.42, 0.78, 0.78, 0.26), (0.66, 1.0, 0.5, 0.02)):
-        shape.cylinder(
-            (0, 0, low), (0, 0, high), radius, LEAVES, sides=7, end_radius_m=top, ends=(False, False)
-        )
+    tiers = ((0.14, 0.55, 1.0, 0.42), (0.42, 0.78, 0.78, 0.26), (0.66, 1.0, 0.5, 0.02))
+    for low, high, radius, top in tiers:
+        start, end = (0, 0, low), (0, 0, high)
+        shape.cylinder(start, end, radius, LEAVES, sides=7, end_radius_m=top, ends=(False, False))
     return shape.build()
 
 
-def far_tree() -> Model:
-    """What is left of a tree in the distance: a trunk of three sides and one ball."""
+def far_broad_tree() -> Model:
+    """A deciduous tree in the distance: a trunk of three sides and one ball."""
     shape = Sculptor()
     shape.cylinder((0, 0, 0), (0, 0, 0.4), 0.08, BARK, sides=3, ends=(False, False))
     shape.ball((0, 0, 0.62), (0.95, 0.95, 0.38), LEAVES)
+    return shape.build()
+
+
+def far_needle_tree() -> Model:
+    """A conifer in the distance."""
+    shape = Sculptor()
+    shape.cylinder((0, 0, 0), (0, 0, 0.2), 0.10, BARK, sides=3, ends=(False, False))
+    for low, high, radius, top in ((0.14, 0.6, 1.0, 0.4), (0.5, 1.0, 0.7, 0.02)):
+        start, end = (0, 0, low), (0, 0, high)
+        shape.cylinder(start, end, radius, LEAVES, sides=5, end_radius_m=top, ends=(False, False))
+    return shape.build()
+
+
+def far_pole() -> Model:
+    """A bar in the distance."""
+    shape = Sculptor()
+    shape.cylinder((0, 0, 0), (0, 0, 1), 1.0, STEEL, sides=4, ends=(False, False))
     return shape.build()
 
 
@@ -102,14 +115,17 @@ def lamp_housing() -> Model:
     board_x = 0.5 * depth
     shape.box((board_x, 0, 0), (0.012, across + 0.14, up + 0.14), RIM, bottom=True)
     shape.quad((board_x + 0.02, 0, 0), (0, across + 0.09, 0), (0, 0, up + 0.09), ahead, HOUSING)
-    shape.quad((board_x - 0.02, 0, 0), (0, across + 0.14, 0), (0, 0, up + 0.14), (-1, 0, 0), HOUSING)
+    back = (board_x - 0.02, 0, 0)
+    shape.quad(back, (0, across + 0.14, 0), (0, 0, up + 0.14), (-1, 0, 0), HOUSING)
     for row, finish in enumerate(LAMPS):
         height = (1 - row) * LAMP_SPACING_M
         shape.disc((front + 0.02, 0, height), ahead, LAMP_RADIUS_M, finish, sides=8)
     return shape.build()
 
 
-def _text(shape: Sculptor, text: str, half_width: float, half_height: float, finish: Finish) -> None:
+def _text(
+    shape: Sculptor, text: str, half_width: float, half_height: float, finish: Finish
+) -> None:
     """Strokes a centimetre before a plate of radius 1 that looks along +x."""
     pitch = 2.0 * half_width / len(text)
     letter, thick = 0.62 * pitch, 0.30 * 0.5 * 0.62 * pitch
@@ -147,7 +163,8 @@ def yield_sign() -> Model:
         (0.015, 0.62, SIGN_WHITE, 1.0),
     ):
         turn = np.radians([90.0, 210.0, 330.0])
-        corners = np.column_stack([np.full(3, depth), radius * np.cos(turn), -radius * np.sin(turn)])
+        across, up = radius * np.cos(turn), -radius * np.sin(turn)
+        corners = np.column_stack([np.full(3, depth), across, up])
         shape.polygon(corners, (ahead, 0, 0), finish)
     return shape.build()
 
@@ -172,9 +189,9 @@ def cone() -> Model:
         (-0.2, 0.3, 0.5, 0.34, white),
         (0.3, 1.0, 0.34, 0.12, orange),
     ):
-        shape.cylinder(
-            (0, 0, low), (0, 0, high), start, finish, sides=7, end_radius_m=end, ends=(False, high == 1.0)
-        )
+        foot, top = (0, 0, low), (0, 0, high)
+        ends = (False, high == 1.0)
+        shape.cylinder(foot, top, start, finish, sides=7, end_radius_m=end, ends=ends)
     return shape.build()
 
 

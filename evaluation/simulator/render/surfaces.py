@@ -32,8 +32,12 @@ _LAYERS_PER_UNIT = 16.0
 
 
 def surface_chunks(meshes: Sequence[Mesh]) -> Chunks:
-    """Colour, shade and cut the meshes of a town."""
-    return cut([_soup(mesh) for mesh in meshes], SURFACE_VERTEX_DTYPE)
+    """Colour, shade and cut the meshes of a town.
+
+    Of coplanar surfaces the upper comes first: what it hides costs no shading then.
+    """
+    top_first = sorted(meshes, key=lambda mesh: -LOOKS[mesh.material].layer)
+    return cut([_soup(mesh) for mesh in top_first], SURFACE_VERTEX_DTYPE)
 
 
 def _soup(mesh: Mesh) -> TriangleSoup:
@@ -70,4 +74,5 @@ def shade(positions: F32, triangles: U32) -> tuple[F32, U32, F32]:
 
 def _unit(vectors: NDArray[np.floating]) -> F32:
     lengths = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return (vectors / lengths).astype(np.float32)
+    units: F32 = (vectors / lengths).astype(np.float32)
+    return units

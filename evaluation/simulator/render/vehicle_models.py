@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.simulator.render.rider_models import add_rider
 from evaluation.simulator.render.shapes import Finish, Model, Sculptor
 
+F64 = NDArray[np.float64]
+
 PAINT = Finish((255, 255, 255), paint=True, mirror=0.04)
 SHADED_PAINT = Finish((205, 205, 205), paint=True, mirror=0.02)
 GLASS = Finish((26, 31, 38), mirror=0.16)
+DIM_GLASS = Finish((52, 56, 62), mirror=0.12)
 TYRE = Finish((24, 24, 26))
 RIM = Finish((128, 130, 134), mirror=0.03)
 TRIM = Finish((34, 35, 38))
@@ -51,6 +55,18 @@ OFF_ROAD = Outline(4.7, 1.96, 1.85, 1.10, (-2.25, 1.05), (-2.05, 0.30), 0.82, (-
 VAN = Outline(5.6, 2.05, 2.45, 1.25, (-2.75, 2.25), (-2.72, 1.35), 0.90, (-1.75, 1.85), 0.37, 0.25)
 
 
+def _ring(rear: float, front: float, rear_z: float, front_z: float, width: float) -> F64:
+    """A rectangle seen from above, its rear and front edges at their own heights."""
+    return np.array(
+        [
+            [rear, -width, rear_z],
+            [front, -width, front_z],
+            [front, width, front_z],
+            [rear, width, rear_z],
+        ]
+    )
+
+
 def closed_vehicle(outline: Outline, *, windows: bool = True) -> Model:
     """A car or van: lower body, cabin with dark windows, wheels, lamps and plates."""
     shape = Sculptor()
@@ -58,24 +74,14 @@ def closed_vehicle(outline: Outline, *, windows: bool = True) -> Model:
     belt, top = outline.belt_m, outline.height_m
     front_belt = belt - outline.nose_drop_m
 
-    def ring(rear: float, front: float, rear_z: float, front_z: float, width: float) -> np.ndarray:
-        return np.array(
-            [
-                [rear, -width, rear_z],
-                [front, -width, front_z],
-                [front, width, front_z],
-                [rear, width, rear_z],
-            ]
-        )
-
     sill, bumper = 0.22, 0.50
-    lower = ring(-half_length + 0.08, half_length - 0.08, sill, sill, half_width * 0.95)
-    middle = ring(-half_length, half_length, bumper, bumper, half_width)
-    upper = ring(-half_length + 0.06, half_length - 0.10, belt, front_belt, half_width * 0.96)
+    lower = _ring(-half_length + 0.08, half_length - 0.08, sill, sill, half_width * 0.95)
+    middle = _ring(-half_length, half_length, bumper, bumper, half_width)
+    upper = _ring(-half_length + 0.06, half_length - 0.10, belt, front_belt, half_width * 0.96)
     shape.loft([lower, middle], SHADED_PAINT, ends=(False, False))
     shape.loft([middle, upper], PAINT, ends=(False, True))
-    base = ring(*outline.cabin_x_m, belt - 0.02, belt - 0.06, half_width * 0.93)
-    roof = ring(*outline.roof_x_m, top, top - 0.02, half_width * outline.roof_width)
+    base = _ring(*outline.cabin_x_m, belt - 0.02, belt - 0.06, half_width * 0.93)
+    roof = _ring(*outline.roof_x_m, top, top - 0.02, half_width * outline.roof_width)
     shape.loft([base, roof], PAINT, ends=(False, True))
     _add_windows(shape, base, roof, sides=windows)
     for x in outline.wheel_x_m:
@@ -85,12 +91,35 @@ def closed_vehicle(outline: Outline, *, windows: bool = True) -> Model:
     return _finish(shape, outline.length_m, outline.width_m, outline.height_m)
 
 
+def far_vehicle(outline: Outline) -> Model:
+    """The same vehicle in a few triangles."""
+    shape = Sculptor()
+    half_length, half_width = outline.length_m / 2, outline.width_m / 2
+    belt = outline.belt_m - 0.5 * outline.nose_drop_m
+    body = (0.0, 0.0, 0.5 * (0.25 + belt))
+    shape.box(body, (half_length, half_width, 0.5 * (belt - 0.25)), PAINT)
+    cabin = [
+        _ring(*outline.cabin_x_m, belt - 0.02, belt - 0.02, half_width * 0.92),
+        _ring(*outline.roof_x_m, outline.height_m, outline.height_m, half_width * 0.78),
+    ]
+    shape.loft(cabin, DIM_GLASS, ends=(False, False))
+    roof = cabin[1] + np.array([0.0, 0.0, 0.01])
+    shape.polygon(roof, (0, 0, 1), PAINT)
+    radius = outline.wheel_radius_m
+    for x in outline.wheel_x_m:
+        for side in (-1.0, 1.0):
+            hub = (x, side * (half_width + 0.01), radius)
+            shape.quad(hub, (0.9 * radius, 0, 0), (0, 0, radius), (0, side, 0), TYRE)
+    _add_lamps(shape, half_length, half_width, 0.6 * belt + 0.18, 0.6 * belt + 0.14, small=False)
+    return _finish(shape, outline.length_m, outline.width_m, outline.height_m)
+
+
 def _finish(shape: Sculptor, length_m: float, width_m: float, height_m: float) -> Model:
     centre = (0.0, 0.0, height_m / 2)
     return shape.build(centre, (length_m / 2, width_m / 2, height_m / 2))
 
 
-def _add_windows(shape: Sculptor, base: np.ndarray, roof: np.ndarray, *, sides: bool) -> None:
+def _add_windows(shape: Sculptor, base: F64, roof: F64, *, sides: bool) -> None:
     """Panes a centimetre outside the cabin's four faces: left, front, right, rear."""
     middle = 0.5 * (base.mean(axis=0) + roof.mean(axis=0))
     for i in range(4):
@@ -111,7 +140,7 @@ def _add_windows(shape: Sculptor, base: np.ndarray, roof: np.ndarray, *, sides: 
             shape.polygon(pane, normal, GLASS)
 
 
-def _split(quad: np.ndarray, start: float, end: float) -> np.ndarray:
+def _split(quad: F64, start: float, end: float) -> F64:
     """The part of a quad between two shares of its first side."""
     low, high = quad[1] - quad[0], quad[2] - quad[3]
     return np.array(
@@ -127,8 +156,15 @@ def _add_wheel(shape: Sculptor, x: float, side: float, half_width: float, radius
 
 
 def _add_lamps(
-    shape: Sculptor, half_length: float, half_width: float, rear_z: float, front_z: float
+    shape: Sculptor,
+    half_length: float,
+    half_width: float,
+    rear_z: float,
+    front_z: float,
+    *,
+    small: bool = True,
 ) -> None:
+    """Lamps at both ends; without the `small` ones in the distance."""
     rear, front = -half_length - 0.012, half_length + 0.012
     back, ahead = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)
 
@@ -138,14 +174,17 @@ def _add_lamps(
 
     for side, blinker in ((-1.0, LEFT_BLINKER), (1.0, RIGHT_BLINKER)):
         edge = side * half_width
-        lamp(rear, 0.86 * edge, rear_z + 0.08, 0.11, 0.06, TAIL_LAMP)
         lamp(rear, 0.70 * edge, rear_z + 0.08, 0.17, 0.075, BRAKE_LAMP)
+        lamp(front, 0.70 * edge, front_z + 0.04, 0.20, 0.07, HEAD_LAMP)
+        if not small:
+            continue
+        lamp(rear, 0.92 * edge, rear_z + 0.08, 0.06, 0.06, TAIL_LAMP)
         lamp(rear, 0.86 * edge, rear_z - 0.05, 0.11, 0.045, blinker)
         lamp(rear, 0.62 * edge, rear_z - 0.05, 0.07, 0.045, REVERSE_LAMP)
-        lamp(front, 0.70 * edge, front_z + 0.04, 0.20, 0.07, HEAD_LAMP)
         lamp(front, 0.92 * edge, front_z + 0.04, 0.06, 0.06, blinker)
-    lamp(rear, 0.0, rear_z - 0.02, 0.25, 0.06, PLATE)
-    lamp(front, 0.0, front_z - 0.10, 0.36, 0.09, TRIM)
+    if small:
+        lamp(rear, 0.0, rear_z - 0.02, 0.25, 0.06, PLATE)
+        lamp(front, 0.0, front_z - 0.10, 0.36, 0.09, TRIM)
 
 
 def lorry() -> Model:
