@@ -39,7 +39,7 @@ class FoldedPolicy(nn.Module):
         self.context = model.context
         self.thinking = FoldedLlama(model.language_model, model.driving_adaptor.queries(1))
         self.driving_adaptor = model.driving_adaptor
-        self.requires_grad_(False)
+        self.requires_grad_(False).eval()
 
     def place(self, device: torch.device, dtype: torch.dtype) -> FoldedPolicy:
         """Move to ``device``; vision and Llama to ``dtype``, all else stays float32."""

@@ -65,12 +65,15 @@ class GraphedStages:
         vision = self._capture_stage(self.policy.vision, patches)
         features = self._capture_stage(self.policy.language, vision, speeds, route)
         self._outputs = self._capture_stage(self.policy.head, features)
-        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(5)]
+        self._events = [
+            torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+            for _ in range(len(self._replays) + 1)
+        ]
 
     def _capture_stage(self, stage: Callable[..., Any], *inputs: Tensor) -> Any:
         """Compile and capture one stage; returns the buffers that each replay fills."""
         call = self._compile(stage, inputs) if self.compiled else stage
-        side_stream = torch.cuda.Stream()
+        side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side_stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side_stream):
             for _ in range(WARM_UP_RUNS):

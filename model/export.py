@@ -1,0 +1,110 @@
+"""Write a checkpoint's policy as one file: ``python -m model.export CHECKPOINT --to FILE``.
+
+``FILE.pt2`` is a program of torch.export, ``FILE.onnx`` needs the packages onnx and onnxscript.
+Inputs: camera_images (1, time, cameras, 3, rows, columns) uint8, vehicle_speed (1, history) in m/s,
+and the route: target_point (1, n, 2) in metres, or map_route (1, 3, 64, 64) uint8. Outputs:
+speed_wps and route as in :class:`model.batch.DrivingOutput`. Float32 throughout.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.checkpoint import load_checkpoint
+from model.config import ModelConfig
+from model.driving import DrivingModel
+from model.folded import FoldedPolicy
+from model.runtime import blank_input
+
+# Positions may differ by this much between eager and exported: far below what a car can follow.
+PARITY_M = 1e-3
+
+
+class ExportError(RuntimeError):
+    """An export that this machine cannot make, or that does not compute what the model does."""
+
+
+def export(model: DrivingModel, path: Path) -> float:
+    """Write ``path`` (``.pt2`` or ``.onnx``), read it back and compare it with the model.
+
+    Returns the largest difference of a coordinate, metres; raises :class:`ExportError` when it is
+    above ``PARITY_M`` or when a package is missing.
+    """
+    policy = FoldedPolicy(model)
+    inputs = random_input(model.config)
+    with torch.inference_mode():
+        expected = policy(*inputs)
+    if path.suffix == ".pt2":
+        outputs = _export_program(policy, inputs, path)
+    elif path.suffix == ".onnx":
+        outputs = _export_onnx(policy, inputs, path)
+    else:
+        raise ExportError(f"{path}: expected a name ending in .pt2 or .onnx")
+    pairs = zip(expected, outputs, strict=True)
+    error_m = max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
+    if not error_m <= PARITY_M:
+        raise ExportError(f"{path}: differs from the model by {error_m} m, allowed {PARITY_M} m")
+    return error_m
+
+
+def random_input(config: ModelConfig, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures of noise and plausible numbers, in the shapes of ``config``."""
+    generator = torch.Generator().manual_seed(seed)
+    pictures, speeds, route = blank_input(config)
+    pictures = torch.randint(0, 256, pictures.shape, generator=generator).to(torch.uint8)
+    speeds = 10.0 * torch.rand(speeds.shape, generator=generator)
+    if route.is_floating_point():
+        route = 20.0 * torch.randn(route.shape, generator=generator)
+    return pictures, speeds, route
+
+
+def _export_program(
+    policy: FoldedPolicy, inputs: tuple[Tensor, ...], path: Path
+) -> tuple[Tensor, ...]:
+    torch.export.save(torch.export.export(policy, inputs), path)
+    outputs: tuple[Tensor, ...] = torch.export.load(path).module()(*inputs)
+    return outputs
+
+
+def _export_onnx(
+    policy: FoldedPolicy, inputs: tuple[Tensor, ...], path: Path
+) -> tuple[Tensor, ...]:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        if find_spec(package) is None:
+            raise ExportError(f"onnx: expected the package {package}, found none; pip install it")
+    by_name = dict(zip(("camera_images", "vehicle_speed", "route"), inputs, strict=True))
+    torch.onnx.export(
+        policy,
+        inputs,
+        path,
+        input_names=list(by_name),
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    runtime: Any = import_module("onnxruntime")
+    session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    # An input that the model does not read is not in the graph.
+    fed = {entry.name: by_name[entry.name].numpy() for entry in session.get_inputs()}
+    return tuple(torch.from_numpy(np.asarray(output)) for output in session.run(None, fed))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--to", type=Path, required=True, help="FILE.pt2 or FILE.onnx")
+    arguments = parser.parse_args()
+    error_m = export(load_checkpoint(arguments.checkpoint), arguments.to)
+    print(f"{arguments.to}: largest difference {error_m:.1e} m")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Weights that others trained, for the parts of a model that can start from them.
+
+:mod:`model.download` collects them in a directory: ``llava.safetensors`` (vision tower, projector
+and newline of LLaVA-NeXT), ``resnet34.safetensors`` (the other vision tower) and
+``resnet18.safetensors`` (the encoder of route pictures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from model.adaptors import RouteEncode
+from model.checkpoint import CheckpointError, load_strictly
+from model.driving import DrivingModel
+from model.vision import LLaVAnextEncoderModel
+
+# Where transformers 4.x, 4.5x and 5.x keep a part; the first entry is what the files here use.
+LLAVA_PREFIXES = {
+    "tower.": (
+        "vision_tower.vision_model.",
+        "model.vision_tower.vision_model.",
+        "model.vision_tower.",
+        "vision_tower.",
+    ),
+    "projector.": ("multi_modal_projector.", "model.multi_modal_projector."),
+    "image_newline": ("image_newline", "model.image_newline"),
+}
+RESNET_PREFIXES = {"": ("resnet.", "")}
+
+
+def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
+    """Fill the parts of ``model`` that have a file in ``directory``; returns these files' names.
+
+    Raises :class:`model.checkpoint.CheckpointError` where the vision tower's file is missing, or
+    where a tensor is missing or has another shape.
+    """
+    directory = Path(directory)
+    vision = model.vision_model
+    if isinstance(vision, LLaVAnextEncoderModel):
+        parts: dict[str, nn.Module] = {"llava.safetensors": _LlavaParts(vision)}
+    else:
+        parts = {"resnet34.safetensors": vision.get_submodule("tower")}
+    if isinstance(model.context.route_encoder, RouteEncode):
+        parts["resnet18.safetensors"] = model.context.route_encoder.backbone
+    for name, part in parts.items():
+        path = directory / name
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{path}: {error}; see python -m model.download") from error
+        wanted = part.state_dict().keys()
+        load_strictly(part, {key: w for key, w in weights.items() if key in wanted}, str(path))
+    return list(parts)
+
+
+class _LlavaParts(nn.Module):
+    """The pretrained parts of the encoder, under the names of ``llava.safetensors``."""
+
+    def __init__(self, encoder: LLaVAnextEncoderModel) -> None:
+        super().__init__()
+        self.tower, self.projector = encoder.tower, encoder.projector
+        self.image_newline = encoder.image_newline
+
+
+def rename(names: Mapping[str, object], prefixes: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Source name -> our name, for those of ``names`` that begin like one of ``prefixes``."""
+    found: dict[str, str] = {}
+    for ours, theirs in prefixes.items():
+        for prefix in theirs:
+            matches = {
+                name: ours + name[len(prefix) :] for name in names if name.startswith(prefix)
+            }
+            if matches:
+                found.update(matches)
+                break
+    return found
+
+
+def to_float(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Float32 for what is stored in half precision; counters stay integers."""
+    return {k: (w.float() if w.is_floating_point() else w) for k, w in weights.items()}
