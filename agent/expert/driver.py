@@ -35,6 +35,10 @@ FORECAST_STEP_S = 0.25
 GREEN, YELLOW = "Green", "Yellow"
 STOP_LINE_ROOM_M = 1.5
 """Room between the front bumper and the place where the junction begins."""
+ANSWER_S = 0.2
+"""Time that the car takes to answer the pedals."""
+TREND_M = 3.0
+"""Distance over which the change of the speed profile is looked at."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -102,10 +106,10 @@ class ExpertDriver:
         distance_m, lateral_m = self.path.locate(ego.position_world_m, self._distance_m)
         self._distance_m = distance_m
         self._update_profile(limit_mps)
-        target_mps = self._speed_at(distance_m + 0.3 * max(ego.speed_mps, 0.0))
+        target_mps, trend_mps2 = self._speed_ahead(distance_m, ego.speed_mps)
         front_m = self.settings.body.front_m
 
-        wishes = {"cruise": cruise_acceleration_mps2(ego.speed_mps, target_mps, speed)}
+        wishes = {"cruise": cruise_acceleration_mps2(ego.speed_mps, target_mps, speed, trend_mps2)}
         light, light_room_m = self._light_ahead(distance_m, ego.speed_mps)
         if light_room_m is not None:
             wishes["light"] = stop_acceleration_mps2(ego.speed_mps, light_room_m, speed)
@@ -165,6 +169,12 @@ class ExpertDriver:
             np.minimum(self._curve_mps, cap), SPACING_M, 0.7 * speed.comfort_deceleration_mps2
         )
         self._profile_limit_mps = limit_mps
+
+    def _speed_ahead(self, distance_m: float, speed_mps: float) -> tuple[float, float]:
+        """Speed of the profile where the car will be in a moment, and its change per second."""
+        near_m = distance_m + ANSWER_S * max(speed_mps, 0.0)
+        here, later = self._speed_at(near_m), self._speed_at(near_m + TREND_M)
+        return here, (later**2 - here**2) / (2.0 * TREND_M)
 
     def _speed_at(self, distance_m: float) -> float:
         return float(self._profile_mps[self.path.index(distance_m)])

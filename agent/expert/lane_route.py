@@ -20,8 +20,8 @@ F64 = NDArray[np.float64]
 
 DENSE_SPACING_M = 6.0
 """Above this median distance between points a plan counts as thinned."""
-LANE_CHANGE_HALF_M = 12.0
-"""Half the length of a lane change; 24 m take three seconds at 8 m/s."""
+LANE_CHANGE_M = 24.0
+"""Length of a lane change: three seconds at 8 m/s."""
 JUMP_ANGLE_RAD = np.radians(18.0)
 JUMP_SIDE_M = 1.2
 """A step at a larger angle to the lane and farther to the side than this is a lane change."""
@@ -48,7 +48,10 @@ def plan_path(
     if _median_step_m(positions_world_m) > DENSE_SPACING_M:
         positions_world_m, yaws_rad = _fill_gaps(positions_world_m, world_map)
     positions_world_m, yaws_rad = _drop_steps_back(positions_world_m, yaws_rad)
-    line = smooth_lane_changes(positions_world_m[:, :2], yaws_rad)
+    barred = None
+    if find_lane_changes(positions_world_m[:, :2], yaws_rad):
+        barred = np.array([_in_junction(place, world_map) for place in positions_world_m])
+    line = smooth_lane_changes(positions_world_m[:, :2], yaws_rad, barred)
     route_length_m = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     tail = _continuation(positions_world_m[-1], float(yaws_rad[-1]), world_map)
     path = build_path(np.concatenate((line, tail)))
@@ -56,20 +59,33 @@ def plan_path(
 
 
 def smooth_lane_changes(
-    points_world_m: F64, yaws_rad: F64, half_length_m: float = LANE_CHANGE_HALF_M
+    points_world_m: F64,
+    yaws_rad: F64,
+    in_junction: NDArray[np.bool_] | None = None,
+    length_m: float = LANE_CHANGE_M,
 ) -> F64:
-    """Draw out every jump to the side over twice `half_length_m`: (n, 2) points in and out."""
+    """Draw out every jump to the side over `length_m`: (n, 2) points in and out.
+
+    The change is centred on the jump where there is room; it stays clear of the route's ends and of
+    the points that lie in a junction (n,), as far as a change of a few metres allows.
+    """
     points = points_world_m.copy()
     right = np.stack([-np.sin(yaws_rad), np.cos(yaws_rad)], axis=1)
     steps = np.diff(points_world_m, axis=0)
     distance = np.concatenate(([0.0], np.cumsum(np.linalg.norm(steps, axis=1))))
+    barred = np.zeros(len(points), dtype=bool) if in_junction is None else in_junction
     for jump in find_lane_changes(points_world_m, yaws_rad):
         side_m = float(steps[jump] @ right[jump])
-        middle_m = 0.5 * (distance[jump] + distance[jump + 1])
-        half_m = min(half_length_m, middle_m, distance[-1] - middle_m)
-        if half_m < 1.0:
+        before = np.flatnonzero(barred[: jump + 1])
+        after = np.flatnonzero(barred[jump + 1 :])
+        low_m = float(distance[before[-1]]) if len(before) else 0.0
+        high_m = float(distance[jump + 1 + after[0]]) if len(after) else float(distance[-1])
+        middle_m = 0.5 * float(distance[jump] + distance[jump + 1])
+        start_m = max(low_m, min(middle_m - 0.5 * length_m, high_m - length_m))
+        end_m = min(high_m, start_m + length_m)
+        if end_m - start_m < 2.0:
             continue
-        share = _smooth_step((distance - middle_m + half_m) / (2.0 * half_m))
+        share = _smooth_step((distance - start_m) / (end_m - start_m))
         share[jump + 1 :] -= 1.0
         points += right * (side_m * share)[:, None]
     return points
@@ -105,11 +121,16 @@ def _fill_gaps(positions_world_m: F64, world_map: carla.Map) -> tuple[F64, F64]:
     last = len(positions_world_m) - 1
     keep: list[F64] = []
     for index, position in enumerate(positions_world_m):
-        waypoint = world_map.get_waypoint(carla.Location(*(float(value) for value in position)))
-        if index in (0, last) or waypoint is None or not waypoint.is_junction:
+        if index in (0, last) or not _in_junction(position, world_map):
             keep.append(position)
     route = LaneGraph(world_map).route(np.array(keep))
     return route.points_world_m, route.yaw_rad
+
+
+def _in_junction(position_world_m: F64, world_map: carla.Map) -> bool:
+    location = carla.Location(*(float(value) for value in position_world_m))
+    waypoint = world_map.get_waypoint(location)
+    return waypoint is not None and bool(waypoint.is_junction)
 
 
 def _drop_steps_back(positions_world_m: F64, yaws_rad: F64) -> tuple[F64, F64]:

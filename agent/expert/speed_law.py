@@ -58,14 +58,19 @@ def brake_in_time_mps(speed_mps: F64, spacing_m: float, deceleration_mps2: float
 
 
 def cruise_acceleration_mps2(
-    speed_mps: float, desired_mps: float, settings: SpeedSettings
+    speed_mps: float, desired_mps: float, settings: SpeedSettings, trend_mps2: float = 0.0
 ) -> float:
-    """Approach a desired speed: full acceleration far below it, easing off near it."""
+    """Approach a desired speed: full acceleration far below it, easing off near it.
+
+    `trend_mps2` is the acceleration with which the desired speed itself changes along the path;
+    a falling one is followed without lag, a rising one left to the difference of the speeds.
+    """
     error_mps = desired_mps - speed_mps
+    following = min(trend_mps2, 0.0) if error_mps < 0.5 else 0.0
     return float(
         np.clip(
-            error_mps / settings.reaction_s / 2.0,
-            -settings.comfort_deceleration_mps2 * 1.4,
+            error_mps / settings.reaction_s / 2.0 + following,
+            -settings.comfort_deceleration_mps2 * 1.6,
             settings.max_acceleration_mps2,
         )
     )
