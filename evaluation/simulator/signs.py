@@ -16,8 +16,8 @@ from evaluation.simulator.town.town import Town
 
 LIMIT_SIGN = "traffic.speed_limit."
 KMH_PER_MPS = 3.6
-# Each vehicle's road is looked up once in so many ticks (one second at 20 Hz).
-LOOK_UP_TICKS = 20
+# Each vehicle's road is looked up once in so many ticks (two seconds at 20 Hz).
+LOOK_UP_TICKS = 40
 
 
 class SpeedLimits:

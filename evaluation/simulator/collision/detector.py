@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import cmath
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, radians, sin
+from math import radians
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from evaluation.simulator.collision.geometry import (
     Boxes,
     Floats,
     Ints,
+    Plane,
     Touches,
     find_touches,
     near_pairs,
@@ -24,9 +26,9 @@ from evaluation.simulator.collision.geometry import (
 from evaluation.simulator.collision.response import Motion, resolve
 from evaluation.simulator.town.scenery import StaticBoxes
 
-# Static boxes are sorted into cells grown by this much, so that a body's middle finds them; longer
-# bodies than twice this are looked for at several points.
-STATIC_MARGIN_M = 6.0
+# Static boxes are sorted into cells grown by this much, so that a body's middle finds them: no
+# vehicle's corner is farther from its middle.
+LARGEST_RADIUS_M = 8.0
 MOVING_MPS = 1e-3
 MIN_IMPULSE_NS = 1.0
 # Boxes are shrunk by this much for the check before a spawn, so that neighbours may touch.
@@ -64,50 +66,49 @@ class CollisionDetector:
     """
 
     def __init__(self, static: StaticBoxes) -> None:
-        yaw = np.asarray(static.yaw_rad, dtype=np.float64)
-        self._static = Boxes(
-            np.asarray(static.centre, dtype=np.float64),
-            np.asarray(static.half_extent, dtype=np.float64),
-            np.stack((np.cos(yaw), np.sin(yaw)), axis=1),
-        )
+        centre = np.asarray(static.centre, dtype=np.float64).reshape(-1, 3)
+        half = np.asarray(static.half_extent, dtype=np.float64).reshape(-1, 3)
+        self._static = Boxes.of(centre, half, np.asarray(static.yaw_rad, dtype=np.float64))
         self._static_tag = np.asarray(static.semantic_tag, dtype=np.int64)
-        reach = self._static.reach_m + STATIC_MARGIN_M
-        middle = self._static.centre_m[:, :2]
-        self._grid = CellGrid(middle - reach, middle + reach)
+        self._static_radius_m = self._static.radius_m
+        cos, sin = np.abs(self._static.axis.real), np.abs(self._static.axis.imag)
+        reach = np.stack(
+            (half[:, 0] * cos + half[:, 1] * sin, half[:, 0] * sin + half[:, 1] * cos), axis=1
+        )
+        reach += LARGEST_RADIUS_M
+        self._grid = CellGrid(centre[:, :2] - reach, centre[:, :2] + reach)
 
     def step(self, tables: Sequence[BodyTable]) -> list[Contact]:
         """Find the contacts of all bodies and change their motion; return those with an impulse."""
-        scene = _gather(tables)
-        a, b = self._body_pairs(scene)
+        scene = _Scene.of(tables)
+        if not scene.moves.any():
+            return []
+        first, second = self._body_pairs(scene)
         body, static = self._static_pairs(scene)
-        if not len(a) and not len(body):
+        if not len(first) and not len(body):
             return []
-        among = _touches(scene.boxes, a, scene.boxes, b, scene.velocity_mps)
-        walls = _touches(scene.boxes, body, self._static, static, scene.velocity_mps, fixed=True)
-        if not len(among.pair) and not len(walls.pair):
+        others = scene.boxes.take(second).followed_by(self._static.take(static))
+        # One body more stands for the whole town.
+        first = np.concatenate((first, body))
+        second = np.concatenate((second, np.full(len(body), len(scene.actor_id))))
+        velocity = np.append(scene.velocity_mps, 0.0)
+        approach = velocity[first] - velocity[second]
+        touches = find_touches(scene.boxes.take(first), others, approach)
+        if not len(touches.pair):
             return []
-        # The last body of the motion stands for the whole town.
-        town = len(scene.actor_id)
-        first = np.concatenate((a[among.pair], body[walls.pair]))
-        second = np.concatenate((b[among.pair], np.full(len(walls.pair), town)))
-        motion = scene.motion()
-        impulse = resolve(
-            motion,
-            first,
-            second,
-            np.concatenate((among.normal, walls.normal)),
-            np.concatenate((among.depth_m, walls.depth_m)),
-            np.concatenate((among.point_m, walls.point_m)),
-        )
-        scene.write_back(tables, motion)
         tags = np.concatenate(
-            (np.zeros(len(among.pair), np.int64), self._static_tag[static[walls.pair]])
+            (np.zeros(len(first) - len(body), np.int64), self._static_tag[static])
         )
-        return _records(scene, first, second, tags, among, walls, impulse)
+        first, second, tags = first[touches.pair], second[touches.pair], tags[touches.pair]
+        motion = scene.motion()
+        impulse_ns = resolve(motion, first, second, touches)
+        scene.write_back(motion)
+        ids = np.append(scene.actor_id, 0)
+        return _records(ids[first], ids[second], tags, touches, impulse_ns)
 
     def _body_pairs(self, scene: _Scene) -> tuple[Ints, Ints]:
         """Return row pairs that may touch and of which at least one can move."""
-        a, b = near_pairs(scene.boxes.centre_m[:, :2], scene.radius_m)
+        a, b = near_pairs(scene.boxes.middle_m, scene.boxes.radius_m)
         useful = scene.collides[a] & scene.collides[b]
         useful &= scene.inverse_mass[a] + scene.inverse_mass[b] > 0.0
         useful &= scene.moves[a] | scene.moves[b]
@@ -116,132 +117,117 @@ class CollisionDetector:
     def _static_pairs(self, scene: _Scene) -> tuple[Ints, Ints]:
         """Return pairs of moving rows and static boxes that may touch."""
         rows = np.flatnonzero(scene.moves & scene.collides & (scene.inverse_mass > 0.0))
-        return self._near_static(scene.boxes.take(rows), rows)
+        found, static = self._near_static(scene.boxes.middle_m[rows], scene.boxes.radius_m[rows])
+        return rows[found], static
 
-    def _near_static(self, boxes: Boxes, rows: Ints) -> tuple[Ints, Ints]:
-        if not len(rows) or not len(self._static_tag):
-            nothing = np.zeros(0, dtype=np.int64)
-            return nothing, nothing
-        found, static = self._grid.near(boxes.centre_m[:, :2])
-        gap = np.abs(boxes.centre_m[found, :2] - self._static.centre_m[static, :2])
-        close = (gap < boxes.reach_m[found] + self._static.reach_m[static]).all(axis=1)
-        return rows[found[close]], static[close]
+    def _near_static(self, middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
+        """Return pairs of circles and static boxes that may touch."""
+        found, static = self._grid.near(np.stack((middle_m.real, middle_m.imag), axis=1))
+        distance = np.abs(middle_m[found] - self._static.middle_m[static])
+        close = distance < radius_m[found] + self._static_radius_m[static]
+        return found[close], static[close]
 
     def overlaps_at(
         self, transform: Transform, box: BoundingBox, tables: Sequence[BodyTable]
     ) -> bool:
         """Whether a body with `box` (in its own frame) at `transform` would stand in another."""
         yaw = radians(transform.rotation.yaw)
-        offset, extent = box.location, box.extent
-        turned_x = cos(yaw) * offset.x - sin(yaw) * offset.y
-        turned_y = sin(yaw) * offset.x + cos(yaw) * offset.y
-        centre = np.add(transform.location, (turned_x, turned_y, offset.z))
-        half = np.maximum(np.array(extent) - SPAWN_TOLERANCE_M, 0.0)
-        candidate = Boxes(centre[None], half[None], np.array([[cos(yaw), sin(yaw)]]))
-        scene = _gather(tables)
-        bodies = np.flatnonzero(scene.collides)
-        _, static = self._near_static(candidate, np.zeros(1, dtype=np.int64))
-        for others, rows in ((scene.boxes, bodies), (self._static, static)):
-            same = np.zeros(len(rows), dtype=np.int64)
-            if len(
-                find_touches(candidate.take(same), others.take(rows), np.zeros((len(rows), 2))).pair
-            ):
-                return True
-        return False
+        offset = cmath.rect(1.0, yaw) * complex(box.location.x, box.location.y)
+        centre = np.add(transform.location, (offset.real, offset.imag, box.location.z))
+        half = np.maximum(np.array(box.extent) - SPAWN_TOLERANCE_M, 0.0)
+        candidate = Boxes.of(centre[None], half[None], np.array([yaw]))
+        _, static = self._near_static(candidate.middle_m, candidate.radius_m)
+        others = self._static.take(static)
+        if any(len(table) for table in tables):
+            scene = _Scene.of(tables)
+            others = others.followed_by(scene.boxes.take(np.flatnonzero(scene.collides)))
+        count = len(others.z_m)
+        same = candidate.take(np.zeros(count, dtype=np.int64))
+        return len(find_touches(same, others, np.zeros(count, np.complex128)).pair) > 0
 
 
 @dataclass(frozen=True)
 class _Scene:
     """All bodies of a tick, gathered from their tables."""
 
+    tables: Sequence[BodyTable]
     actor_id: Ints
     boxes: Boxes
-    radius_m: Floats
-    velocity_mps: Floats
+    velocity_mps: Plane
     yaw_rate_radps: Floats
     inverse_mass: Floats
     inverse_inertia: Floats
     collides: NDArray[np.bool_]
     moves: NDArray[np.bool_]
 
+    @classmethod
+    def of(cls, tables: Sequence[BodyTable]) -> _Scene:
+        """Copy what matters out of the tables."""
+        tables = [table for table in tables if len(table)]
+
+        def column(name: str) -> NDArray[Any]:
+            return np.concatenate([table.state[name] for table in tables])
+
+        if not tables:
+            tables = [BodyTable()]
+        centre = column("position_m")
+        centre[:, 2] += column("centre_z_m")
+        velocity = column("velocity_mps")
+        spin = column("yaw_rate_radps")
+        physics = column("physics")
+        return cls(
+            tables,
+            column("actor_id"),
+            Boxes.of(centre, column("half_extent_m"), column("yaw_rad")),
+            velocity[:, 0] + 1j * velocity[:, 1],
+            spin,
+            physics / column("mass_kg"),
+            physics / column("yaw_inertia_kgm2"),
+            column("collides"),
+            (np.abs(velocity).max(axis=1, initial=0.0) > MOVING_MPS) | (np.abs(spin) > MOVING_MPS),
+        )
+
     def motion(self) -> Motion:
         """Return copies that the response may change, with one fixed body more for the town."""
-        still = np.zeros((1, 2))
         return Motion(
-            np.concatenate((self.boxes.centre_m[:, :2], still)),
-            np.concatenate((self.velocity_mps, still)),
+            np.append(self.boxes.middle_m, 0.0),
+            np.append(self.velocity_mps, 0.0),
             np.append(self.yaw_rate_radps, 0.0),
             np.append(self.inverse_mass, 0.0),
             np.append(self.inverse_inertia, 0.0),
         )
 
-    def write_back(self, tables: Sequence[BodyTable], motion: Motion) -> None:
+    def write_back(self, motion: Motion) -> None:
         """Hand each table the changes of its rows."""
-        shift = motion.position_m[:-1] - self.boxes.centre_m[:, :2]
+        shift = motion.position_m[:-1] - self.boxes.middle_m
         change = motion.velocity_mps[:-1] - self.velocity_mps
         spin = motion.yaw_rate_radps[:-1] - self.yaw_rate_radps
-        touched = (shift != 0.0).any(axis=1) | (change != 0.0).any(axis=1)
+        touched = (shift != 0.0) | (change != 0.0) | (spin != 0.0)
         start = 0
-        for table in tables:
+        for table in self.tables:
             rows = np.flatnonzero(touched[start : start + len(table)])
             if len(rows):
-                table.receive(rows, shift[start + rows], change[start + rows], spin[start + rows])
+                place = start + rows
+                table.receive(rows, _columns(shift[place]), _columns(change[place]), spin[place])
             start += len(table)
 
 
-def _gather(tables: Sequence[BodyTable]) -> _Scene:
-    def column(name: str) -> NDArray[Any]:
-        return np.concatenate([table.state[name] for table in tables])
-
-    centre = column("position_m")
-    centre[:, 2] += column("centre_z_m")
-    half, yaw = column("half_extent_m"), column("yaw_rad")
-    velocity = column("velocity_mps")[:, :2]
-    physics = column("physics")
-    spin = column("yaw_rate_radps")
-    moves = (np.abs(velocity) > MOVING_MPS).any(axis=1) | (np.abs(spin) > MOVING_MPS)
-    return _Scene(
-        column("actor_id"),
-        Boxes(centre, half, np.stack((np.cos(yaw), np.sin(yaw)), axis=1)),
-        np.hypot(half[:, 0], half[:, 1]),
-        velocity,
-        spin,
-        np.where(physics, 1.0 / column("mass_kg"), 0.0),
-        np.where(physics, 1.0 / column("yaw_inertia_kgm2"), 0.0),
-        column("collides"),
-        moves,
-    )
-
-
-def _touches(
-    boxes: Boxes, a: Ints, others: Boxes, b: Ints, velocity_mps: Floats, fixed: bool = False
-) -> Touches:
-    closing = velocity_mps[a] - (0.0 if fixed else velocity_mps[b])
-    return find_touches(boxes.take(a), others.take(b), closing)
+def _columns(vectors: Plane) -> Floats:
+    return np.stack((vectors.real, vectors.imag), axis=1)
 
 
 def _records(
-    scene: _Scene,
-    first: Ints,
-    second: Ints,
-    tags: Ints,
-    among: Touches,
-    walls: Touches,
-    impulse: Floats,
+    first_id: Ints, second_id: Ints, tags: Ints, touches: Touches, impulse_ns: Floats
 ) -> list[Contact]:
-    ids = np.append(scene.actor_id, 0)
-    normals = np.concatenate((among.normal, walls.normal)).tolist()
-    depths = np.concatenate((among.depth_m, walls.depth_m)).tolist()
-    points = np.concatenate((among.point_m, walls.point_m)).tolist()
     return [
         Contact(
-            int(ids[first[index]]),
-            int(ids[second[index]]),
+            int(first_id[index]),
+            int(second_id[index]),
             int(tags[index]),
-            (normals[index][0], normals[index][1]),
-            depths[index],
-            (points[index][0], points[index][1]),
-            float(impulse[index]),
+            (float(touches.normal[index].real), float(touches.normal[index].imag)),
+            float(touches.depth_m[index]),
+            (float(touches.point_m[index].real), float(touches.point_m[index].imag)),
+            float(impulse_ns[index]),
         )
-        for index in np.flatnonzero(impulse > MIN_IMPULSE_NS).tolist()
+        for index in np.flatnonzero(impulse_ns > MIN_IMPULSE_NS).tolist()
     ]

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from evaluation.simulator.collision.geometry import Floats, Ints, Plane, Touches
 
 RESTITUTION = 0.1
 FRICTION = 0.4
@@ -22,10 +20,13 @@ PUSH_SHARE = 0.8
 
 @dataclass
 class Motion:
-    """What the response reads and changes, for n bodies; fixed bodies have inverse mass 0."""
+    """What the response reads and changes, for n bodies; fixed bodies have inverse mass 0.
 
-    position_m: Floats  # (n, 2)
-    velocity_mps: Floats  # (n, 2)
+    Places and velocities are complex numbers x + iy.
+    """
+
+    position_m: Plane  # (n,)
+    velocity_mps: Plane  # (n,)
     yaw_rate_radps: Floats  # (n,)
     inverse_mass: Floats  # (n,)
     inverse_inertia: Floats  # (n,)
@@ -36,18 +37,13 @@ class _Contact:
 
     __slots__ = ("a", "across", "along", "arms", "b", "effective", "normal", "target")
 
-    def __init__(
-        self, motion: Motion, a: int, b: int, normal: tuple[float, float], point: Floats
-    ) -> None:
-        self.a, self.b, self.normal = a, b, normal
-        nx, ny = normal
-        arm_a, arm_b = point - motion.position_m[a], point - motion.position_m[b]
-        lever = (
-            float(arm_a[0] * ny - arm_a[1] * nx),
-            float(arm_b[0] * ny - arm_b[1] * nx),
-            float(arm_a[0] * nx + arm_a[1] * ny),
-            float(arm_b[0] * nx + arm_b[1] * ny),
-        )
+    def __init__(self, motion: Motion, a: int, b: int, normal: complex, point: complex) -> None:
+        self.a, self.b = a, b
+        self.normal = (normal.real, normal.imag)
+        # Parts of each arm: to the left of the normal (its lever), and along the normal.
+        arm_a = normal * complex(point - motion.position_m[a]).conjugate()
+        arm_b = normal * complex(point - motion.position_m[b]).conjugate()
+        lever = (arm_a.imag, arm_b.imag, arm_a.real, arm_b.real)
         self.arms = lever
         mass = float(motion.inverse_mass[a] + motion.inverse_mass[b])
         inertia_a, inertia_b = float(motion.inverse_inertia[a]), float(motion.inverse_inertia[b])
@@ -58,30 +54,20 @@ class _Contact:
         self.along = self.across = self.target = 0.0
 
 
-def resolve(
-    motion: Motion, a: Ints, b: Ints, normal: Floats, depth_m: Floats, point_m: Floats
-) -> Floats:
+def resolve(motion: Motion, a: Ints, b: Ints, touches: Touches) -> Floats:
     """Change `motion` so that contacts stop closing and come apart; return impulses (m,) in N s.
 
-    Contact k is between bodies `a[k]` and `b[k]`, `normal` (m, 2) points from a to b. At least one
-    of the two must be movable. The impulses are those along the normal, never negative.
+    Contact k is between bodies `a[k]` and `b[k]`, its normal points from a to b. At least one of
+    the two must be movable. The impulses are those along the normal, never negative.
     """
-    normals = [(float(x), float(y)) for x, y in normal]
     pairs = list(zip(a.tolist(), b.tolist(), strict=True))
     contacts = [
-        _Contact(motion, i, j, direction, point)
-        for (i, j), direction, point in zip(pairs, normals, point_m, strict=True)
+        _Contact(motion, i, j, normal, point)
+        for (i, j), normal, point in zip(
+            pairs, touches.normal.tolist(), touches.point_m.tolist(), strict=True
+        )
     ]
-    bodies = {
-        index: [
-            *motion.velocity_mps[index].tolist(),
-            float(motion.yaw_rate_radps[index]),
-            float(motion.inverse_mass[index]),
-            float(motion.inverse_inertia[index]),
-        ]
-        for pair in pairs
-        for index in pair
-    }
+    bodies = {index: _body(motion, index) for pair in pairs for index in pair}
     for contact in contacts:
         closing = _closing_mps(contact, bodies)
         contact.target = RESTITUTION * closing if closing > BOUNCE_FROM_MPS else 0.0
@@ -89,10 +75,21 @@ def resolve(
         for contact in contacts:
             _push(contact, bodies)
     for index, body in bodies.items():
-        motion.velocity_mps[index] = body[:2]
+        motion.velocity_mps[index] = complex(body[0], body[1])
         motion.yaw_rate_radps[index] = body[2]
-    _separate(motion, a, b, normal, depth_m)
+    _separate(motion, a, b, touches)
     return np.array([contact.along for contact in contacts])
+
+
+def _body(motion: Motion, index: int) -> list[float]:
+    """Return velocity x and y, yaw rate, inverse mass and inverse inertia of a body."""
+    return [
+        float(motion.velocity_mps[index].real),
+        float(motion.velocity_mps[index].imag),
+        float(motion.yaw_rate_radps[index]),
+        float(motion.inverse_mass[index]),
+        float(motion.inverse_inertia[index]),
+    ]
 
 
 def _closing_mps(contact: _Contact, bodies: dict[int, list[float]]) -> float:
@@ -138,9 +135,9 @@ def _apply(
     second[2] += impulse * lever_b * second[4]
 
 
-def _separate(motion: Motion, a: Ints, b: Ints, normal: Floats, depth_m: Floats) -> None:
+def _separate(motion: Motion, a: Ints, b: Ints, touches: Touches) -> None:
     """Move overlapping bodies apart, the lighter one more."""
     mass_a, mass_b = motion.inverse_mass[a], motion.inverse_mass[b]
-    push = PUSH_SHARE * np.maximum(depth_m - SLOP_M, 0.0) / (mass_a + mass_b)
-    np.subtract.at(motion.position_m, a, (push * mass_a)[:, None] * normal)
-    np.add.at(motion.position_m, b, (push * mass_b)[:, None] * normal)
+    push_m = PUSH_SHARE * np.maximum(touches.depth_m - SLOP_M, 0.0) / (mass_a + mass_b)
+    np.subtract.at(motion.position_m, a, push_m * mass_a * touches.normal)
+    np.add.at(motion.position_m, b, push_m * mass_b * touches.normal)

@@ -23,14 +23,13 @@ from evaluation.simulator.vehicle.spec import (
     VehicleSpec,
 )
 
-# How fast the actuators follow, in full strokes per second: (rise, fall), Unreal's defaults for
-# wheeled vehicles.
-STEER_RATE_PER_S = (2.5, 5.0)
-PEDAL_RATE_PER_S = (6.0, 10.0)
+# How fast throttle, brake and steer follow, in full strokes per second, away from zero and back:
+# Unreal's defaults for wheeled vehicles.
+RISE_PER_S = np.array((6.0, 6.0, 2.5))
+FALL_PER_S = np.array((10.0, 10.0, 5.0))
 
 IDLE_RPM = 800.0
 ROLLING_RESISTANCE = 0.012
-REVERSE_GEAR_SCALE = 1.0
 RADPS_PER_RPM = 2.0 * np.pi / 60.0
 
 TORQUE_POINTS = 33
@@ -50,9 +49,7 @@ class Powertrain:
     max_rpm: Floats
     damping_full: Floats
     damping_zero: Floats
-    ratio_table: Floats  # total ratios, gears 0 (neutral) to the last; padded with the last
-    up_table: Floats
-    down_table: Floats
+    gear_table: Floats  # (n, gears, 3): see _gear_rows
     gear_count: NDArray[np.int64]
     automatic: NDArray[np.bool_]
     gear_switch_s: Floats
@@ -82,9 +79,7 @@ def stack_powertrain(specs: Sequence[VehicleSpec], load_n: Floats) -> Powertrain
         max_rpm=np.array([spec.max_rpm for spec in specs]),
         damping_full=np.array([spec.damping_full_throttle for spec in specs]),
         damping_zero=np.array([spec.damping_zero_throttle for spec in specs]),
-        ratio_table=np.array([_gear_row(spec, gear_slots, "ratio") for spec in specs]),
-        up_table=np.array([_gear_row(spec, gear_slots, "up") for spec in specs]),
-        down_table=np.array([_gear_row(spec, gear_slots, "down") for spec in specs]),
+        gear_table=np.array([_gear_rows(spec, gear_slots) for spec in specs]),
         gear_count=np.array([len(spec.gears) for spec in specs]),
         automatic=np.array([spec.automatic for spec in specs]),
         gear_switch_s=np.array([spec.gear_switch_s for spec in specs]),
@@ -110,23 +105,19 @@ def _torque_row(spec: VehicleSpec) -> Floats:
     return row
 
 
-def _gear_row(spec: VehicleSpec, slots: int, column: str) -> list[float]:
-    gears = [spec.gears[min(slot, len(spec.gears)) - 1] for slot in range(1, slots)]
-    if column == "ratio":
-        return [0.0] + [gear.ratio * spec.final_ratio for gear in gears]
-    if column == "up":
-        return [1.0] + [gear.up_ratio for gear in gears]
-    return [0.0] + [gear.down_ratio for gear in gears]
+def _gear_rows(spec: VehicleSpec, slots: int) -> list[tuple[float, float, float]]:
+    """Return per gear, neutral first: total ratio, wheel speeds (rad/s) to shift up and down at.
 
-
-def _approach(
-    value: Floats, wanted: Floats, rate_per_s: tuple[float, float], duration_s: float
-) -> Floats:
-    """Move `value` towards `wanted`, faster towards zero (the second rate) than away from it."""
-    gap = wanted - value
-    falling = np.abs(wanted) < np.abs(value)
-    limit = np.where(falling, rate_per_s[1], rate_per_s[0]) * duration_s
-    return value + np.clip(gap, -limit, limit)
+    Reverse has the ratio of the first gear; slots beyond the last gear repeat it.
+    """
+    rows = [(0.0, np.inf, 0.0)]
+    for number in range(1, slots):
+        gear = spec.gears[min(number, len(spec.gears)) - 1]
+        ratio = max(gear.ratio * spec.final_ratio, 1e-3)
+        full_radps = spec.max_rpm * RADPS_PER_RPM / ratio
+        up_radps = gear.up_ratio * full_radps if number < len(spec.gears) else np.inf
+        rows.append((ratio, up_radps, gear.down_ratio * full_radps if number > 1 else 0.0))
+    return rows
 
 
 def _look_up(table: Floats, place: Floats) -> Floats:
@@ -139,12 +130,14 @@ def _look_up(table: Floats, place: Floats) -> Floats:
 
 
 def move_actuators(state: NDArray[Any], duration_s: float) -> None:
-    """Let throttle, brake and steer of `state` follow what the last controls ask for."""
-    state["throttle"] = _approach(
-        state["throttle"], state["wanted_throttle"], PEDAL_RATE_PER_S, duration_s
-    )
-    state["brake"] = _approach(state["brake"], state["wanted_brake"], PEDAL_RATE_PER_S, duration_s)
-    state["steer"] = _approach(state["steer"], state["wanted_steer"], STEER_RATE_PER_S, duration_s)
+    """Let throttle, brake and steer follow what the last controls ask for.
+
+    The fields `pedals` and `wanted_pedals` of `state` hold the three of them side by side.
+    """
+    value, wanted = state["pedals"], state["wanted_pedals"]
+    falling = np.abs(wanted) < np.abs(value)
+    limit = np.where(falling, FALL_PER_S, RISE_PER_S) * duration_s
+    state["pedals"] = value + np.clip(wanted - value, -limit, limit)
 
 
 def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) -> Floats:
@@ -159,23 +152,25 @@ def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) ->
     return np.copysign(np.arctan2(powertrain.wheelbase_m, radius_m), steer)
 
 
-def _select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Floats) -> None:
-    """Update gear and the time left of a shift from controls and revs."""
+def _select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Floats) -> Floats:
+    """Update gear and the time left of a shift; return the ratio (n,) of the new gear."""
     rows = np.arange(len(state))
     gear = state["gear"]
     forward = np.maximum(gear, 1)
-    revs = np.abs(wheel_radps) * powertrain.ratio_table[rows, forward] / RADPS_PER_RPM
-    share = revs / powertrain.max_rpm
-    ready = state["shift_left_s"] <= 0.0
-    up = ready & (share > powertrain.up_table[rows, forward]) & (forward < powertrain.gear_count)
-    down = ready & (share < powertrain.down_table[rows, forward]) & (forward > 1)
-    automatic = np.where(state["reverse"], -1, forward + up - down)
-    asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
+    _, up_radps, down_radps = powertrain.gear_table[rows, forward].T
+    speed = np.abs(wheel_radps)
+    shift = (speed > up_radps).astype(np.int64) - (speed < down_radps)
+    chosen = forward + np.where(state["shift_left_s"] <= 0.0, shift, 0)
     manual = state["manual_gear_shift"] | ~powertrain.automatic
-    chosen = np.where(manual, np.where(state["reverse"], -1, asked), automatic)
+    if manual.any():
+        asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
+        chosen = np.where(manual, asked, chosen)
+    chosen = np.where(state["reverse"], -1, chosen)
     shifted = (chosen != gear) & (chosen > 1)
     state["shift_left_s"] = np.where(shifted, powertrain.gear_switch_s, state["shift_left_s"])
     state["gear"] = chosen
+    ratio: Floats = powertrain.gear_table[rows, np.abs(chosen), 0]
+    return ratio
 
 
 def axle_forces(
@@ -187,29 +182,23 @@ def axle_forces(
     """
     state["shift_left_s"] = np.maximum(state["shift_left_s"] - duration_s, 0.0)
     wheel_radps = forward_mps / powertrain.wheel_radius_m
-    _select_gears(state, powertrain, wheel_radps)
-    gear = state["gear"]
-    rows = np.arange(len(state))
-    ratio = powertrain.ratio_table[rows, np.abs(gear)]
-    direction = np.sign(gear)
-    revs = np.maximum(wheel_radps * ratio * direction / RADPS_PER_RPM, IDLE_RPM)
-    share = revs / powertrain.max_rpm
+    ratio = _select_gears(state, powertrain, wheel_radps)
+    direction = np.sign(state["gear"])
+    rpm = np.maximum(wheel_radps * ratio * direction / RADPS_PER_RPM, IDLE_RPM)
+    share = rpm / powertrain.max_rpm
     torque_nm = _look_up(powertrain.torque_table_nm, share * (TORQUE_POINTS - 1))
-    connected = (state["shift_left_s"] <= 0.0) & (gear != 0)
+    throttle, brake = state["pedals"][:, 0], state["pedals"][:, 1]
+    leverage = ratio / powertrain.wheel_radius_m * (state["shift_left_s"] <= 0.0)
     # CARLA's cars hardly move below 0.3: torque follows the square of the pedal.
-    throttle = state["throttle"]
-    torque_nm = torque_nm * throttle**2 * connected * (share < 1.0)
-    leverage = ratio / powertrain.wheel_radius_m
+    drive_n = direction * leverage * torque_nm * throttle**2 * (share < 1.0)
     damping = powertrain.damping_zero + throttle * (
         powertrain.damping_full - powertrain.damping_zero
     )
-    drag_nspm = damping * leverage**2 * connected
-    drive_n = (direction * torque_nm * leverage)[:, None] * powertrain.drive_share
-    brake_n = state["brake"][:, None] * powertrain.brake_n + powertrain.rolling_n
+    drag_nspm = damping * leverage**2 + powertrain.air_nspm2 * np.abs(forward_mps)
+    brake_n = brake[:, None] * powertrain.brake_n + powertrain.rolling_n
     brake_n[:, 1] += state["hand_brake"] * powertrain.handbrake_n
-    air_nspm = powertrain.air_nspm2 * np.abs(forward_mps)
-    drag = (drag_nspm + air_nspm)[:, None] * powertrain.drive_share
-    return AxleForces(drive_n, brake_n, drag)
+    drive_share = powertrain.drive_share
+    return AxleForces(drive_n[:, None] * drive_share, brake_n, drag_nspm[:, None] * drive_share)
 
 
 def axle_loads_n(specs: Sequence[VehicleSpec]) -> Floats:

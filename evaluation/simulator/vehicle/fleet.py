@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,24 +17,23 @@ from evaluation.simulator.vehicle.drivetrain import (
     stack_powertrain,
     wheel_angle_rad,
 )
-from evaluation.simulator.vehicle.planar import AxleForces, Chassis, Floats, step_planar
+from evaluation.simulator.vehicle.planar import AxleForces, Chassis, step_planar
 from evaluation.simulator.vehicle.spec import GRAVITY_MPS2, GRIP_PER_TYRE_FRICTION, VehicleSpec
 from evaluation.simulator.vehicle.suspension import (
-    CONTACT_GAP_M,
-    SETTLED_GAP_M,
-    SETTLED_SPEED_MPS,
+    GROUND_FIELDS,
+    REST_MPS,
     GroundHeight,
+    measure_ground,
+    needs_measure,
     step_suspension,
-    wheel_ground_m,
 )
 
+# How far above its ground a body may be to be touched by the road's friction.
+CONTACT_GAP_M = 0.3
+
 VEHICLE_FIELDS = (
-    ("wanted_throttle", np.float64),
-    ("wanted_brake", np.float64),
-    ("wanted_steer", np.float64),
-    ("throttle", np.float64),
-    ("brake", np.float64),
-    ("steer", np.float64),
+    ("wanted_pedals", np.float64, (3,)),
+    ("pedals", np.float64, (3,)),
     ("hand_brake", np.bool_),
     ("reverse", np.bool_),
     ("manual_gear_shift", np.bool_),
@@ -40,17 +41,16 @@ VEHICLE_FIELDS = (
     ("gear", np.int64),
     ("shift_left_s", np.float64),
     ("wheel_angle_rad", np.float64),
-    ("ground_gap_m", np.float64),
     ("constant_velocity", np.bool_),
     ("constant_velocity_mps", np.float64, (3,)),
 )
-"""What a vehicle has beside the fields of every body: what its driver asks for and gets."""
+"""What a vehicle has beside the fields of every body; `pedals` are throttle, brake and steer."""
 
 
 class VehicleFleet(BodyTable):
     """All vehicles of a world; velocities are those of the actors' origins."""
 
-    dtype = np.dtype([*BODY_FIELDS, *VEHICLE_FIELDS])
+    dtype = np.dtype([*BODY_FIELDS, *VEHICLE_FIELDS, *GROUND_FIELDS])
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,13 +98,21 @@ class VehicleFleet(BodyTable):
     def set_control(self, actor_id: int, control: VehicleControl) -> None:
         """Ask for pedals, steer and gear; values out of range are clipped, NaN counts as 0."""
         entry = self.state[self._rows[actor_id]]
-        entry["wanted_throttle"] = _clipped(control.throttle, 0.0)
-        entry["wanted_brake"] = _clipped(control.brake, 0.0)
-        entry["wanted_steer"] = _clipped(control.steer, -1.0)
+        entry["wanted_pedals"] = (
+            _clipped(control.throttle, 0.0),
+            _clipped(control.brake, 0.0),
+            _clipped(control.steer, -1.0),
+        )
         entry["hand_brake"] = control.hand_brake
         entry["reverse"] = control.reverse
         entry["manual_gear_shift"] = control.manual_gear_shift
         entry["wanted_gear"] = min(max(control.gear, -1), 32)
+
+    def teleport(self, actor_id: int, transform: Transform) -> None:
+        """Set the pose; the velocity stays, as with CARLA's set_transform."""
+        super().teleport(actor_id, transform)
+        # Never measured: far from everywhere.
+        self.state["ground_m"][self._rows[actor_id]] = np.inf
 
     def set_constant_velocity(self, actor_id: int, velocity_body_mps: Vector3D | None) -> None:
         """Hold this velocity in the body frame until told None; steering still turns the body."""
@@ -132,15 +140,18 @@ class VehicleFleet(BodyTable):
         cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
         velocity = state["velocity_mps"]
         forward_mps = cos * velocity[:, 0] + sin * velocity[:, 1]
-        state["wheel_angle_rad"] = wheel_angle_rad(state["steer"], np.abs(forward_mps), powertrain)
+        state["wheel_angle_rad"] = wheel_angle_rad(
+            state["pedals"][:, 2], np.abs(forward_mps), powertrain
+        )
         axle = axle_forces(state, powertrain, forward_mps, duration_s)
         chassis, axle = self._lift(chassis, axle)
-        slope = GRAVITY_MPS2 * np.stack(
-            (-np.sin(state["pitch_rad"]), np.sin(state["roll_rad"])), axis=1
-        )
+        slope = None
+        if state["pitch_rad"].any() or state["roll_rad"].any():
+            slope = np.stack((-np.sin(state["pitch_rad"]), np.sin(state["roll_rad"])), axis=1)
+            slope *= GRAVITY_MPS2
         step_planar(state, chassis, axle, state["wheel_angle_rad"], slope, duration_s)
         self._hold_constant_velocity()
-        self._settle(chassis.axle_m, powertrain.half_track_m, duration_s, ground_height)
+        self._follow_ground(duration_s, ground_height)
         if frozen is not None:
             state[frozen] = kept
 
@@ -150,12 +161,13 @@ class VehicleFleet(BodyTable):
             load_n = axle_loads_n(specs)
             stiffness = [(s.front_stiffness_per_rad, s.rear_stiffness_per_rad) for s in specs]
             grip = np.array([s.tyre_friction * GRIP_PER_TYRE_FRICTION for s in specs])
+            mass_kg = np.array([s.mass_kg for s in specs])
+            yaw_inertia = np.array([s.yaw_inertia_kgm2 for s in specs])
             self._chassis = Chassis(
-                mass_kg=np.array([s.mass_kg for s in specs]),
-                yaw_inertia_kgm2=np.array([s.yaw_inertia_kgm2 for s in specs]),
+                mass_kg=mass_kg,
+                inertia=np.stack((mass_kg, mass_kg, yaw_inertia), axis=1),
                 axle_m=np.array([(s.front_axle_m, -s.rear_axle_m) for s in specs]),
-                load_n=load_n,
-                grip=np.repeat(np.maximum(grip, 0.01)[:, None], 2, axis=1),
+                grip_n=np.maximum(grip, 0.01)[:, None] * load_n,
                 stiffness_npr=np.maximum(np.array(stiffness), 0.1) * load_n,
             )
             self._powertrain = stack_powertrain(specs, load_n)
@@ -177,42 +189,35 @@ class VehicleFleet(BodyTable):
         if not airborne.any():
             return chassis, axle
         share = np.where(airborne, 1e-3, 1.0)[:, None]
-        chassis = Chassis(
-            chassis.mass_kg,
-            chassis.yaw_inertia_kgm2,
-            chassis.axle_m,
-            chassis.load_n,
-            chassis.grip * share,
-            chassis.stiffness_npr * share,
+        chassis = replace(
+            chassis,
+            grip_n=chassis.grip_n * share,
+            stiffness_npr=chassis.stiffness_npr * share,
         )
         axle = AxleForces(axle.drive_n * share, axle.brake_n * share, axle.drag_nspm * share)
         return chassis, axle
 
-    def _settle(
-        self,
-        axle_m: Floats,
-        half_track_m: Floats,
-        duration_s: float,
-        ground_height: GroundHeight,
-    ) -> None:
-        """Step height and attitude of those bodies that moved or have not come to rest."""
+    def _follow_ground(self, duration_s: float, ground_height: GroundHeight) -> None:
+        """Step height and attitude of those bodies that are not settled on level ground."""
         state = self.state
-        speed = np.abs(state["velocity_mps"]).max(axis=1)
-        state["settled"] &= speed < SETTLED_SPEED_MPS
-        rows = np.flatnonzero(~state["settled"] & state["physics"] & state["gravity"])
-        if not len(rows):
-            return
-        part = state[rows]
-        axle_m, half_track_m = axle_m[rows], half_track_m[rows]
-        ground = wheel_ground_m(part, axle_m, half_track_m, ground_height)
-        step_suspension(part, ground, axle_m, half_track_m, duration_s)
-        rest = np.abs(part["velocity_mps"]).max(axis=1) < SETTLED_SPEED_MPS
-        rest &= np.abs(part["ground_gap_m"]) < SETTLED_GAP_M
-        rest &= np.abs(part["pitch_rate_radps"]) + np.abs(part["roll_rate_radps"]) < 1e-4
-        part["settled"] = rest
-        for field in ("velocity_mps", "pitch_rate_radps", "roll_rate_radps"):
-            part[field][rest] = 0.0
-        state[rows] = part
+        falls = state["physics"] & state["gravity"]
+        # On a slope a body that starts to move leaves its height at once.
+        state["settled"] &= (state["ground_slope"] == 0.0).all(axis=1) | (
+            np.abs(state["velocity_mps"]).max(axis=1) < REST_MPS
+        )
+        rows = np.flatnonzero(falls & needs_measure(state))
+        if len(rows):
+            chassis, powertrain = self._tables()
+            part = state[rows]
+            measure_ground(part, chassis.axle_m[rows], powertrain.half_track_m[rows], ground_height)
+            level = (part["ground_slope"] == 0.0).all(axis=1)
+            part["settled"] &= level & (part["ground_m"][:, 2] == part["position_m"][:, 2])
+            state[rows] = part
+        rows = np.flatnonzero(falls & ~state["settled"])
+        if len(rows):
+            part = state[rows]
+            step_suspension(part, duration_s)
+            state[rows] = part
 
     # Read-outs
 

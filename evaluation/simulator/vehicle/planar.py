@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-MAX_SUBSTEP_S = 1.0 / 59.0
+MAX_SUBSTEP_S = 1.0 / 39.0
+_DIAGONAL = np.arange(3)
 # Contact speeds below which friction stops growing stiffer, along and across the wheel.
 ROLL_REST_MPS = 1e-3
 SLIP_REST_MPS = 0.3
@@ -49,16 +50,10 @@ class Chassis:
     """Constant properties of n vehicles that the planar model needs."""
 
     mass_kg: Floats  # (n,)
-    yaw_inertia_kgm2: Floats  # (n,)
+    inertia: Floats  # (n, 3) mass, mass, moment of inertia about the vertical
     axle_m: Floats  # (n, 2) signed positions of the axles ahead of the origin: front > 0, rear < 0
-    load_n: Floats  # (n, 2)
-    grip: Floats  # (n, 2) friction coefficients
+    grip_n: Floats  # (n, 2) the largest horizontal force
     stiffness_npr: Floats  # (n, 2) lateral force per radian of slip
-
-    @property
-    def grip_n(self) -> Floats:
-        """The largest horizontal force of each axle, (n, 2)."""
-        return self.grip * self.load_n
 
 
 def _contact_rows(wheel_angle_rad: Floats, axle_m: Floats) -> Floats:
@@ -77,20 +72,37 @@ def _contact_rows(wheel_angle_rad: Floats, axle_m: Floats) -> Floats:
     return rows
 
 
-def _friction(contact_mps: Floats, chassis: Chassis, axle: AxleForces, step_s: float) -> Floats:
-    """Return the secant coefficients K (n, 4) for contact velocities (n, 4)."""
-    grip_n = chassis.grip_n
-    rolling_mps = np.abs(contact_mps[:, :2])
-    sliding_mps = np.abs(contact_mps[:, 2:])
-    brake_n = np.minimum(axle.brake_n, grip_n)
-    # Chosen so that one implicit step loses exactly (total brake force) * h / m of speed.
-    lost_mps = brake_n.sum(axis=1, keepdims=True) * (step_s / chassis.mass_kg[:, None])
-    along = brake_n / np.maximum(rolling_mps - lost_mps, ROLL_REST_MPS) + axle.drag_nspm
-    used_n = np.minimum(np.maximum(brake_n, np.abs(axle.drive_n)), grip_n)
-    left_n = np.sqrt(np.maximum(grip_n**2 - used_n**2, (SKID_LATERAL_SHARE * grip_n) ** 2))
-    linear = np.maximum(rolling_mps, SLIP_REST_MPS) / chassis.stiffness_npr
-    across = 1.0 / np.hypot(linear, sliding_mps / left_n)
-    return np.concatenate((along, across), axis=1)
+@dataclass(frozen=True)
+class _Grip:
+    """What limits friction during one tick, (n, 2) each: front, rear."""
+
+    brake_n: Floats
+    lost_mps: Floats  # speed that the brakes take in one step
+    drag_nspm: Floats
+    lateral_n: Floats  # what is left for cornering
+    stiffness_npr: Floats
+
+    @classmethod
+    def of(cls, chassis: Chassis, axle: AxleForces, step_s: float) -> _Grip:
+        """Share the grip of each axle between what it does along and across its wheels."""
+        grip_n = chassis.grip_n
+        brake_n = np.minimum(axle.brake_n, grip_n)
+        lost_mps = brake_n.sum(axis=1, keepdims=True) * (step_s / chassis.mass_kg[:, None])
+        used_n = np.minimum(np.maximum(brake_n, np.abs(axle.drive_n)), grip_n)
+        left_n2 = np.maximum(grip_n**2 - used_n**2, (SKID_LATERAL_SHARE * grip_n) ** 2)
+        return cls(brake_n, lost_mps, axle.drag_nspm, np.sqrt(left_n2), chassis.stiffness_npr)
+
+    def secants(self, contact_mps: Floats) -> Floats:
+        """Return the secant coefficients K (n, 4) for contact velocities (n, 4)."""
+        speed_mps = np.abs(contact_mps)
+        rolling_mps, sliding_mps = speed_mps[:, :2], speed_mps[:, 2:]
+        secants = np.empty_like(speed_mps)
+        # With the brakes' own loss taken off, one implicit step loses exactly force * h / m.
+        along = self.brake_n / np.maximum(rolling_mps - self.lost_mps, ROLL_REST_MPS)
+        secants[:, :2] = along + self.drag_nspm
+        linear = np.maximum(rolling_mps, SLIP_REST_MPS) / self.stiffness_npr
+        secants[:, 2:] = 1.0 / np.hypot(linear, sliding_mps / self.lateral_n)
+        return secants
 
 
 def step_planar(
@@ -98,43 +110,44 @@ def step_planar(
     chassis: Chassis,
     axle: AxleForces,
     wheel_angle_rad: Floats,
-    slope_mps2: Floats,
+    slope_mps2: Floats | None,
     duration_s: float,
 ) -> None:
     """Advance position, yaw, velocity and yaw rate of `state` in place.
 
     `state` is a structured array with fields position_m (3), velocity_mps (3), yaw_rad,
-    yaw_rate_radps. `slope_mps2` (n, 2) is gravity's part along the body's forward and right axes.
+    yaw_rate_radps. `slope_mps2` (n, 2) is gravity's part along the body's forward and right axes,
+    None on the level.
     """
     count = ceil(duration_s / MAX_SUBSTEP_S)
     step_s = duration_s / count
     rows = _contact_rows(wheel_angle_rad, chassis.axle_m)
-    columns = rows.transpose(0, 2, 1)
-    grip_n = chassis.grip_n
-    force = np.clip(axle.drive_n, -grip_n, grip_n)[:, None, :] @ rows[:, :2, :]
-    impulse = step_s * force[:, 0, :]
-    impulse[:, :2] += step_s * chassis.mass_kg[:, None] * slope_mps2
-    inertia = np.stack((chassis.mass_kg, chassis.mass_kg, chassis.yaw_inertia_kgm2), axis=1)
-    mass_matrix = inertia[:, :, None] * np.eye(3)
-    position = state["position_m"][:, :2].copy()
-    velocity = state["velocity_mps"][:, :2].copy()
+    columns = step_s * rows.transpose(0, 2, 1)
+    grip = _Grip.of(chassis, axle, step_s)
+    drive_n = np.clip(axle.drive_n, -chassis.grip_n, chassis.grip_n)
+    impulse = (columns[:, :, :2] @ drive_n[:, :, None])[:, :, 0]
+    if slope_mps2 is not None:
+        impulse[:, :2] += step_s * chassis.mass_kg[:, None] * slope_mps2
+    inertia = chassis.inertia
+    # Vectors of the plane as complex numbers x + iy: turning them is one product.
+    position = state["position_m"][:, 0] + 1j * state["position_m"][:, 1]
+    velocity = state["velocity_mps"][:, 0] + 1j * state["velocity_mps"][:, 1]
     yaw = state["yaw_rad"].copy()
     body: Floats = np.empty((len(yaw), 3))
     body[:, 2] = state["yaw_rate_radps"]
     for _ in range(count):
-        cos, sin = np.cos(yaw), np.sin(yaw)
-        body[:, 0] = cos * velocity[:, 0] + sin * velocity[:, 1]
-        body[:, 1] = cos * velocity[:, 1] - sin * velocity[:, 0]
-        contact = (rows @ body[:, :, None])[:, :, 0]
-        friction = _friction(contact, chassis, axle, step_s)
-        matrix = mass_matrix + columns @ ((step_s * friction)[:, :, None] * rows)
+        heading = np.exp(1j * yaw)
+        body_velocity = velocity * heading.conj()
+        body[:, 0], body[:, 1] = body_velocity.real, body_velocity.imag
+        secants = grip.secants((rows @ body[:, :, None])[:, :, 0])
+        matrix = columns @ (secants[:, :, None] * rows)
+        matrix[:, _DIAGONAL, _DIAGONAL] += inertia
         solved = np.linalg.solve(matrix, (inertia * body + impulse)[:, :, None])
         body = np.asarray(solved[:, :, 0], dtype=np.float64)
-        velocity[:, 0] = cos * body[:, 0] - sin * body[:, 1]
-        velocity[:, 1] = sin * body[:, 0] + cos * body[:, 1]
+        velocity = (body[:, 0] + 1j * body[:, 1]) * heading
         position += step_s * velocity
         yaw += step_s * body[:, 2]
-    state["position_m"][:, :2] = position
-    state["velocity_mps"][:, :2] = velocity
+    state["position_m"][:, 0], state["position_m"][:, 1] = position.real, position.imag
+    state["velocity_mps"][:, 0], state["velocity_mps"][:, 1] = velocity.real, velocity.imag
     state["yaw_rad"] = np.remainder(yaw + np.pi, 2.0 * np.pi) - np.pi
     state["yaw_rate_radps"] = body[:, 2]

@@ -1,8 +1,8 @@
 """Height, pitch and roll of vehicles from the ground under their wheels.
 
-Each of the three follows the ground like a critically damped spring solved implicitly, so steps in
-a measured ground (kerbs, joints of meshes) do not show as spikes; nothing falls faster than gravity
-lets it.
+Under each vehicle the ground is taken as a plane, measured anew after some way. Height, pitch and
+roll follow it like critically damped springs solved implicitly, so steps in the measured ground
+(kerbs, joints of meshes) do not show as spikes; nothing falls faster than gravity lets it.
 """
 
 from __future__ import annotations
@@ -19,67 +19,92 @@ from evaluation.simulator.vehicle.spec import GRAVITY_MPS2
 GroundHeight = Callable[[Floats, Floats], Floats]
 """Ground height (n,) for points (n, 2) and, of several levels, near these heights (n,)."""
 
+GROUND_FIELDS = (
+    ("ground_m", np.float64, (3,)),
+    ("ground_slope", np.float64, (2,)),
+    ("ground_gap_m", np.float64),
+)
+"""A point of the ground's plane, its rise along world x and y, and the body's height above it."""
+
 BODY_STIFFNESS_RADPS = 12.0
-# How far above its ground a body may be to be touched by the road's friction.
-CONTACT_GAP_M = 0.3
-SETTLED_SPEED_MPS = 1e-3
-SETTLED_GAP_M = 1e-4
+# Way after which the ground is measured again.
+MEASURE_EVERY_M = 1.5
+LEVEL_SLOPE = 1e-5
+REST_MPS = 1e-3
+REST_M = 1e-4
 
 
-def wheel_ground_m(
+def measure_ground(
     state: NDArray[Any], axle_m: Floats, half_track_m: Floats, ground_height: GroundHeight
-) -> Floats:
-    """Return the ground height (n, 4) under front left, front right, rear left, rear right."""
-    cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
+) -> None:
+    """Measure the plane under each vehicle from the heights below its four wheels, in place.
+
+    Where a height is NaN there is no ground: the plane is set level at the vehicle's own height.
+    """
+    position = state["position_m"]
+    forward = np.stack((np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])), axis=1)
+    right = np.stack((-forward[:, 1], forward[:, 0]), axis=1)
     along = axle_m[:, [0, 0, 1, 1]]
     across = half_track_m[:, None] * np.array([-1.0, 1.0, -1.0, 1.0])
-    x = state["position_m"][:, :1] + cos[:, None] * along - sin[:, None] * across
-    y = state["position_m"][:, 1:2] + sin[:, None] * along + cos[:, None] * across
-    near_z = np.repeat(state["position_m"][:, 2], 4)
-    heights = ground_height(np.stack((x.ravel(), y.ravel()), axis=1), near_z)
-    return np.asarray(heights, dtype=np.float64).reshape(-1, 4)
+    wheels = position[:, None, :2] + along[:, :, None] * forward[:, None, :]
+    wheels += across[:, :, None] * right[:, None, :]
+    height = ground_height(wheels.reshape(-1, 2), np.repeat(position[:, 2], 4))
+    height = np.asarray(height, dtype=np.float64).reshape(-1, 4)
+    lost = ~np.isfinite(height).all(axis=1)
+    height[lost] = position[lost, 2:]
+    front, rear = height[:, :2].mean(axis=1), height[:, 2:].mean(axis=1)
+    rise_forward = (front - rear) / (axle_m[:, 0] - axle_m[:, 1])
+    rise_right = (height[:, [1, 3]] - height[:, [0, 2]]).mean(axis=1)
+    rise_right *= half_track_m > 0.0
+    rise_right /= np.maximum(2.0 * half_track_m, 0.2)
+    state["ground_m"][:, :2] = position[:, :2]
+    state["ground_m"][:, 2] = rear - axle_m[:, 1] * rise_forward
+    slope = forward * rise_forward[:, None] + right * rise_right[:, None]
+    state["ground_slope"] = np.where(np.abs(slope) < LEVEL_SLOPE, 0.0, slope)
+
+
+def needs_measure(state: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether a vehicle has left the place where its ground was measured (n,)."""
+    way = state["position_m"][:, :2] - state["ground_m"][:, :2]
+    near: NDArray[np.bool_] = (way * way).sum(axis=1) < MEASURE_EVERY_M**2
+    return ~near
+
+
+def step_suspension(state: NDArray[Any], step_s: float) -> None:
+    """Advance height, pitch, roll and their rates in place towards the measured plane.
+
+    Bodies that have come to rest on level ground are marked as settled, however fast they drive.
+    """
+    slope, velocity = state["ground_slope"], state["velocity_mps"]
+    way = state["position_m"][:, :2] - state["ground_m"][:, :2]
+    height = state["ground_m"][:, 2] + (slope * way).sum(axis=1)
+    cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
+    pitch = np.arctan(slope[:, 0] * cos + slope[:, 1] * sin)
+    roll = np.arctan(slope[:, 0] * sin - slope[:, 1] * cos)
+    wanted_climb = (slope * velocity[:, :2]).sum(axis=1)
+    falling = velocity[:, 2] - GRAVITY_MPS2 * step_s
+    climb = _follow(state["position_m"][:, 2], velocity[:, 2], height, wanted_climb, step_s)
+    climb = np.maximum(climb, falling)
+    pitch_rate = _follow(state["pitch_rad"], state["pitch_rate_radps"], pitch, 0.0, step_s)
+    roll_rate = _follow(state["roll_rad"], state["roll_rate_radps"], roll, 0.0, step_s)
+    gap = state["position_m"][:, 2] + step_s * climb - height
+    unrest = np.maximum(np.abs(climb - wanted_climb), np.abs(pitch_rate) + np.abs(roll_rate))
+    rest = (unrest < REST_MPS) & (np.abs(gap) < REST_M)
+    rest &= (slope == 0.0).all(axis=1) | (np.abs(velocity).max(axis=1) < REST_MPS)
+    velocity[:, 2] = np.where(rest, 0.0, climb)
+    state["pitch_rate_radps"] = np.where(rest, 0.0, pitch_rate)
+    state["roll_rate_radps"] = np.where(rest, 0.0, roll_rate)
+    state["position_m"][:, 2] = np.where(rest, height, state["position_m"][:, 2] + step_s * climb)
+    state["pitch_rad"] = np.where(rest, pitch, state["pitch_rad"] + step_s * pitch_rate)
+    state["roll_rad"] = np.where(rest, roll, state["roll_rad"] + step_s * roll_rate)
+    state["ground_gap_m"] = np.where(rest, 0.0, gap)
+    state["settled"] = rest
 
 
 def _follow(
-    value: Floats, rate: Floats, target: Floats, target_rate: Floats, step_s: float
+    value: Floats, rate: Floats, target: Floats, target_rate: Floats | float, step_s: float
 ) -> Floats:
     """Return the new rate of a critically damped follower after one implicit step."""
     omega = BODY_STIFFNESS_RADPS
     push = omega**2 * (target - value) + 2.0 * omega * target_rate
-    return (rate + step_s * push) / (1.0 + 2.0 * omega * step_s + (omega * step_s) ** 2)
-
-
-def step_suspension(
-    state: NDArray[Any], ground_m: Floats, axle_m: Floats, half_track_m: Floats, step_s: float
-) -> None:
-    """Advance height, pitch, roll and their rates in place towards the ground (n, 4).
-
-    Fields used: position_m, velocity_mps, yaw_rad, pitch_rad, roll_rad, pitch_rate_radps,
-    roll_rate_radps. Rows whose ground is NaN keep their height and attitude.
-    """
-    known = np.asarray(np.isfinite(ground_m).all(axis=1))
-    ground = np.where(known[:, None], ground_m, state["position_m"][:, 2:3])
-    front, rear = ground[:, :2].mean(axis=1), ground[:, 2:].mean(axis=1)
-    wheelbase = axle_m[:, 0] - axle_m[:, 1]
-    pitch = np.arctan2(front - rear, wheelbase)
-    drop = ground[:, [0, 2]].mean(axis=1) - ground[:, [1, 3]].mean(axis=1)
-    roll = np.where(half_track_m > 0.0, np.arctan2(drop, np.maximum(2.0 * half_track_m, 0.2)), 0.0)
-    height = rear - axle_m[:, 1] * (front - rear) / wheelbase
-    cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
-    velocity = state["velocity_mps"]
-    forward = cos * velocity[:, 0] + sin * velocity[:, 1]
-    still = np.zeros(len(state))
-    climb = _follow(
-        state["position_m"][:, 2], velocity[:, 2], height, forward * np.tan(pitch), step_s
-    )
-    climb = np.maximum(climb, velocity[:, 2] - GRAVITY_MPS2 * step_s)
-    climb = np.where(known, climb, 0.0)
-    pitch_rate = _follow(state["pitch_rad"], state["pitch_rate_radps"], pitch, still, step_s)
-    roll_rate = _follow(state["roll_rad"], state["roll_rate_radps"], roll, still, step_s)
-    velocity[:, 2] = climb
-    state["position_m"][:, 2] += step_s * climb
-    state["pitch_rate_radps"] = pitch_rate
-    state["pitch_rad"] += step_s * pitch_rate
-    state["roll_rate_radps"] = roll_rate
-    state["roll_rad"] += step_s * roll_rate
-    state["ground_gap_m"] = state["position_m"][:, 2] - height
+    return (rate + step_s * push) / (1.0 + omega * step_s) ** 2
