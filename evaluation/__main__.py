@@ -2,6 +2,7 @@
 
 python -m evaluation drive                     the demo route with the learned agent
 python -m evaluation routes --out FILE.xml     write random routes
+python -m evaluation collect --out DIR         record training data with the expert
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
 """
@@ -29,7 +30,13 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     parsed.passed_on = unknown
     signal.signal(signal.SIGTERM, _on_sigterm)
-    verbs = {"drive": _drive, "serve": _serve, "routes": _routes, "leaderboard": _leaderboard}
+    verbs = {
+        "drive": _drive,
+        "collect": _collect,
+        "serve": _serve,
+        "routes": _routes,
+        "leaderboard": _leaderboard,
+    }
     try:
         return verbs[parsed.verb](parsed)
     except ProblemError as error:
@@ -53,6 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_drive(verbs.add_parser("drive", help="drive routes and score them"))
+    _add_collect(verbs.add_parser("collect", help="record training data with the expert"))
     serve = verbs.add_parser("serve", help="serve a world to CARLA clients")
     add_serve_arguments(serve)
     _add_routes(verbs.add_parser("routes", help="write random routes to a file"))
@@ -129,6 +137,59 @@ def _drive(parsed: argparse.Namespace) -> int:
     return drive(settings, Console())
 
 
+def _add_collect(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Drives routes with the expert in several simulators at a time and records what it saw and "
+        "did. Started again with the same arguments, it goes on where it was stopped."
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="root of the dataset"
+    )
+    parser.add_argument(
+        "--towns", nargs="+", default=["generated:1"], metavar="TOWN", help="as for drive --town"
+    )
+    parser.add_argument(
+        "--routes", type=Path, metavar="FILE", help="these routes instead of random ones"
+    )
+    parser.add_argument("--count", type=int, default=20, metavar="N", help="routes per town")
+    parser.add_argument("--length", type=float, default=400.0, metavar="M", help="of each route")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="simulators at a time")
+    parser.add_argument("--traffic", type=int, default=0, metavar="N", help="background vehicles")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--varied-weather", action="store_true", help="another weather per route")
+    parser.add_argument("--split", default="training", help="folder of the dataset")
+    parser.add_argument("--group", default="routes", help="folder of the dataset")
+    parser.add_argument("--scenario", default="lane_following", help="folder of the dataset")
+    parser.add_argument(
+        "--expert", default="", metavar="KEY=VALUE,...", help="further settings of the expert"
+    )
+    parser.add_argument("--towns-folder", type=Path, metavar="DIR", help="where TOWN.xodr may lie")
+
+
+def _collect(parsed: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from evaluation.collect import CollectSettings, collect
+
+    settings = CollectSettings(
+        out=parsed.out,
+        towns=tuple(parsed.towns),
+        routes=parsed.routes,
+        count=parsed.count,
+        length_m=parsed.length,
+        jobs=parsed.jobs,
+        traffic=parsed.traffic,
+        seed=parsed.seed,
+        varied_weather=parsed.varied_weather,
+        split=parsed.split,
+        group=parsed.group,
+        scenario=parsed.scenario,
+        expert=parsed.expert,
+        towns_folder=parsed.towns_folder,
+    )
+    return collect(settings, Console())
+
+
 def _serve(parsed: argparse.Namespace) -> int:
     from evaluation.simulator.server import serve
 
@@ -143,6 +204,9 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=float, default=300.0, metavar="M", help="of each route")
     parser.add_argument("--count", type=int, default=10, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--varied", action="store_true", help="routes that meet the most kinds of junctions"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="route file")
 
 
@@ -152,7 +216,7 @@ def _routes(parsed: argparse.Namespace) -> int:
     from evaluation.routes import write_routes
 
     world_map, name = open_map(parsed.town)
-    routes = generate(world_map, name, parsed.length, parsed.count, parsed.seed)
+    routes = generate(world_map, name, parsed.length, parsed.count, parsed.seed, parsed.varied)
     write_routes(parsed.out, routes)
     print(f"{len(routes)} routes of {parsed.length:.0f} m in {name}: {parsed.out}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,19 @@ CANDIDATES = 12
 MAX_ATTEMPTS = 400
 START_MARGIN_M = 8
 """Points kept clear at the lane's start, so that the vehicle does not begin inside a junction."""
+SIGNALS = {"traffic light": "1000001", "stop sign": "206"}
+"""OpenDRIVE types of the landmarks that rule a junction."""
+SIGNAL_DISTANCE_M = 12.0
+WANTED = {
+    "LEFT": 1.0,
+    "RIGHT": 1.0,
+    "STRAIGHT": 1.0,
+    "traffic light": 1.0,
+    "stop sign": 1.0,
+    "one lane m": 100.0,
+    "several lanes m": 100.0,
+}
+"""What a varied route has, and how much of it counts as once."""
 DEFAULT_WEATHER = (("cloudiness", 20.0), ("sun_altitude_angle", 60.0))
 
 
@@ -158,9 +172,42 @@ def sparse(route: DenseRoute, route_id: str, town: str) -> Route:
 
 
 def generate(
-    world_map: carla.Map, town: str, length_m: float, count: int, seed: int
+    world_map: carla.Map, town: str, length_m: float, count: int, seed: int, varied: bool = False
 ) -> Sequence[Route]:
-    """Random routes ready to be written to a file, with ids from 0."""
+    """Random routes ready to be written to a file, with ids from 0. varied: of ten times as many
+    those that meet the most kinds of junctions and roads."""
     graph = LaneGraph(world_map)
-    routes = random_routes(world_map, graph, length_m, count, np.random.default_rng(seed))
-    return [sparse(route, str(index), town) for index, route in enumerate(routes)]
+    generator = np.random.default_rng(seed)
+    drawn = random_routes(world_map, graph, length_m, count * (10 if varied else 1), generator)
+    if varied:
+        drawn = sorted(drawn, key=lambda route: -_variety(features_of(route, world_map)))[:count]
+    return [sparse(route, str(index), town) for index, route in enumerate(drawn)]
+
+
+def features_of(route: DenseRoute, world_map: carla.Map) -> Counter[str]:
+    """What a route meets: turns by command, traffic lights, stop signs, and metres on roads with
+    one and with several lanes per direction."""
+    found = Counter({turn.name: times for turn, times in turns_of(route).items()})
+    for index, point in enumerate(route.points_world_m):
+        if route.junction[index]:
+            continue
+        waypoint = world_map.get_waypoint(carla.Location(*(float(value) for value in point)))
+        found["several lanes m" if _has_lane_beside(waypoint) else "one lane m"] += 1
+        if index + 1 < len(route.commands) and route.junction[index + 1]:
+            for name, kind in SIGNALS.items():
+                found[name] += bool(waypoint.get_landmarks_of_type(SIGNAL_DISTANCE_M, kind))
+    return found
+
+
+def _has_lane_beside(waypoint: carla.Waypoint) -> bool:
+    return any(
+        other is not None
+        and other.lane_type == carla.LaneType.Driving
+        and other.lane_id * waypoint.lane_id > 0
+        for other in (waypoint.get_left_lane(), waypoint.get_right_lane())
+    )
+
+
+def _variety(features: Counter[str]) -> float:
+    """Larger for routes that have something of everything; the second of a kind counts less."""
+    return sum(math.sqrt(min(features[name] / once, 4.0)) for name, once in WANTED.items())
