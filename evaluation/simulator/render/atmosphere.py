@@ -13,6 +13,8 @@ from evaluation.simulator.render.projection import FAR_M, Viewpoint
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
+SUN_STRENGTH = 1.45
+"""Brightness of the clear high sun; a white surface under the whole sky is about 0.6."""
 UNIFORM_FLOATS = 64
 """Floats of one camera's uniform block; 256 bytes, the largest alignment that drivers ask for."""
 
@@ -75,7 +77,8 @@ class Atmosphere:
         horizon = _mix(
             _mix(_DUSK_HORIZON, _DAY_HORIZON, high_sun), _OVERCAST_HORIZON, 0.85 * overcast
         )
-        brightness = 0.35 + 0.65 * high_sun
+        brightness = 0.55 + 0.45 * high_sun
+        night = 1.0 - day
         zenith = _mix(_NIGHT_SKY, zenith * brightness, day)
         horizon = _mix(_NIGHT_HORIZON, horizon * brightness, day)
         warmth = _mix(np.array([1.0, 0.50, 0.22]), np.array([1.0, 0.94, 0.82]), high_sun)
@@ -84,12 +87,12 @@ class Atmosphere:
         rain = _percent(weather.precipitation)
         return cls(
             sun_direction=direction,
-            sun_colour=1.25 * direct * warmth,
-            sky_light=0.85 * zenith + 0.32 * horizon + np.array([0.016, 0.017, 0.021]),
-            ground_light=0.30 * horizon + 0.12 * direct * warmth + 0.008,
+            sun_colour=SUN_STRENGTH * direct * warmth,
+            sky_light=0.30 * zenith + 0.52 * horizon + night * np.array([0.030, 0.032, 0.042]),
+            ground_light=0.26 * horizon + 0.10 * direct * warmth + 0.014 * night,
             horizon=horizon,
             zenith=zenith,
-            darkness=1.0 - day,
+            darkness=night,
             wetness=max(_percent(weather.wetness), 0.6 * rain),
             puddles=_percent(weather.precipitation_deposits),
             cloudiness=clouds,

@@ -73,17 +73,20 @@ class ChunkPass:
     def prepare(self, views: Viewpoints) -> None:
         """Choose what each camera draws, near cells first."""
         chunks = self._chunks
-        seen, ahead = views.see_boxes(chunks.centre_m, chunks.half_m, chunks.reach_m)
+        seen, ahead = views.see_boxes(chunks.centre_m, chunks.half_m, chunks.feature_m)
         self._commands.write([self._commands_of(*row) for row in zip(seen, ahead, strict=True)])
 
     def _commands_of(self, seen: NDArray[np.bool_], ahead: NDArray[np.float32]) -> Commands:
+        """One command for each run of neighbouring chunks in view."""
         chunks = self._chunks
         rows = np.flatnonzero(seen)
-        rows = rows[np.argsort(ahead[rows], kind="stable")]
-        commands = np.zeros(len(rows), COMMAND_DTYPE)
-        commands["index_count"] = chunks.index_count[rows]
+        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+        counts = np.add.reduceat(chunks.index_count[rows], starts) if len(rows) else rows
+        order = np.argsort(ahead[rows[starts]], kind="stable")
+        commands = np.zeros(len(starts), COMMAND_DTYPE)
+        commands["index_count"] = counts[order]
         commands["instance_count"] = 1
-        commands["first_index"] = chunks.first_index[rows]
+        commands["first_index"] = chunks.first_index[rows[starts]][order]
         return commands
 
     def draw(self, camera: int) -> None:

@@ -12,24 +12,27 @@ F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
 
+CellKey = tuple[float, int, int]
+"""Feature size, column and line."""
+
 CELL_M = 64.0
 
 
 @dataclass(frozen=True)
 class TriangleSoup:
     """Triangles before cutting: `triangles` (m, 3) of `vertices` (n,), a structured array with a
-    field `position` (3,) in world m; not drawn farther than `reach_m`."""
+    field `position` (3,) in world m; `feature_m` is the size of their smallest pieces."""
 
     vertices: NDArray[np.void]
     triangles: U32
-    reach_m: float
+    feature_m: float
 
 
 @dataclass(frozen=True)
 class Chunks:
     """Cut triangles: one vertex array, one index array, and k cells as ranges of indices.
 
-    first_index, index_count (k,); centre_m, half_m (k, 3) of the world box; reach_m (k,).
+    first_index, index_count (k,); centre_m, half_m (k, 3) of the world box; feature_m (k,).
     """
 
     vertices: NDArray[np.void]
@@ -38,22 +41,24 @@ class Chunks:
     index_count: U32
     centre_m: F32
     half_m: F32
-    reach_m: F32
+    feature_m: F32
 
 
 def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
     """Cut by the cell of each triangle's centre.
 
-    Soups of one reach share their cells, earlier soups first: put what hides others first.
+    Soups of one feature size share their cells, earlier soups first: put what hides others first.
     """
     parts = [part for soup in soups for part in _cells_of(soup)]
-    groups: dict[tuple[float, int, int], list[tuple[NDArray[np.void], U32]]] = {}
+    groups: dict[CellKey, list[tuple[NDArray[np.void], U32]]] = {
+        key: [] for key in sorted({part[0] for part in parts})
+    }
     for key, vertices, triangles in parts:
-        groups.setdefault(key, []).append((vertices, triangles))
+        groups[key].append((vertices, triangles))
     count = len(groups)
     first, number = np.zeros(count, np.uint32), np.zeros(count, np.uint32)
     lower, upper = np.zeros((count, 3), np.float32), np.zeros((count, 3), np.float32)
-    reach = np.array([key[0] for key in groups], np.float32)
+    feature = np.array([key[0] for key in groups], np.float32)
     all_vertices: list[NDArray[np.void]] = [np.zeros(0, dtype)]
     all_indices: list[U32] = [np.zeros(0, np.uint32)]
     vertex_base = index_base = 0
@@ -74,13 +79,13 @@ def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
         index_count=number,
         centre_m=0.5 * (lower + upper),
         half_m=0.5 * (upper - lower),
-        reach_m=reach,
+        feature_m=feature,
     )
 
 
 def _cells_of(
     soup: TriangleSoup,
-) -> list[tuple[tuple[float, int, int], NDArray[np.void], U32]]:
+) -> list[tuple[CellKey, NDArray[np.void], U32]]:
     if len(soup.triangles) == 0:
         return []
     centres = soup.vertices["position"][soup.triangles].mean(axis=1)
@@ -92,7 +97,7 @@ def _cells_of(
     for row, (column, line) in enumerate(unique):
         members = soup.triangles[order[borders[row] : borders[row + 1]]]
         used, local = np.unique(members, return_inverse=True)
-        key = (soup.reach_m, int(column), int(line))
+        key = (soup.feature_m, int(column), int(line))
         triangles = local.reshape(-1, 3).astype(np.uint32)
         result.append((key, soup.vertices[used], triangles))
     return result

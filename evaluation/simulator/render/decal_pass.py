@@ -6,7 +6,7 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render.atmosphere import Atmosphere
+from evaluation.simulator.render.atmosphere import SUN_STRENGTH, Atmosphere
 from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
 from evaluation.simulator.render.frame import Bodies, LightFlag
 from evaluation.simulator.render.projection import Viewpoints, rotation_matrices
@@ -23,7 +23,8 @@ DECAL_FORMAT = "3f4 3f4 3f4 4f4/i"
 DECAL_ATTRIBUTES = ("in_centre", "in_along", "in_across", "in_tint")
 
 _LIFT_M = 0.03
-_SHADOW_REACH_M = 90.0
+_SHADOW_FEATURE = 0.05
+"""Thickness of a decal seen at a flat angle, in parts of its radius."""
 _MAX_SHIFT_M = 0.9
 _BEAM_HALF_LENGTH_M = 7.5
 _BEAM_RGB = (0.34, 0.31, 0.24)
@@ -59,7 +60,8 @@ class DecalPass:
         if air.darkness > 0.05:
             decals = np.concatenate([_beams(bodies, air), decals])
         radius = np.linalg.norm(decals["along"], axis=1) + np.linalg.norm(decals["across"], axis=1)
-        seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_REACH_M)
+        feature = _SHADOW_FEATURE * radius
+        seen, _ = views.see_spheres(decals["centre"], radius, feature)
         chosen = [decals[row] for row in seen]
         commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
         counts = np.array([len(part) for part in chosen])
@@ -94,7 +96,7 @@ def _shadows(bodies: Bodies, air: Atmosphere) -> NDArray[np.void]:
     decals = np.zeros(len(foot), DECAL_DTYPE)
     sun = air.sun_direction
     slope = -sun[:2] / max(float(sun[2]), 0.3)
-    strength = float(air.sun_colour.max()) / 1.25
+    strength = float(air.sun_colour.max()) / SUN_STRENGTH
     shift = np.clip(np.outer(half[:, 2], slope) * 0.55 * strength, -_MAX_SHIFT_M, _MAX_SHIFT_M)
     decals["centre"] = foot + np.array([0.0, 0.0, _LIFT_M])
     decals["centre"][:, :2] += shift

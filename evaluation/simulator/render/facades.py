@@ -25,7 +25,6 @@ FACADE_VERTEX_DTYPE = np.dtype(
 FACADE_FORMAT = "3f4 2f4 4f1 4f1"
 FACADE_ATTRIBUTES = ("in_position", "in_cell", "in_normal", "in_colour")
 
-REACH_M = 360.0
 STOREY_M = 3.3
 _TOWER_FROM_M = 9.0
 """Buildings higher than this carry a smaller box on the roof."""
@@ -87,7 +86,7 @@ def _boxes(centre: F64, half: F64, yaw: F64, seed: U32, *, windows: bool) -> Tri
     vertices["colour"][..., 3] = (seed % 251)[:, None, None]
     quad = np.array([0, 1, 2, 0, 2, 3])
     triangles = (np.arange(count * 5)[:, None] * 4 + quad).reshape(-1, 3).astype(np.uint32)
-    return TriangleSoup(vertices.reshape(-1), triangles, REACH_M)
+    return TriangleSoup(vertices.reshape(-1), triangles, STOREY_M)
 
 
 def _share(seed: U32, salt: int) -> F64:

@@ -11,7 +11,7 @@ from evaluation.simulator.render.frame import Bodies, BodyKind, LightFlag
 from evaluation.simulator.render.library import Library
 from evaluation.simulator.render.palette import CROWNS_RGB
 from evaluation.simulator.render.projection import rotation_matrices
-from evaluation.simulator.town.scenery import Scenery, SignKind
+from evaluation.simulator.town.scenery import LAMP_RADIUS_M, Scenery, SignKind
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -38,19 +38,17 @@ class Instances:
     """n placed models.
 
     records (n,) INSTANCE_DTYPE as the shader reads them; model (n,) of the library; centre_m (n, 3)
-    and radius_m (n,) of a sphere around each; reach_m (n,) beyond which it is not drawn.
+    and radius_m (n,) of a sphere around each; feature_m (n,) the thickness of what it shows.
     """
 
     records: NDArray[np.void]
     model: I64
     centre_m: F32
     radius_m: F32
-    reach_m: F32
+    feature_m: F32
 
 
-def _place(
-    model: I64, linear: F64, origin: F64, paint: U8, radius: F64, reach_m: float
-) -> Instances:
+def _place(model: I64, linear: F64, origin: F64, paint: U8, radius: F64, feature: F64) -> Instances:
     """Instances of world-from-model matrices (n, 3, 3) and origins (n, 3)."""
     count = len(model)
     records = np.zeros(count, INSTANCE_DTYPE)
@@ -62,7 +60,7 @@ def _place(
         model,
         origin.astype(np.float32),
         radius.astype(np.float32),
-        np.full(count, reach_m, np.float32),
+        feature.astype(np.float32),
     )
 
 
@@ -93,7 +91,7 @@ def body_instances(bodies: Bodies, time_s: float, library: Library) -> Instances
         centre,
         bodies.colour_rgb,
         1.1 * np.linalg.norm(stretch, axis=1),
-        300.0,
+        stretch.min(axis=1),
     )
     placed.records["flags"] = _lit(np.asarray(bodies.light_flags, np.uint32), time_s)
     return placed
@@ -131,7 +129,7 @@ def _lamp_housings(scenery: Scenery, library: Library) -> Instances:
         heads.location.astype(np.float64),
         np.full((count, 3), 255, np.uint8),
         np.full(count, 1.0),
-        240.0,
+        np.full(count, LAMP_RADIUS_M),
     )
 
 
@@ -150,7 +148,7 @@ def _trees(scenery: Scenery, library: Library) -> Instances:
         trees.location.astype(np.float64),
         crown,
         np.hypot(trees.height_m, trees.radius_m).astype(np.float64),
-        300.0,
+        trees.radius_m.astype(np.float64),
     )
 
 
@@ -172,7 +170,7 @@ def _poles(scenery: Scenery, library: Library) -> Instances:
         start,
         np.full((len(radius), 3), 255, np.uint8),
         0.5 * length[:, 0] + radius[:, 0],
-        150.0,
+        2.0 * radius[:, 0],
     )
     placed.centre_m[:] = start + 0.5 * along
     return placed
@@ -195,5 +193,5 @@ def _signs(scenery: Scenery, library: Library) -> Instances:
         signs.location.astype(np.float64),
         np.full((len(model), 3), 255, np.uint8),
         signs.radius_m.astype(np.float64),
-        120.0,
+        signs.radius_m.astype(np.float64),
     )

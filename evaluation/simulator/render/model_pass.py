@@ -81,7 +81,7 @@ class ModelPass:
 
     def _choose(self, instances: Instances, views: Viewpoints) -> list[tuple[Records, Models]]:
         """Records and models of the instances that each camera sees; coarse models where small."""
-        seen, ahead = views.see_spheres(instances.centre_m, instances.radius_m, instances.reach_m)
+        seen, ahead = views.see_spheres(instances.centre_m, instances.radius_m, instances.feature_m)
         chosen = []
         for row, view in enumerate(views.views):
             mine = np.flatnonzero(seen[row])

@@ -18,6 +18,8 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
+SMALLEST_PX = 0.3
+"""Pieces that are smaller than this on the picture are left out."""
 NEAR_M = 0.1
 FAR_M = 360.0
 
@@ -93,25 +95,30 @@ class Viewpoints:
         offsets = -np.einsum("kpc,kc->kp", normals, [view.position_world_m for view in views])
         self._normals = normals.reshape(-1, 3).T.astype(np.float32)
         self._offsets = offsets.ravel().astype(np.float32)
+        self._focal_px = np.array([view.focal_px for view in views], np.float32)
         self._sizes = np.abs(self._normals)
 
-    def see_spheres(self, centre_m: F32, radius_m: F32, reach_m: F32 | float) -> tuple[Bools, F32]:
+    def see_spheres(self, centre_m: F32, radius_m: F32, feature_m: F32) -> tuple[Bools, F32]:
         """Which camera sees which sphere: (k, n), and how far ahead of it the centres are (k, n).
 
-        A sphere (n, 3), (n,) is seen where it touches the view pyramid nearer than `reach_m`.
+        A sphere (n, 3), (n,) is seen where it touches the view pyramid and a piece of size
+        `feature_m` (n,) would not be smaller there than SMALLEST_PX.
         """
         heights = centre_m @ self._normals + self._offsets
-        return self._inside(heights, radius_m[:, None], reach_m)
+        return self._inside(heights, radius_m[:, None], feature_m)
 
-    def see_boxes(self, centre_m: F32, half_m: F32, reach_m: F32) -> tuple[Bools, F32]:
+    def see_boxes(self, centre_m: F32, half_m: F32, feature_m: F32) -> tuple[Bools, F32]:
         """The same for axis-aligned boxes (n, 3), (n, 3)."""
         heights = centre_m @ self._normals + self._offsets
-        return self._inside(heights, half_m @ self._sizes, reach_m)
+        return self._inside(heights, half_m @ self._sizes, feature_m)
 
-    def _inside(self, heights: F32, margin: F32, reach_m: F32 | float) -> tuple[Bools, F32]:
+    def _inside(self, heights: F32, margin: F32, feature_m: F32) -> tuple[Bools, F32]:
         """`heights`, `margin` (n, 5 k): of the planes through each camera, front plane first."""
         count = len(heights)
-        above = (heights > -margin).reshape(count, -1, 5).all(axis=2).T
-        ahead = heights.reshape(count, -1, 5)[:, :, 0].T
-        margin = np.broadcast_to(margin, heights.shape).reshape(count, -1, 5)[:, :, 0].T
+        above = (heights > -margin).reshape(count, len(self.views), 5).all(axis=2).T
+        ahead = heights.reshape(count, len(self.views), 5)[:, :, 0].T
+        margin = (
+            np.broadcast_to(margin, heights.shape).reshape(count, len(self.views), 5)[:, :, 0].T
+        )
+        reach_m = np.minimum(feature_m * self._focal_px[:, None] / SMALLEST_PX, FAR_M)
         return np.asarray(above & (ahead - margin < reach_m)), ahead

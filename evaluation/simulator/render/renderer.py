@@ -147,7 +147,7 @@ class Renderer:
         context = self._context
         self._uniforms.bind_to_uniform_block(0, camera * _BLOCK_BYTES, _BLOCK_BYTES)
         context.enable_only(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
-        context.depth_func = "<="
+        context.depth_func = "<"
         self._models.draw(camera)
         self._facades.draw(camera)
         context.enable_only(moderngl.DEPTH_TEST)

@@ -161,17 +161,21 @@ void main() {
     vec2 style = fract(v_colour.a * vec2(7.3, 3.7));
     vec2 half_pane = vec2(0.20, 0.24) + vec2(0.20, 0.12) * style;
     half_pane = mix(half_pane, vec2(0.42, 0.36), street);
-    vec2 edge = clamp((half_pane - abs(within)) / blur + 0.5, 0.0, 1.0);
+    vec2 inset = half_pane - abs(within);
+    vec2 edge = clamp(inset / blur + 0.5, 0.0, 1.0);
+    vec2 rim = clamp((inset + 0.035) / blur + 0.5, 0.0, 1.0);
     vec2 far = clamp(blur * 2.0 - 0.5, 0.0, 1.0);
     vec2 cover = mix(edge, 2.0 * half_pane, far);
     float pane = cover.x * cover.y * v_windows;
+    float frame = rim.x * rim.y * v_windows * (1.0 - max(far.x, far.y));
     float pick = fract(dot(cell, vec2(0.7549, 0.5698)) + v_colour.a * 17.0);
     pick = fract(pick * pick * 91.7);
     vec3 glass = mix(vec3(0.020, 0.026, 0.034), horizon_fog.rgb, 0.10 + 0.22 * pick);
     float lit = step(0.62, pick) * sun_darkness.w;
     glass += lit * vec3(0.55, 0.38, 0.16) * (0.4 + pick);
     float plinth = 1.0 - 0.25 * clamp(1.0 - v_cell.y * 1.5, 0.0, 1.0) * v_windows;
-    vec3 colour = mix(v_colour.rgb * plinth, glass, pane);
+    vec3 wall = mix(v_colour.rgb * plinth, v_colour.rgb * 0.5 + 0.25 * sky_puddles.rgb, frame);
+    vec3 colour = mix(wall, glass, pane);
     pixel = picture(mix(colour, horizon_fog.rgb, v_cell.z));
 }
 """
@@ -275,7 +279,7 @@ void main() {
     v_cloud = 0.55 * smooth_noise(plane * 0.9) + 0.30 * smooth_noise(plane * 2.1 + 7.0)
         + 0.15 * smooth_noise(plane * 4.3 + 3.0);
     vec4 clip = clip_from_relative * vec4(in_direction, 0.0);
-    gl_Position = vec4(clip.xy, clip.w, clip.w);
+    gl_Position = vec4(clip.xy, clip.w * 0.999999, clip.w);
 }
 """
 )

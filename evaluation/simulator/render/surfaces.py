@@ -29,6 +29,7 @@ SURFACE_ATTRIBUTES = ("in_position", "in_normal", "in_colour", "in_traits")
 _SHARED_NORMAL_COSINE = 0.8
 """Faces that bend more than this against their vertices' mean normal get vertices of their own."""
 _LAYERS_PER_UNIT = 16.0
+_SLIVER_M = 0.1
 
 
 def surface_chunks(meshes: Sequence[Mesh]) -> Chunks:
@@ -37,10 +38,11 @@ def surface_chunks(meshes: Sequence[Mesh]) -> Chunks:
     Of coplanar surfaces the upper comes first: what it hides costs no shading then.
     """
     top_first = sorted(meshes, key=lambda mesh: -LOOKS[mesh.material].layer)
-    return cut([_soup(mesh) for mesh in top_first], SURFACE_VERTEX_DTYPE)
+    return cut([soup for mesh in top_first for soup in _soups(mesh)], SURFACE_VERTEX_DTYPE)
 
 
-def _soup(mesh: Mesh) -> TriangleSoup:
+def _soups(mesh: Mesh) -> list[TriangleSoup]:
+    """The mesh's triangles, and apart from them its slivers, which need not be drawn far away."""
     look = LOOKS[mesh.material]
     positions, triangles, normals = shade(mesh.vertices, mesh.triangles)
     vertices = np.zeros(len(positions), SURFACE_VERTEX_DTYPE)
@@ -49,7 +51,20 @@ def _soup(mesh: Mesh) -> TriangleSoup:
     vertices["colour"][:, :3] = look.colour_rgb
     traits = np.array([look.grain, look.blades, look.wet, look.layer / _LAYERS_PER_UNIT])
     vertices["traits"] = np.rint(traits * 255.0)
-    return TriangleSoup(vertices, triangles, look.reach_m)
+    thin = _heights_m(positions, triangles) < _SLIVER_M
+    return [
+        TriangleSoup(vertices, triangles[~thin], look.feature_m),
+        TriangleSoup(vertices, triangles[thin], min(look.feature_m, _SLIVER_M)),
+    ]
+
+
+def _heights_m(positions: F32, triangles: U32) -> F32:
+    """Smallest height (m,) of each triangle."""
+    a, b, c = (positions[triangles[:, i]] for i in range(3))
+    twice_area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    longest = np.max([np.linalg.norm(u - v, axis=1) for u, v in ((a, b), (b, c), (c, a))], axis=0)
+    heights: F32 = twice_area / np.maximum(longest, 1e-9)
+    return heights
 
 
 def shade(positions: F32, triangles: U32) -> tuple[F32, U32, F32]:
