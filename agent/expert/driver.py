@@ -21,6 +21,7 @@ from agent.expert.speed_law import (
     cruise_acceleration_mps2,
     curve_speed_mps,
     follow_acceleration_mps2,
+    limit_rise,
     stop_acceleration_mps2,
     stops_for_yellow,
 )
@@ -97,6 +98,7 @@ class ExpertDriver:
         self._profile_mps = self._curve_mps
         self._profile_limit_mps = math.nan
         self._distance_m: float | None = None
+        self._wanted_mps2 = 0.0
         self._yield: Yield | None = None
         self._yield_until_s = -math.inf
 
@@ -125,7 +127,9 @@ class ExpertDriver:
             wishes["yield"] = stop_acceleration_mps2(ego.speed_mps, give_way.distance_m, speed)
 
         reason = min(wishes, key=lambda name: wishes[name])
-        wanted = wishes[reason]
+        wanted = self._wanted_mps2 = limit_rise(
+            wishes[reason], self._wanted_mps2, ego.speed_mps, dt_s, speed
+        )
         throttle, brake = self._pedals.step(ego.speed_mps, wanted, dt_s)
         steer = steer_to_path(
             self.path, distance_m, ego, view.yaw_rate_radps, self.settings.steering

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+LARGEST_CORRECTION_MPS2 = 1.0
+
 
 @dataclass(frozen=True)
 class PedalSettings:
@@ -20,7 +22,7 @@ class PedalSettings:
     """Deceleration at closed throttle: rolling + drag x speed."""
     proportional: float = 1.2
     integral_per_s: float = 0.8
-    band_mps: float = 0.8
+    band_mps: float = 0.5
     """The reference stays within this of the measured speed."""
     hold_brake: float = 0.6
     """Brake that keeps the car at rest."""
@@ -47,7 +49,9 @@ class Pedals:
         error_mps = self._reference_mps - speed_mps
         if abs(error_mps) < settings.band_mps:
             self._correction_mps2 += settings.integral_per_s * error_mps * dt_s
-            self._correction_mps2 = max(-1.5, min(1.5, self._correction_mps2))
+            self._correction_mps2 = max(
+                -LARGEST_CORRECTION_MPS2, min(LARGEST_CORRECTION_MPS2, self._correction_mps2)
+            )
         resistance = settings.rolling_mps2 + settings.drag_per_s * max(speed_mps, 0.0)
         force = wanted_mps2 + resistance + settings.proportional * error_mps + self._correction_mps2
         if force >= 0.0:

@@ -69,13 +69,15 @@ class PrivilegedWorld:
         return list(self.world.get_actors().filter(pattern))
 
     def find_ego(self) -> carla.Vehicle:
-        """The vehicle with the role name hero; raises PrivilegedWorldError when there is none."""
+        """The vehicle with the role name hero, the youngest if a run before has left one behind.
+
+        Raises PrivilegedWorldError when there is none.
+        """
         if self.ego is None:
-            for vehicle in self.world.get_actors().filter("vehicle.*"):
-                if vehicle.attributes.get("role_name") == EGO_ROLE:
-                    self.ego = vehicle
-                    break
-            else:
+            vehicles = self.world.get_actors().filter("vehicle.*")
+            heroes = [car for car in vehicles if car.attributes.get("role_name") == EGO_ROLE]
+            self.ego = max(heroes, key=lambda car: int(car.id), default=None)
+            if self.ego is None:
                 raise PrivilegedWorldError(
                     f'no vehicle with role_name "{EGO_ROLE}" is in the world; the expert drives '
                     "the one that the runner spawns under this name"

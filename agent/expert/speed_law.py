@@ -36,6 +36,8 @@ class SpeedSettings:
     following_exponent: float = 4.0
     yellow_deceleration_mps2: float = 3.5
     """A yellow light that would need more than this is driven through."""
+    max_jerk_mps3: float = 5.0
+    """How fast the acceleration may rise; braking may begin at once."""
     reaction_s: float = 0.35
     """Time constant with which a speed error turns into an acceleration."""
 
@@ -106,6 +108,17 @@ def stop_acceleration_mps2(speed_mps: float, distance_m: float, settings: SpeedS
         room = (allowed_mps - speed_mps) / settings.reaction_s / 2.0
         return min(room, settings.max_acceleration_mps2)
     return -min(needed, settings.max_deceleration_mps2)
+
+
+def limit_rise(
+    wanted_mps2: float, last_mps2: float, speed_mps: float, dt_s: float, settings: SpeedSettings
+) -> float:
+    """The wanted acceleration, risen from the last one no faster than comfort allows.
+
+    A car at rest starts from zero: releasing the brake is not felt.
+    """
+    start_mps2 = max(last_mps2, 0.0) if speed_mps < 0.3 else last_mps2
+    return min(wanted_mps2, start_mps2 + settings.max_jerk_mps3 * dt_s)
 
 
 def stops_for_yellow(speed_mps: float, distance_m: float, settings: SpeedSettings) -> bool:
