@@ -211,8 +211,8 @@ def _place_trees(
     poles = shapely.multipoints(poles_xy) if len(poles_xy) else shapely.MultiPoint()
     rows: list[tuple[F64, float, float]] = []
     for edge in edges:
-        leafy = float(rng.uniform(0.0, 1.0))
-        spacing = float(rng.uniform(6.0, 16.0))
+        leafy = float(rng.uniform(0.1, 1.0))
+        spacing = float(rng.uniform(5.0, 14.0))
         for along in np.arange(14.0, edge.along[-1] - 14.0, spacing):
             out = float(rng.uniform(1.2, 3.0)) if rng.random() < 0.6 else float(rng.uniform(4, 28))
             radius, height = float(rng.uniform(1.2, 2.6)), float(rng.uniform(4.0, 9.0))

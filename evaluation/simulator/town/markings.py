@@ -14,7 +14,7 @@ from evaluation.simulator.town.approaches import Approach
 from evaluation.simulator.town.ground import Ground
 from evaluation.simulator.town.meshing import MeshBuilder
 from evaluation.simulator.town.scenery import Material
-from evaluation.simulator.town.survey import LaneStrip, Mark, Survey
+from evaluation.simulator.town.survey import NO_MARK, LaneStrip, Mark, Survey
 
 F64 = NDArray[np.float64]
 
@@ -26,6 +26,7 @@ _EDGE_INSET_M = 0.18
 _STOP_LINE_M = (0.9, 0.4)
 _STRIPE_M = 0.5
 _ARROW_BEFORE_M = 10.0
+_RAMP_LENGTH_M, _RAMP_TURN_RAD, _CROSSING_M = 30.0, 0.7, 0.4
 _UP = np.array([0.0, 0.0, 1.0])
 
 _LINES: dict[str, tuple[tuple[float, bool], ...]] = {
@@ -51,7 +52,8 @@ _RIGHT = np.array(
 
 
 def add_lane_markings(survey: Survey, builder: MeshBuilder) -> None:
-    """Lines along all lanes outside junctions."""
+    """Lines along all lanes; in junctions only along ramps and where no other lane crosses."""
+    _add_ramp_markings(survey, builder)
     kinds = {(s.road_id, s.section, s.lane_id): s.kind for s in survey.strips}
     for strip in survey.strips:
         if strip.is_junction or strip.kind == "sidewalk":
@@ -64,6 +66,33 @@ def add_lane_markings(survey: Survey, builder: MeshBuilder) -> None:
         if strip.lane_id == -1 or (strip.lane_id == 1 and not has_right_side):
             edge = has_right_side and (strip.road_id, strip.section, 1) not in kinds
             _add_line(strip, strip.left, strip.inner_mark, _EDGE_INSET_M if edge else 0.0, builder)
+
+
+def _add_ramp_markings(survey: Survey, builder: MeshBuilder) -> None:
+    """Lines of long, straight junction lanes: where motorways split and merge."""
+    members: dict[int, list[LaneStrip]] = {}
+    for strip in survey.strips:
+        if strip.is_junction and strip.kind != "sidewalk":
+            members.setdefault(strip.junction_id, []).append(strip)
+    for strips in members.values():
+        ramps = [strip for strip in strips if _is_ramp(strip)]
+        if not ramps:
+            continue
+        inside = shapely.union_all([strip.outline().buffer(-_CROSSING_M) for strip in strips])
+        shapely.prepare(inside)
+        for strip in ramps:
+            lines = [(strip.right, strip.outer_mark)]
+            if abs(strip.lane_id) == 1:
+                lines.append((strip.left, strip.inner_mark))
+            for border, marks in lines:
+                crossed = shapely.contains_xy(inside, border[:, 0], border[:, 1])
+                shown = [NO_MARK if hit else mark for hit, mark in zip(crossed, marks, strict=True)]
+                _add_line(strip, border, shown, 0.0, builder)
+
+
+def _is_ramp(strip: LaneStrip) -> bool:
+    turn = remainder(strip.yaw_rad[-1] - strip.yaw_rad[0], 2.0 * pi)
+    return strip.length_m > _RAMP_LENGTH_M and abs(turn) < _RAMP_TURN_RAD
 
 
 def _add_line(

@@ -103,7 +103,7 @@ def polygons_of(area: shapely.Geometry) -> list[shapely.Polygon]:
     return [
         part
         for part in shapely.get_parts(area, return_index=False)
-        if part.geom_type == "Polygon" and part.area > 0.05
+        if part.geom_type == "Polygon" and part.area > 0.01
     ]
 
 

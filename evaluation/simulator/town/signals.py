@@ -26,7 +26,7 @@ _LIGHT_TYPE, _STOP_TYPE, _YIELD_TYPE, _LIMIT_TYPE = "1000001", "206", "205", "27
 _LIGHT_BOX_BEFORE_M, _LIGHT_BOX_HALF_M = 4.5, 4.0
 _STOP_BOX_BEFORE_M, _STOP_BOX_HALF_M = 2.0, 1.5
 _BOX_HALF_HEIGHT_M = 1.0
-_FAR_HEAD_M, _NEAR_HEAD_M, _ARM_M = 5.4, 2.9, 6.1
+_FAR_HEAD_M, _NEAR_HEAD_M, _ARM_M = 5.1, 2.9, 5.8
 _LONGEST_ARM_M = 9.0
 _PLATE_M, _PLATE_RADIUS_M, _LIMIT_RADIUS_M = 2.3, 0.42, 0.36
 
@@ -212,10 +212,11 @@ def _mast_foot(approach: Approach, areas: Areas) -> tuple[float, float] | None:
     """Where a mast beyond the stop line can stand: (ahead, to the right), or None."""
     forward, right = (
         grid.ravel()
-        for grid in np.meshgrid(np.arange(11.0, 34.0, 1.0), np.arange(-14.0, 16.5, 0.5))
+        for grid in np.meshgrid(np.arange(10.0, 34.0, 1.0), np.arange(-14.0, 16.5, 0.5))
     )
     arm = np.abs(right)
-    cost = arm + 0.6 * np.abs(forward - 15.0) + np.where(right < -1.0, 4.0, 0.0)
+    far = 0.6 * np.abs(forward - 14.0) + 1.5 * np.maximum(forward - 20.0, 0.0)
+    cost = arm + far + np.where(right < -1.0, 4.0, 0.0)
     order = np.argsort(cost, kind="stable")
     room = _free_of_road(approach, areas, forward, right)
     for index in order:

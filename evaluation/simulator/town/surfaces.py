@@ -25,6 +25,9 @@ _MARGIN_M = 400.0
 _CELL_M = 10.0
 _SAMPLE_M = 2.0
 _BIGGEST_HOLE_M2 = 300.0
+_HAIR_M = 0.1
+_SEAM_M = 0.02
+_SPECK_M2 = 0.02
 _RAISED = {"sidewalk": Material.SIDEWALK, "median": Material.CONCRETE, "curb": Material.KERB}
 
 
@@ -47,7 +50,7 @@ def is_raised(strip: LaneStrip) -> bool:
 
 def build_surfaces(survey: Survey, builder: MeshBuilder) -> tuple[Areas, Ground]:
     """Add all paved and open surfaces to `builder`; return ground plan and heights."""
-    outlines = {id(strip): _outline(strip) for strip in survey.strips}
+    outlines = {id(strip): strip.outline() for strip in survey.strips}
     road = [strip for strip in survey.strips if not is_raised(strip)]
     raised = [strip for strip in survey.strips if is_raised(strip)]
     for strip in road:
@@ -64,16 +67,14 @@ def build_surfaces(survey: Survey, builder: MeshBuilder) -> tuple[Areas, Ground]
         extra.append(raised_points)
         extra_slopes.append(raised_slopes)
     ground = Ground(np.concatenate([points, *extra]), np.concatenate([slopes, *extra_slopes]))
-    areas = Areas(shapely.union_all([road_area, *fills]), shapely.union_all([walk_area, *corners]))
+    # The cuts stop a millimetre short of every lane's end; growing a little joins the pieces.
+    areas = Areas(
+        shapely.union_all([road_area, *fills]).buffer(_SEAM_M, join_style="mitre"),
+        shapely.union_all([walk_area, *corners]).buffer(_SEAM_M, join_style="mitre"),
+    )
     shapely.prepare(areas.road)
     _add_open_ground(road, builder)
     return areas, ground
-
-
-def _outline(strip: LaneStrip) -> shapely.Polygon:
-    ring = np.concatenate([strip.left[:, :2], strip.right[::-1, :2]])
-    polygon = shapely.Polygon(ring)
-    return polygon if polygon.is_valid else polygon.buffer(0.0)
 
 
 def _lift(line: F64, height_m: float) -> F64:
@@ -132,9 +133,13 @@ def _junction_gaps(
     for strips in members.values():
         own = shapely.union_all([outlines[id(strip)] for strip in strips])
         walked = any(strip.kind == "sidewalk" for strip in strips)
-        closed = _without_holes(own.buffer(1.5, join_style="mitre").buffer(-1.5))
-        gap = closed.difference(own).buffer(-0.02)
-        fills += polygons_of(gap.difference(walk_area))
+        closed = _without_holes(
+            own.buffer(1.5, join_style="mitre").buffer(-1.5, join_style="mitre")
+        )
+        # Rounding leaves hairs of gap along the junction's outer edge: only those inside count.
+        gap = closed.difference(own).intersection(closed.buffer(-_HAIR_M, join_style="mitre"))
+        gap = gap.buffer(1.5 * _HAIR_M, join_style="mitre").intersection(closed)
+        fills += [part for part in polygons_of(gap.difference(walk_area)) if part.area > _SPECK_M2]
         if not walked:
             width = _sidewalk_width_m(closed, survey)
             if width > 0.0:

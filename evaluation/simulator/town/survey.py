@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 import carla
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
@@ -70,6 +71,12 @@ class LaneStrip:
     @property
     def is_junction(self) -> bool:
         return self.junction_id >= 0
+
+    def outline(self) -> shapely.Polygon:
+        """The lane in the ground plan."""
+        ring = np.concatenate([self.left[:, :2], self.right[::-1, :2]])
+        polygon = shapely.Polygon(ring)
+        return polygon if polygon.is_valid else polygon.buffer(0.0)
 
     @property
     def length_m(self) -> float:
