@@ -136,7 +136,10 @@ class VehicleFleet(BodyTable):
         kept = None if frozen is None else state[frozen]
         chassis, powertrain = self._tables()
         move_actuators(state, duration_s)
-        self._hold_constant_velocity()
+        held = np.flatnonzero(state["constant_velocity"])
+        start = state["position_m"][held, :2]
+        if len(held):
+            self._hold_velocity(held)
         cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
         velocity = state["velocity_mps"]
         forward_mps = cos * velocity[:, 0] + sin * velocity[:, 1]
@@ -150,7 +153,9 @@ class VehicleFleet(BodyTable):
             slope = np.stack((-np.sin(state["pitch_rad"]), np.sin(state["roll_rad"])), axis=1)
             slope *= GRAVITY_MPS2
         step_planar(state, chassis, axle, state["wheel_angle_rad"], slope, duration_s)
-        self._hold_constant_velocity()
+        if len(held):
+            self._hold_velocity(held)
+            state["position_m"][held, :2] = start + duration_s * state["velocity_mps"][held, :2]
         self._follow_ground(duration_s, ground_height)
         if frozen is not None:
             state[frozen] = kept
@@ -173,11 +178,9 @@ class VehicleFleet(BodyTable):
             self._powertrain = stack_powertrain(specs, load_n)
         return self._chassis, self._powertrain
 
-    def _hold_constant_velocity(self) -> None:
+    def _hold_velocity(self, rows: NDArray[np.intp]) -> None:
+        """Give vehicles with a constant velocity that velocity, along where they look."""
         state = self.state
-        rows = np.flatnonzero(state["constant_velocity"])
-        if not len(rows):
-            return
         body = state["constant_velocity_mps"][rows]
         cos, sin = np.cos(state["yaw_rad"][rows]), np.sin(state["yaw_rad"][rows])
         state["velocity_mps"][rows, 0] = cos * body[:, 0] - sin * body[:, 1]

@@ -75,8 +75,8 @@ class VehicleSpec:
     gear_switch_s: float = 0.25
     front_drive_share: float = 0.5
     drag_coefficient: float = 0.3
-    brake_torque_nm: float = 1150.0
-    handbrake_torque_nm: float = 2300.0
+    brake_torque_nm: float = 1080.0
+    handbrake_torque_nm: float = 2200.0
 
     @property
     def wheelbase_m(self) -> float:
