@@ -54,10 +54,19 @@ def to_tiles(
 def resize(
     pictures: UInt8[Tensor, "pictures 3 rows columns"], size_px: tuple[int, int]
 ) -> UInt8[Tensor, "pictures 3 new_rows new_columns"]:
-    """Bicubic with antialiasing. CUDA has no kernel for bytes: there it is float, then rounded."""
+    """Bicubic with antialiasing, first along the rows, then down the columns.
+
+    CUDA and compilers have no kernel for bytes. There the two passes are made in float, each
+    rounded and clipped as the CPU's kernel (and Pillow's) does it: at hard edges the overshoot that
+    the first pass clips would otherwise differ by several grey levels.
+    """
+    rows, columns = size_px
     if pictures.shape[-2:] == size_px:
         return pictures
     if pictures.device.type == "cpu" and not torch.compiler.is_compiling():
         return F.interpolate(pictures, size_px, mode="bicubic", antialias=True)
-    smooth = F.interpolate(pictures.float(), size_px, mode="bicubic", antialias=True)
-    return smooth.round().clamp(0, 255).to(torch.uint8)
+    smooth = pictures.float()
+    for pass_px in ((pictures.shape[-2], columns), (rows, columns)):
+        smooth = F.interpolate(smooth, pass_px, mode="bicubic", antialias=True)
+        smooth = smooth.round().clamp(0, 255)
+    return smooth.to(torch.uint8)

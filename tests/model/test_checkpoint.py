@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.checkpoint import CheckpointError, load_checkpoint, load_config, save_checkpoint
+from tests.model.samples import make_input, make_model, variant
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    save_checkpoint(make_model(), tmp_path)
+    return tmp_path
+
+
+def test_round_trip_predicts_the_same(directory: Path) -> None:
+    model, loaded = make_model(), load_checkpoint(directory)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(make_input()), model(make_input()), atol=0, rtol=0)
+    assert load_config(directory) == model.config
+    assert not loaded.training
+
+
+def change_weights(directory: Path, **changes: torch.Tensor | None) -> None:
+    path = directory / "model.safetensors"
+    weights = load_file(path) | changes
+    save_file({key: w for key, w in weights.items() if w is not None}, path)
+
+
+KEY = "driving_adaptor.query_embeds_wps"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({KEY: None}, f"model.safetensors: missing key {KEY}"),
+        ({"colour": torch.zeros(1)}, "model.safetensors: unknown key colour"),
+        ({KEY: torch.zeros(1, 20, 8)}, rf"{KEY}: expected shape \(1, 20, 32\), got \(1, 20, 8\)"),
+    ],
+)
+def test_first_differing_key_is_named(
+    directory: Path, changes: dict[str, torch.Tensor | None], message: str
+) -> None:
+    change_weights(directory, **changes)
+    with pytest.raises(CheckpointError, match=message):
+        load_checkpoint(directory)
+
+
+def test_truncated_weights_are_refused(directory: Path) -> None:
+    path = directory / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"model\.safetensors"):
+        load_checkpoint(directory)
+
+
+def test_another_presets_weights_are_refused(directory: Path) -> None:
+    other = variant(vision={"token_size": 32})
+    (directory / "config.json").write_text(other.to_json())
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: "):
+        load_checkpoint(directory)
+
+
+def test_damaged_configuration_names_file_and_key(directory: Path) -> None:
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": 1}))
+    with pytest.raises(CheckpointError, match=r"config\.json: colour: unknown key"):
+        load_checkpoint(directory)
+    path.unlink()
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        load_checkpoint(directory)
