@@ -47,9 +47,11 @@ def show_road_facts(world: World) -> None:
 def _show_lights_ahead(world: World) -> None:
     """Tell vehicles whose front is in the trigger volume of a light that faces them."""
     fleet, lights = world.fleet, world.lights
-    if not len(lights):
-        return
     rows = world.rows_of(fleet)
+    shown = world.table.vehicle_state
+    if not len(lights):
+        shown["light_state"][rows] = LightState.GREEN
+        return
     state = fleet.state
     yaw_rad = state["yaw_rad"]
     front = state["position_m"].copy()
@@ -58,7 +60,6 @@ def _show_lights_ahead(world: World) -> None:
     light = lights.light_at(front, yaw_rad)
     waits = light >= 0
     first = world.light_actors[0].actor_id
-    shown = world.table.vehicle_state
     shown["at_light"][rows] = waits
     shown["light_id"][rows] = np.where(waits, first + light, 0)
     shown["light_state"][rows] = np.where(waits, lights.states[light], LightState.GREEN)

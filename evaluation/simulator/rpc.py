@@ -46,19 +46,24 @@ class Reply(Enum):
 
 
 class Deferred:
-    """An answer that will be given later: hand it back from a handler, then call `resolve`."""
+    """An answer that will be given later: hand it back from a handler, then call `resolve`.
 
-    def __init__(self) -> None:
-        self._send: Callable[[object], None] | None = None
+    Args:
+        make: computes the answer when it is time; None for answers without a value.
+    """
 
-    def resolve(self, value: object) -> None:
-        """Send the answer; must come after the handler has returned this object."""
-        if self._send is not None:
-            self._send(value)
+    def __init__(self, make: Callable[[], object] | None = None) -> None:
+        self._make = make
+        self._answer: Callable[[Callable[[], object]], None] | None = None
 
-    def bind(self, send: Callable[[object], None]) -> None:
-        """Set what sends the answer."""
-        self._send = send
+    def resolve(self) -> None:
+        """Compute and send the answer; must come after the handler has returned this object."""
+        if self._answer is not None:
+            self._answer(self._make or (lambda: None))
+
+    def bind(self, answer: Callable[[Callable[[], object]], None]) -> None:
+        """Set what runs a function and sends what comes of it."""
+        self._answer = answer
 
 
 class Caller:
@@ -79,6 +84,12 @@ class Method:
     handler: Handler
     reply: Reply
     arity: int
+
+    def call(self, caller: Caller, arguments: Sequence[Any]) -> Any:
+        """Run the handler; raise `WireError` where arguments are missing."""
+        if len(arguments) < self.arity:
+            raise WireError(f"expected {self.arity} arguments, got {len(arguments)}")
+        return self.handler(caller, arguments)
 
 
 class RpcServer:
@@ -165,26 +176,30 @@ class RpcSession:
             message = f"the simulator does not know the call '{name}'"
             self._respond(call_id, Reply.VALUE.failure(message))
             return
-        result = self._run(name, method, arguments[1:])
+        self._answer(call_id, name, method.reply, lambda: method.call(self._caller, arguments[1:]))
+
+    def _answer(
+        self, call_id: int | None, name: str, reply: Reply, function: Callable[[], object]
+    ) -> None:
+        """Run a function and send what comes of it, now or, for a `Deferred`, later."""
+        result = self._run(name, reply, function)
         if isinstance(result, Deferred):
-            result.bind(lambda value: self._respond(call_id, method.reply.success(value)))
+            result.bind(lambda make: self._answer(call_id, name, reply, make))
         else:
             self._respond(call_id, result)
 
-    def _run(self, name: str, method: Method, arguments: Sequence[Any]) -> object:
-        """Return the wrapped answer, or the handler's `Deferred`."""
+    def _run(self, name: str, reply: Reply, function: Callable[[], object]) -> object:
+        """Return the wrapped result or error, or the function's `Deferred`."""
         try:
-            if len(arguments) < method.arity:
-                raise WireError(f"expected {method.arity} arguments, got {len(arguments)}")
-            value = method.handler(self._caller, arguments)
+            value = function()
         except (CallError, WireError) as error:
             logger.warning("%s: %s refused: %s", self._caller.peer, name, error)
             prefix = f"{name}: " if isinstance(error, WireError) else ""
-            return method.reply.failure(f"{prefix}{error}")
+            return reply.failure(f"{prefix}{error}")
         except Exception as error:
             logger.exception("%s: %s failed", self._caller.peer, name)
-            return method.reply.failure(f"{name}: internal error of the simulator: {error!r}")
-        return value if isinstance(value, Deferred) else method.reply.success(value)
+            return reply.failure(f"{name}: internal error of the simulator: {error!r}")
+        return value if isinstance(value, Deferred) else reply.success(value)
 
     def _respond(self, call_id: int | None, result: object) -> None:
         if call_id is not None:

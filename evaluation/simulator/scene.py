@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from evaluation.simulator.blueprints import ActorKind
 from evaluation.simulator.pose import Floats
+from evaluation.simulator.render.context import describe_context, open_context
 from evaluation.simulator.render.frame import Bodies, BodyKind, CameraView, RenderFrame
 from evaluation.simulator.render.renderer import Renderer
 from evaluation.simulator.sensors.camera import CameraSensor
@@ -55,10 +56,6 @@ class Scene:
         frame = RenderFrame(self._bodies(world), self._lamps(world), world.weather, world.elapsed_s)
         return self._renderer.render(frame, views)
 
-    def describe(self) -> str:
-        """Name the graphics driver in use."""
-        return self._renderer.describe()
-
     def close(self) -> None:
         """Release the renderer's graphics memory."""
         self._renderer.close()
@@ -92,6 +89,19 @@ class Scene:
         self._box_centre = np.array([box.location for box in boxes]).reshape(-1, 3)
         colours = [_colour(actor) for actor in self._actors]
         self._colour = np.array(colours, np.uint8).reshape(-1, 3)
+
+
+def describe_renderer() -> str:
+    """Name the graphics driver that cameras will use.
+
+    Raises:
+        RendererUnavailable: there is none; the text says what to install.
+    """
+    context = open_context()
+    try:
+        return describe_context(context)
+    finally:
+        context.release()
 
 
 def _body_kind(world: World, actor: Actor) -> BodyKind:

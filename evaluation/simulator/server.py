@@ -9,12 +9,13 @@ import selectors
 import signal
 import socket
 import sys
+import time
 
 from evaluation.simulator.event_loop import EventLoop
 from evaluation.simulator.methods.table import method_table
 from evaluation.simulator.options import ServeOptions
 from evaluation.simulator.ports import bind_pair
-from evaluation.simulator.rpc import CallError, RpcServer
+from evaluation.simulator.rpc import RpcServer
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.stream import StreamServer
 from evaluation.simulator.town.town import load_town
@@ -53,15 +54,11 @@ class SimulatorServer:
 
         `renderer` names the driver that draws the cameras, or is null on a machine that has none.
         """
-        try:
-            renderer = self.simulator.scene().describe()
-        except CallError:
-            renderer = None
         facts = {
             "port": self._rpc.port,
             "streaming_port": self._streams.port,
             "town": self.simulator.world.town.name,
-            "renderer": renderer,
+            "renderer": _describe_renderer(),
         }
         return READY_PREFIX + json.dumps(facts)
 
@@ -104,6 +101,17 @@ class SimulatorServer:
         self._loop.call_later(_PARENT_CHECK_S, lambda: self._watch_parent(pid, started_by))
 
 
+def _describe_renderer() -> str | None:
+    try:
+        # Imported here: a machine without OpenGL serves everything but cameras.
+        from evaluation.simulator.scene import describe_renderer
+
+        return describe_renderer()
+    except (ImportError, OSError, RuntimeError) as error:
+        logger.warning("no cameras: %s", error)
+        return None
+
+
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
@@ -124,12 +132,14 @@ def serve(options: ServeOptions, load: TownLoader = load_town) -> int:
         level=options.log_level.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    started_s = time.monotonic()
     try:
         server = SimulatorServer(options, load)
     except (OSError, ValueError) as error:
         logger.error("the simulator cannot start: %s", error)
         return EXIT_CANNOT_START
     print(server.ready_line(), flush=True)
+    logger.info("ready after %.1f s", time.monotonic() - started_s)
     server.run()
     logger.info("ended")
     return EXIT_OK

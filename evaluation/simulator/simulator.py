@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from typing import TYPE_CHECKING
 
 from evaluation.simulator import tick
 from evaluation.simulator.actor_records import Description
 from evaluation.simulator.blueprints import ActorKind, BlueprintLibrary
-from evaluation.simulator.codec import BoundingBox, Rotation, Transform, Vector3D
+from evaluation.simulator.codec import Transform
 from evaluation.simulator.dialect import DIALECTS
 from evaluation.simulator.event_loop import EventLoop, Timer
 from evaluation.simulator.options import ServeOptions
@@ -23,7 +22,6 @@ from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
 from evaluation.simulator.settings_records import EpisodeSettings
 from evaluation.simulator.stream import WORLD_STREAM_ID, StreamServer
-from evaluation.simulator.town.scenery import LAMP_HOUSING_HALF_EXTENT_M
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.towns import TownShelf
 from evaluation.simulator.world import Actor, World
@@ -183,14 +181,6 @@ class Simulator:
         """Release the graphics memory."""
         self._drop_scene()
 
-    def light_boxes(self, index: int) -> list[BoundingBox]:
-        """Return the boxes around a traffic light's housings, in the world."""
-        spec = self.world.town.traffic_lights[index]
-        rotation = Rotation(0.0, math.degrees(spec.facing_yaw_rad), 0.0)
-        extent = Vector3D(*LAMP_HOUSING_HALF_EXTENT_M)
-        actor_id = self.world.light_actors[index].actor_id
-        return [BoundingBox(place, extent, rotation, actor_id) for place in spec.lamp_locations]
-
     def _drop_scene(self) -> None:
         if self._scene is not None:
             self._scene.close()
@@ -225,7 +215,7 @@ class Simulator:
         """Tick now, or as soon as the subscriptions that clients have announced are there."""
         if not self._is_expecting():
             return self.tick()
-        answer = Deferred()
+        answer = Deferred(self.tick)
         self._waiting_ticks.append(answer)
         if self._wait_timer is None:
             self._wait_timer = self.loop.call_later(SUBSCRIPTION_WAIT_S, self._run_waiting_ticks)
@@ -263,7 +253,7 @@ class Simulator:
         self._expected.clear()
         waiting, self._waiting_ticks = self._waiting_ticks, []
         for answer in waiting:
-            answer.resolve(self.tick())
+            answer.resolve()
 
     def _publish_state(self) -> None:
         state = tick.world_state(self.world, self._shown_episode_id, self.dialect)

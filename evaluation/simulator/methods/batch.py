@@ -88,7 +88,7 @@ def _apply_walker_state(simulator: Simulator, _caller: Caller, arguments: Sequen
 _FUNCTIONS: dict[CommandKind, Function | Callable[..., Any]] = {
     CommandKind.DESTROY_ACTOR: actors.destroy_actor,
     CommandKind.APPLY_VEHICLE_CONTROL: vehicles.apply_control,
-    CommandKind.APPLY_ACKERMANN_CONTROL: accept,
+    CommandKind.APPLY_ACKERMANN_CONTROL: vehicles.control_ackermann,
     CommandKind.APPLY_WALKER_CONTROL: actors.apply_control_to_walker,
     CommandKind.APPLY_VEHICLE_PHYSICS: vehicles.apply_physics_control,
     CommandKind.APPLY_TRANSFORM: actors.set_actor_transform,

@@ -65,7 +65,7 @@ def load_new_episode(simulator: Simulator, _caller: Caller, arguments: Sequence[
     settings = EpisodeSettings() if reset_settings else simulator.world.settings
     simulator.load(town, settings)
     answer = Deferred()
-    simulator.loop.call_later(LOAD_ANSWER_DELAY_S, lambda: answer.resolve(None))
+    simulator.loop.call_later(LOAD_ANSWER_DELAY_S, answer.resolve)
     return answer
 
 

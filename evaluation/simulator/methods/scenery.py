@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluation.simulator.codec import Vector3D, integer, real
+from evaluation.simulator.level_objects import environment_objects, level_boxes
 from evaluation.simulator.methods.call import Call, accept, empty_list
-from evaluation.simulator.rpc import Reply
+from evaluation.simulator.raycast import LabelledPoint, cast_ray
+from evaluation.simulator.rpc import Caller, Reply
+from evaluation.simulator.simulator import Simulator
+
+
+def get_level_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the boxes of everything with a semantic tag."""
+    return level_boxes(simulator.world.town, integer("tag", arguments[0]))
+
+
+def get_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the buildings, poles and trees with a semantic tag."""
+    return environment_objects(simulator.world.town, integer("tag", arguments[0]))
+
+
+def cast(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[LabelledPoint]:
+    """Return everything that lies between two places."""
+    start, end = Vector3D.from_wire(arguments[0]), Vector3D.from_wire(arguments[1])
+    return cast_ray(simulator.world, start, end)
+
+
+def project_point(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return (whether something was met, what was met first) in a direction."""
+    start = Vector3D.from_wire(arguments[0])
+    direction = np.array(Vector3D.from_wire(arguments[1]))
+    length = float(np.linalg.norm(direction))
+    way = direction * (real("distance", arguments[2]) / length) if length > 0.0 else direction
+    met = cast_ray(simulator.world, start, Vector3D(*(way + start).tolist()))
+    return (True, met[0]) if met else (False, LabelledPoint(Vector3D(), 0))
+
 
 CALLS = {
-    "get_all_level_BBs": Call(empty_list, Reply.VALUE),
-    "get_environment_objects": Call(empty_list, Reply.VALUE),
+    "get_all_level_BBs": Call(get_level_boxes, Reply.VALUE, 1),
+    "get_environment_objects": Call(get_environment, Reply.VALUE, 1),
+    "enable_environment_objects": Call(accept, Reply.VOID),
+    "project_point": Call(project_point, Reply.VALUE, 3),
+    "cast_ray": Call(cast, Reply.VALUE, 2),
     "query_lights_state": Call(empty_list, Reply.VALUE),
     "update_lights_state": Call(accept, Reply.VOID),
     "draw_debug_shape": Call(accept, Reply.VOID),

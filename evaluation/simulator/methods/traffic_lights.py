@@ -8,6 +8,7 @@ from typing import Any
 
 from evaluation.simulator.blueprints import ActorKind
 from evaluation.simulator.codec import flag, integer, real
+from evaluation.simulator.level_objects import light_boxes
 from evaluation.simulator.lights import LightState
 from evaluation.simulator.methods.actors import actor_of
 from evaluation.simulator.methods.call import Call
@@ -65,7 +66,9 @@ def get_group(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -
 
 def get_light_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the boxes of a light's housings."""
-    return simulator.light_boxes(light_of(simulator, arguments))
+    index = light_of(simulator, arguments)
+    actor_id = simulator.world.light_actors[index].actor_id
+    return light_boxes(simulator.world.town, index, actor_id)
 
 
 CALLS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from evaluation.simulator.rpc import Caller, CallError, Reply
 from evaluation.simulator.settings_records import VehiclePhysics
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.world import Actor
+
+_FRONT_WHEELS = (0, 1)
 
 
 def vehicle_of(simulator: Simulator, arguments: Sequence[Any]) -> Actor:
@@ -66,13 +69,29 @@ def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequ
         fleet.set_spec(actor.actor_id, spec_with(fleet.spec(actor.actor_id), physics))
 
 
+def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> float:
+    """Return how far a front wheel is turned, in degrees; rear wheels are never turned."""
+    actor = vehicle_of(simulator, arguments)
+    fleet = simulator.world.fleet
+    if actor.actor_id not in fleet or integer("wheel", arguments[1]) not in _FRONT_WHEELS:
+        return 0.0
+    return math.degrees(float(fleet.state["wheel_angle_rad"][fleet.row(actor.actor_id)]))
+
+
+def control_ackermann(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> None:
+    """Refuse a way of driving that is not simulated."""
+    raise CallError("Ackermann control is not simulated; apply a VehicleControl")
+
+
 CALLS = {
     "apply_control_to_vehicle": Call(apply_control, Reply.VOID, 2),
     "get_vehicle_light_state": Call(get_light_state, Reply.VALUE, 1),
     "set_vehicle_light_state": Call(set_light_state, Reply.VOID, 2),
     "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE),
+    "get_wheel_steer_angle": Call(get_wheel_steer_angle, Reply.VALUE, 2),
     "get_physics_control": Call(get_physics_control, Reply.VALUE, 1),
     "apply_physics_control": Call(apply_physics_control, Reply.VOID, 2),
+    "apply_ackermann_control_to_vehicle": Call(control_ackermann, Reply.VOID),
     "set_actor_autopilot": Call(accept, Reply.VOID),
     "show_vehicle_debug_telemetry": Call(accept, Reply.VOID),
     "open_vehicle_door": Call(accept, Reply.VOID),
