@@ -46,6 +46,7 @@ class ExpertAgent(AutonomousAgent):
     Attributes:
         last_step: what the agent did in the last tick, for observers.
         cameras: the cameras whose pictures `last_step` holds; none unless asked for.
+        recording_directory: folder of the frames recorded on this route, from the first tick on.
     """
 
     def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
@@ -53,6 +54,7 @@ class ExpertAgent(AutonomousAgent):
         self.track = Track.SENSORS
         self.last_step: AgentStep | None = None
         self.cameras: tuple[CameraConfig, ...] = ()
+        self.recording_directory: Path | None = None
         self._address = (str(carla_host), int(carla_port))
         self._dense_plan: WorldPlan = []
         self._settings = ExpertSettings()
@@ -81,15 +83,11 @@ class ExpertAgent(AutonomousAgent):
         """State sensors only: the expert needs none, but the leaderboard waits for their data."""
         return [*camera_specs(self.cameras), *state_specs()]
 
-    @property
-    def recording_directory(self) -> Path | None:
-        """Folder of the frames recorded on this route, once the first tick has been driven."""
-        return self._session.recording_directory if self._session is not None else None
-
     def run_step(self, input_data: Mapping[str, Any], timestamp: float) -> carla.VehicleControl:
         """Control of one tick."""
         if self._session is None:
             self._session = self._start()
+            self.recording_directory = self._session.recording_directory
         frame = max((int(entry[0]) for entry in input_data.values()), default=0)
         images = NO_IMAGES
         if self._observer is not None:
