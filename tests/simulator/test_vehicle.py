@@ -263,6 +263,22 @@ def test_an_unknown_class_is_refused_by_name() -> None:
         VehicleSpec.for_class("tractor", (1.0, 1.0, 1.0))
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mass_kg", 0.0),
+        ("wheel_radius_m", float("nan")),
+        ("brake_torque_nm", -1.0),
+        ("torque_curve_rpm_nm", ()),
+        ("steering_curve_mps", ((20.0, 0.5), (0.0, 1.0))),
+        ("gears", ()),
+    ],
+)
+def test_impossible_specifications_are_refused_by_field(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        replace(CAR, **{field: value})  # type: ignore[arg-type]
+
+
 # Whatever is asked
 
 

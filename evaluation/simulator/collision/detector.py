@@ -77,10 +77,15 @@ class CollisionDetector:
         )
         reach += LARGEST_RADIUS_M
         self._grid = CellGrid(centre[:, :2] - reach, centre[:, :2] + reach)
+        # Actors that the last step had to push out of others: looked at again even at rest.
+        self._pushed: Ints = np.zeros(0, dtype=np.int64)
 
     def step(self, tables: Sequence[BodyTable]) -> list[Contact]:
         """Find the contacts of all bodies and change their motion; return those with an impulse."""
         scene = _Scene.of(tables)
+        if len(self._pushed):
+            scene.moves[np.isin(scene.actor_id, self._pushed)] = True
+            self._pushed = self._pushed[:0]
         if not scene.moves.any():
             return []
         first, second = self._body_pairs(scene)
@@ -102,7 +107,7 @@ class CollisionDetector:
         first, second, tags = first[touches.pair], second[touches.pair], tags[touches.pair]
         motion = scene.motion()
         impulse_ns = resolve(motion, first, second, touches)
-        scene.write_back(motion)
+        self._pushed = scene.write_back(motion)
         ids = np.append(scene.actor_id, 0)
         return _records(ids[first], ids[second], tags, touches, impulse_ns)
 
@@ -197,8 +202,8 @@ class _Scene:
             np.append(self.inverse_inertia, 0.0),
         )
 
-    def write_back(self, motion: Motion) -> None:
-        """Hand each table the changes of its rows."""
+    def write_back(self, motion: Motion) -> Ints:
+        """Hand each table the changes of its rows; return the actors whose place changed."""
         shift = motion.position_m[:-1] - self.boxes.middle_m
         change = motion.velocity_mps[:-1] - self.velocity_mps
         spin = motion.yaw_rate_radps[:-1] - self.yaw_rate_radps
@@ -210,6 +215,8 @@ class _Scene:
                 place = start + rows
                 table.receive(rows, _columns(shift[place]), _columns(change[place]), spin[place])
             start += len(table)
+        moved: Ints = self.actor_id[shift != 0.0]
+        return moved
 
 
 def _columns(vectors: Plane) -> Floats:

@@ -28,6 +28,8 @@ from evaluation.simulator.vehicle.spec import (
 RISE_PER_S = np.array((6.0, 6.0, 2.5))
 FALL_PER_S = np.array((10.0, 10.0, 5.0))
 
+# No wheel turns up to a right angle, whatever a client asks for.
+LARGEST_WHEEL_RAD = 1.45
 IDLE_RPM = 800.0
 ROLLING_RESISTANCE = 0.012
 RADPS_PER_RPM = 2.0 * np.pi / 60.0
@@ -148,8 +150,13 @@ def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) ->
     """
     factor = _look_up(powertrain.steer_table, speed_mps / STEER_STEP_MPS)
     inner = np.abs(steer) * factor * powertrain.max_steer_rad * STEER_COMPLIANCE
-    radius_m = powertrain.wheelbase_m / np.tan(np.maximum(inner, 1e-9)) + powertrain.half_track_m
-    return np.copysign(np.arctan2(powertrain.wheelbase_m, radius_m), steer)
+    inner = np.minimum(inner, LARGEST_WHEEL_RAD)
+    # Written without a radius, which straight wheels do not have.
+    tan = np.tan(inner)
+    middle = np.arctan2(
+        powertrain.wheelbase_m * tan, powertrain.wheelbase_m + powertrain.half_track_m * tan
+    )
+    return np.copysign(middle, steer)
 
 
 def _select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Floats) -> Floats:

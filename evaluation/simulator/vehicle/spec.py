@@ -9,7 +9,7 @@ drag is large), and its yaw response agrees with the bicycle fitted in dotchen/W
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import radians
+from math import isfinite, radians
 
 from evaluation.simulator.bodies import box_inertia_kgm2
 
@@ -23,6 +23,19 @@ GRIP_PER_TYRE_FRICTION = 0.95 / 3.5
 # Below this share of the nominal angle the wheels really stand, because of suspension and tyre
 # compliance; with it small and full steer both meet the curvature fitted in World on Rails.
 STEER_COMPLIANCE = 0.72
+
+
+_POSITIVE = ("mass_kg", "front_axle_m", "rear_axle_m", "wheel_radius_m", "max_rpm", "final_ratio")
+_NOT_NEGATIVE = (
+    "max_steer_rad",
+    "tyre_friction",
+    "damping_full_throttle",
+    "damping_zero_throttle",
+    "gear_switch_s",
+    "drag_coefficient",
+    "brake_torque_nm",
+    "handbrake_torque_nm",
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,23 @@ class VehicleSpec:
     drag_coefficient: float = 0.3
     brake_torque_nm: float = 1080.0
     handbrake_torque_nm: float = 2200.0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers with which nothing could be computed; `ValueError` names the field."""
+        for field in _POSITIVE:
+            value = getattr(self, field)
+            if not (isfinite(value) and value > 0.0):
+                raise ValueError(f"vehicle {field}: expected a finite number above 0, got {value}")
+        for field in _NOT_NEGATIVE:
+            value = getattr(self, field)
+            if not (isfinite(value) and value >= 0.0):
+                raise ValueError(f"vehicle {field}: expected a finite number >= 0, got {value}")
+        for field in ("torque_curve_rpm_nm", "steering_curve_mps"):
+            places = [place for place, _ in getattr(self, field)]
+            if not places or places != sorted(places):
+                raise ValueError(f"vehicle {field}: expected points in rising order, got {places}")
+        if not self.gears:
+            raise ValueError("vehicle gears: expected at least one forward gear")
 
     @property
     def wheelbase_m(self) -> float:
