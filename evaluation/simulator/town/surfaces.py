@@ -26,7 +26,6 @@ _CELL_M = 10.0
 _SAMPLE_M = 2.0
 _BIGGEST_HOLE_M2 = 300.0
 _HAIR_M = 0.1
-_SEAM_M = 0.02
 _SPECK_M2 = 0.02
 _RAISED = {"sidewalk": Material.SIDEWALK, "median": Material.CONCRETE, "curb": Material.KERB}
 
@@ -67,11 +66,7 @@ def build_surfaces(survey: Survey, builder: MeshBuilder) -> tuple[Areas, Ground]
         extra.append(raised_points)
         extra_slopes.append(raised_slopes)
     ground = Ground(np.concatenate([points, *extra]), np.concatenate([slopes, *extra_slopes]))
-    # The cuts stop a millimetre short of every lane's end; growing a little joins the pieces.
-    areas = Areas(
-        shapely.union_all([road_area, *fills]).buffer(_SEAM_M, join_style="mitre"),
-        shapely.union_all([walk_area, *corners]).buffer(_SEAM_M, join_style="mitre"),
-    )
+    areas = Areas(shapely.union_all([road_area, *fills]), shapely.union_all([walk_area, *corners]))
     shapely.prepare(areas.road)
     _add_open_ground(road, builder)
     return areas, ground

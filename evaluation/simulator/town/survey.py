@@ -25,6 +25,7 @@ _TOLERANCE_M = 0.02
 _LONGEST_M = 30.0
 _NARROWEST_M = 0.05
 _EDGE_S_M = 1e-3
+_OVERLAP_M = 0.01
 _KMH_PER_UNIT = {"km/h": 1.0, "mph": 1.609344, "m/s": 3.6}
 
 
@@ -73,8 +74,18 @@ class LaneStrip:
         return self.junction_id >= 0
 
     def outline(self) -> shapely.Polygon:
-        """The lane in the ground plan."""
-        ring = np.concatenate([self.left[:, :2], self.right[::-1, :2]])
+        """The lane in the ground plan, a centimetre longer at both ends.
+
+        The first and last cut lie a millimetre inside the section: so lanes that follow each
+        other touch.
+        """
+        ends = self.yaw_rad[[0, -1]]
+        reach = _OVERLAP_M * np.column_stack([np.cos(ends), np.sin(ends)])
+        left, right = self.left[:, :2].copy(), self.right[:, :2].copy()
+        for line in (left, right):
+            line[0] -= reach[0]
+            line[-1] += reach[1]
+        ring = np.concatenate([left, right[::-1]])
         polygon = shapely.Polygon(ring)
         return polygon if polygon.is_valid else polygon.buffer(0.0)
 
