@@ -33,6 +33,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize("config", OPTIONS.values(), ids=OPTIONS)
 def test_every_option_predicts_and_trains(config: ModelConfig) -> None:
     model = make_model(config).train()
@@ -105,6 +106,7 @@ def test_an_unfit_field_is_named(field: str, value: torch.Tensor, message: str) 
         make_model()(driving_input)
 
 
+@pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize(
     ("picture", "message"),
     [

@@ -78,6 +78,7 @@ def test_resnet34_matches_hugging_face() -> None:
     torch.testing.assert_close(tokens, expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize("encoder", ["llava", "resnet34"])
 def test_a_frozen_tower_does_not_learn_but_its_projection_does(encoder: str) -> None:
     config = variant(vision={"encoder": encoder, "freeze": True})

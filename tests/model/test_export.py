@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from model.export import ExportError, export
+from tests.model.samples import PADDED, make_model
+
+
+def test_exported_program_computes_what_the_model_does(tmp_path: Path) -> None:
+    path = tmp_path / "policy.pt2"
+    assert export(make_model(), path) <= 1e-4
+    assert path.stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_onnx_computes_what_the_model_does(tmp_path: Path) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason=f"needs the optional package {package}")
+    assert export(make_model(PADDED), tmp_path / "policy.onnx") <= 1e-3
+
+
+def test_unknown_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"expected a name ending in .pt2 or .onnx"):
+        export(make_model(), tmp_path / "policy.trt")
+
+
+def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.export.find_spec", lambda name: None)
+    with pytest.raises(ExportError, match="expected the package onnx, found none"):
+        export(make_model(), tmp_path / "policy.onnx")
+
+
+def test_a_difference_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(policy: torch.nn.Module, inputs: tuple[torch.Tensor, ...], path: Path) -> object:
+        return tuple(output + 0.01 for output in policy(*inputs))
+
+    monkeypatch.setattr("model.export._export_program", wrong)
+    with pytest.raises(ExportError, match=r"differs from the model by 0\.01"):
+        export(make_model(), tmp_path / "policy.pt2")
