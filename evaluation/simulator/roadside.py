@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import carla
 import numpy as np
 
 from evaluation.simulator.codec import Vector3D
@@ -14,33 +13,22 @@ if TYPE_CHECKING:
     from evaluation.simulator.world import World
 
 _KMH_PER_MPS = 3.6
-_LIMITS_PER_TICK = 2
 
 
 def speed_limit_kmh(world: World, location: Vector3D) -> float:
     """Return the limit of the road nearest to a place."""
-    town = world.town
-    waypoint = town.map.get_waypoint(carla.Location(*location))
-    limit_mps = (
-        town.default_speed_limit_mps if waypoint is None else town.speed_limit_mps(waypoint.road_id)
-    )
-    return limit_mps * _KMH_PER_MPS
+    return world.speed_limits.at(location) * _KMH_PER_MPS
 
 
 def show_road_facts(world: World) -> None:
-    """Write gears, speed limits and traffic lights of all vehicles into the table.
-
-    Speed limits cost a look into the map each: a few vehicles take their turn every tick.
-    """
-    fleet, table = world.fleet, world.table
+    """Write gears, speed limits and traffic lights of all vehicles into the table."""
+    fleet = world.fleet
     if not len(fleet):
         return
     rows = world.rows_of(fleet)
-    shown = table.vehicle_state
+    shown = world.table.vehicle_state
     shown["gear"][rows] = fleet.gears()
-    for turn in range(min(_LIMITS_PER_TICK, len(rows))):
-        row = int(rows[(world.frame * _LIMITS_PER_TICK + turn) % len(rows)])
-        shown["speed_limit_kmh"][row] = speed_limit_kmh(world, table.transform(row).location)
+    shown["speed_limit_kmh"][rows] = world.speed_limits.step(fleet) * _KMH_PER_MPS
     _show_lights_ahead(world)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from evaluation.simulator.areas import AreaIndex
 from evaluation.simulator.bodies import BodyTable
 from evaluation.simulator.cells import Floats
+from evaluation.simulator.codec import Vector3D
 from evaluation.simulator.town.town import Town
 
 LIMIT_SIGN = "traffic.speed_limit."
@@ -33,26 +34,25 @@ class SpeedLimits:
 
     def step(self, vehicles: BodyTable) -> Floats:
         """Return the limit (n,) in m/s for each row of `vehicles`; call it once per tick."""
-        state = vehicles.state
         actor_ids = vehicles.actor_ids.tolist()
-        places = state["position_m"]
+        places = vehicles.state["position_m"]
         passing, signs = self._areas.candidates(places)
         for row, sign in zip(passing.tolist(), signs.tolist(), strict=True):
             self._limit_mps[actor_ids[row]] = self._shown_mps[sign]
         for row, actor_id in enumerate(actor_ids):
-            if actor_id not in self._limit_mps or (self._tick + row) % LOOK_UP_TICKS == 0:
-                known = self._limit_mps.get(actor_id, self._town.default_speed_limit_mps)
-                self._limit_mps[actor_id] = self._road_limit_mps(places[row], known)
+            known_mps = self._limit_mps.get(actor_id)
+            if known_mps is None or (self._tick + row) % LOOK_UP_TICKS == 0:
+                self._limit_mps[actor_id] = self.at(Vector3D(*places[row].tolist()), known_mps)
         self._tick += 1
         if len(self._limit_mps) > 2 * len(actor_ids):
-            alive = set(actor_ids)
-            self._limit_mps = {key: value for key, value in self._limit_mps.items() if key in alive}
+            self._limit_mps = {actor_id: self._limit_mps[actor_id] for actor_id in actor_ids}
         return np.array([self._limit_mps[actor_id] for actor_id in actor_ids])
 
-    def _road_limit_mps(self, place_m: Floats, fallback_mps: float) -> float:
-        """Return the limit of the road at a place (3,), or `fallback_mps` where none is stated."""
-        x, y, z = place_m.tolist()
-        waypoint = self._town.map.get_waypoint(carla.Location(x, y, z))
+    def at(self, place_m: Vector3D, passed_mps: float | None = None) -> float:
+        """Return the limit in m/s at a place for who passed a sign with `passed_mps` last."""
+        town = self._town
+        fallback_mps = town.default_speed_limit_mps if passed_mps is None else passed_mps
+        waypoint = town.map.get_waypoint(carla.Location(*place_m))
         if waypoint is None:
             return fallback_mps
-        return self._town.road_speed_limits_mps.get(waypoint.road_id, fallback_mps)
+        return town.road_speed_limits_mps.get(waypoint.road_id, fallback_mps)

@@ -31,6 +31,7 @@ from evaluation.simulator.sensors.collision import CollisionSensor
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
 from evaluation.simulator.settings_records import EpisodeSettings
+from evaluation.simulator.signs import SpeedLimits
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.walker import WalkerCrowd
@@ -131,6 +132,7 @@ class World:
             town.traffic_lights, np.random.default_rng([self.seed & 0xFFFFFFFF, _LIGHTS_STREAM])
         )
         light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
+        self.speed_limits = SpeedLimits(town)
         self.collisions = CollisionDetector(town.scenery.static_boxes())
         self.light_actors = [
             self._add_fixture(light, LIGHT_TYPE, spec.sign_id, spec.transform, spec.trigger_box)

@@ -46,7 +46,7 @@ class NoOffset(np.random.Generator):
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
 
-    def uniform(self, low: object = 0.0, high: object = 1.0, size: object = None) -> object:  # type: ignore[override]
+    def uniform(self, low: object = 0.0, high: object = 1.0, size: object = None) -> object:
         return np.zeros(np.shape(high))
 
 

@@ -39,7 +39,7 @@ def one(z: float = 0.9) -> WalkerCrowd:
 def walk(crowd: WalkerCrowd, seconds: float, ground: object = level) -> Floats:
     """Step for a while and return the place of the walker."""
     for _ in range(round(seconds / TICK_S)):
-        crowd.step(TICK_S, ground)  # type: ignore[arg-type]
+        crowd.step(TICK_S, ground)
     return crowd.state["position_m"][0].copy()
 
 
