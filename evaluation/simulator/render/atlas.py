@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 U8 = NDArray[np.uint8]
 
-MAX_SIDE_PX = 8192
-"""Every driver of the required OpenGL version takes framebuffers of twice this size."""
+MAX_SIDE_PX = 4096
+"""Every driver of the required OpenGL version takes framebuffers of four times this size."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def open_context() -> moderngl.Context:
     """
     os.environ.setdefault("LP_NUM_THREADS", "0")
     try:
-        return moderngl.create_context(require=REQUIRED_GL_VERSION, standalone=True, backend="egl")
+        return moderngl.create_context(REQUIRED_GL_VERSION, standalone=True, **_EGL)
     except Exception as error:
         raise RendererUnavailable(
             f"no OpenGL {REQUIRED_GL_VERSION / 100:.1f} context over EGL ({error}). On Debian or "

@@ -133,7 +133,7 @@ class RenderFrame:
     """State of the world at one tick.
 
     `lamp_states` (n,) holds a LampState for each row of `Scenery.lamp_heads`, or is empty: then
-    no lamp is lit. `time_s` is the simulated time; it drives blinkers and rain only.
+    no lamp is lit. `time_s` is the simulated time; it drives blinkers, rain and clouds.
     """
 
     bodies: Bodies = field(default_factory=Bodies)

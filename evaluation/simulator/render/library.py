@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,8 +84,9 @@ class Library:
     ids: dict[str, int]
 
     @classmethod
+    @cache
     def build(cls) -> Library:
-        """Model everything; takes some tens of milliseconds."""
+        """Model everything, once a process."""
         models = _build_models()
         vertex_counts = np.array([len(m.vertices) for m in models.values()])
         index_counts = np.array([m.triangles.size for m in models.values()])

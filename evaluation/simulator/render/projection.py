@@ -114,11 +114,9 @@ class Viewpoints:
 
     def _inside(self, heights: F32, margin: F32, feature_m: F32) -> tuple[Bools, F32]:
         """`heights`, `margin` (n, 5 k): of the planes through each camera, front plane first."""
-        count = len(heights)
-        above = (heights > -margin).reshape(count, len(self.views), 5).all(axis=2).T
-        ahead = heights.reshape(count, len(self.views), 5)[:, :, 0].T
-        margin = (
-            np.broadcast_to(margin, heights.shape).reshape(count, len(self.views), 5)[:, :, 0].T
-        )
+        shape = (len(heights), len(self.views), 5)
+        above = (heights > -margin).reshape(shape).all(axis=2).T
+        ahead = heights.reshape(shape)[:, :, 0].T
+        margin = np.broadcast_to(margin, heights.shape).reshape(shape)[:, :, 0].T
         reach_m = np.minimum(feature_m * self._focal_px[:, None] / SMALLEST_PX, FAR_M)
         return np.asarray(above & (ahead - margin < reach_m)), ahead

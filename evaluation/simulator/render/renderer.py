@@ -47,7 +47,8 @@ class Renderer:
     """RGB pictures of a town.
 
     Takes the scenery once; `render` draws any number of cameras. `samples` a pixel smooth the
-    edges: 1, 4 or 16. Equal calls return equal bytes on one driver. Any thread may call, but only
+    edges: 1, 4 or 16. Equal calls return equal bytes on one driver (the same camera in
+    other company may differ by a few grey levels). Any thread may call, but only
     one at a time. Use it as a context manager or call `close`. Raises RendererUnavailable where
     the machine has no OpenGL.
     """

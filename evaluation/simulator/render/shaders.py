@@ -207,7 +207,7 @@ void main() {
     colour += in_normal.w * horizon_fog.rgb * (0.35 + 0.65 * max(normal.z, 0.0));
     float lit = float((in_flags >> uint(in_glow.a * 255.0 + 0.5)) & 1u);
     float distance_m = length(relative);
-    vec3 glow = in_glow.rgb * 1.6;
+    vec3 glow = in_glow.rgb * in_glow.rgb * 1.8;
     float veil = haze(distance_m);
     colour = mix(mix(colour, glow, lit), horizon_fog.rgb, veil * (1.0 - 0.5 * lit));
     v_colour = sqrt(min(colour, 1.0));

@@ -204,10 +204,12 @@ def _circle(axis: F64, sides: int) -> F64:
     across /= np.linalg.norm(across)
     up = np.cross(across, axis)
     turn = 2.0 * np.pi * (np.arange(sides) + 0.5) / sides
-    return np.sin(turn)[:, None] * across + np.cos(turn)[:, None] * up
+    corners: F64 = np.sin(turn)[:, None] * across + np.cos(turn)[:, None] * up
+    return corners
 
 
 def _normal(corners: F64) -> F64:
     spokes = corners[1:] - corners[0]
     normal: F64 = np.cross(spokes[:-1], spokes[1:]).sum(axis=0)
-    return normal / max(float(np.linalg.norm(normal)), 1e-12)
+    unit: F64 = normal / max(float(np.linalg.norm(normal)), 1e-12)
+    return unit
