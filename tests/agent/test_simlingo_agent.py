@@ -1,0 +1,164 @@
+"""The learned agent on synthetic sensor data, with a tiny checkpoint of random weights."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import carla
+import numpy as np
+import pytest
+import torch
+
+from agent.agent_contract import Track
+from agent.settings import SettingsError
+from agent.simlingo_agent import SimLingoAgent, get_entry_point
+from model.checkpoint import CheckpointError, save_checkpoint
+from model.config import DEBUG
+from model.driving import DrivingModel
+from tests.agent.sample_inputs import sensor_data, straight_plan
+
+START_TICKS = 3
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    directory = tmp_path_factory.mktemp("checkpoint")
+    save_checkpoint(DrivingModel(DEBUG), directory)
+    return directory
+
+
+@pytest.fixture
+def driver(checkpoint: Path) -> Iterator[SimLingoAgent]:
+    agent = SimLingoAgent("localhost", 2000)
+    agent.set_global_plan(*straight_plan())
+    agent.setup(f"checkpoint={checkpoint},device=cpu,start_brake_ticks={START_TICKS}")
+    yield agent
+    agent.destroy()
+
+
+def drive(agent: SimLingoAgent, ticks: int, start: int = 0) -> list[carla.VehicleControl]:
+    return [
+        agent.run_step(sensor_data(agent.cameras, k, x_m=0.25 * k), 0.05 * k)
+        for k in range(start, start + ticks)
+    ]
+
+
+def test_entry_point_and_track() -> None:
+    assert get_entry_point() == "SimLingoAgent"
+    assert SimLingoAgent("localhost", 2000).track is Track.SENSORS
+
+
+def test_mounts_the_rig_of_the_checkpoint(driver: SimLingoAgent) -> None:
+    specs = {spec["id"]: spec for spec in driver.sensors()}
+    assert [c.name for c in driver.cameras] == ["rgb", "rgb_left", "rgb_right"]
+    assert specs["rgb"]["width"] == DEBUG.cameras[0].width_px
+    assert {"gnss", "imu", "speed"} < specs.keys()
+
+
+def test_drives_and_tells_what_it_did(driver: SimLingoAgent) -> None:
+    controls = drive(driver, 10)
+    assert all(control.brake == 1.0 for control in controls[:START_TICKS])
+    for control in controls:
+        assert -1.0 <= control.steer <= 1.0
+        assert control.throttle == 0.0 or control.brake == 0.0
+    step = driver.last_step
+    assert step is not None
+    assert step.plan is not None
+    assert step.plan.route_ego_m.shape == (20, 2)
+    assert step.plan.waypoints_ego_m.shape == (10, 2)
+    assert step.images.shape == (3, DEBUG.cameras[0].height_px, DEBUG.cameras[0].width_px, 3)
+    assert step.ego.position_world_m[0] == pytest.approx(2.25, abs=0.6)
+    assert step.targets[0].position_world_m[0] > 100.0  # thinned to about 200 m
+    assert {"observe", "locate", "plan", "control", "model"} <= step.stage_ms.keys()
+
+
+def test_same_input_same_control(checkpoint: Path) -> None:
+    traces = []
+    for _ in range(2):
+        agent = SimLingoAgent("localhost", 2000)
+        agent.set_global_plan(*straight_plan())
+        agent.setup(f"{checkpoint}")
+        traces.append([(c.steer, c.throttle, c.brake) for c in drive(agent, 6)])
+        agent.destroy()
+    assert traces[0] == traces[1]
+
+
+def test_a_lost_camera_is_bridged_and_then_stops_the_car(driver: SimLingoAgent) -> None:
+    drive(driver, 6)
+    for k in range(6, 30):
+        data = sensor_data(driver.cameras, k, x_m=0.25 * k)
+        del data["rgb_left"]
+        control = driver.run_step(data, 0.05 * k)
+        if k == 10:
+            assert driver.last_step is not None
+            assert driver.last_step.plan is not None
+    assert control.brake == 1.0
+    assert control.throttle == 0.0
+    assert driver.last_step is not None
+    assert "rgb_left" in driver.last_step.notes["fault"]
+    again = drive(driver, 1, start=30)
+    assert driver.last_step.plan is not None
+    assert math.isfinite(again[0].steer)
+
+
+def test_nan_readings_never_reach_the_control(driver: SimLingoAgent) -> None:
+    drive(driver, 5)
+    for k in range(5, 70):
+        data = sensor_data(driver.cameras, k)
+        data["gnss"] = (k, np.array([math.nan, math.nan, math.nan]))
+        data["imu"] = (k, np.full(7, math.nan))
+        control = driver.run_step(data, 0.05 * k)
+        assert math.isfinite(control.steer)
+    assert control.brake == 1.0
+
+
+def test_no_state_at_all_is_a_stop(driver: SimLingoAgent) -> None:
+    for k in range(8):
+        control = driver.run_step({}, 0.05 * k)
+    assert (control.throttle, control.brake) == (0.0, 1.0)
+
+
+def test_destroy_may_be_repeated_and_frees_the_model(driver: SimLingoAgent) -> None:
+    drive(driver, 1)
+    driver.destroy()
+    driver.destroy()
+    assert driver.last_step is None
+    with pytest.raises(RuntimeError, match="setup"):
+        drive(driver, 1)
+
+
+def test_extra_arguments_of_forks_are_ignored(checkpoint: Path) -> None:
+    agent = SimLingoAgent("localhost", 2000)
+    agent.setup(str(checkpoint), 3, "more")
+    agent.destroy()
+
+
+def test_a_session_is_recorded(checkpoint: Path, tmp_path: Path) -> None:
+    agent = SimLingoAgent("localhost", 2000)
+    agent.set_global_plan(*straight_plan())
+    agent.setup(f"checkpoint={checkpoint},record={tmp_path}+first+second")
+    drive(agent, 4)
+    agent.destroy()
+    lines = (tmp_path / "second" / "steps.jsonl").read_text().splitlines()
+    assert len(lines) == 4
+    assert len(json.loads(lines[-1])["route_ego_m"]) == 20
+    assert (tmp_path / "second" / "video.mp4").stat().st_size > 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "no folder"])
+def test_a_bad_checkpoint_is_named(damage: str, checkpoint: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    if damage != "no folder":
+        folder.mkdir()
+        (folder / "config.json").write_bytes((checkpoint / "config.json").read_bytes())
+    if damage == "truncated":
+        weights = (checkpoint / "model.safetensors").read_bytes()
+        (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    agent = SimLingoAgent("localhost", 2000)
+    with pytest.raises((CheckpointError, SettingsError), match="copy"):
+        agent.setup(str(folder))
+    agent.destroy()
