@@ -1,0 +1,212 @@
+"""What a tick of the simulator costs.
+
+    python -m tests.benchmarks.simulator [--town demo] [--ticks 200] [--vehicles 40]
+
+Starts a simulator, connects the real client in synchronous mode and prints a table. "tick" is what
+the client waits for, until the pictures of that frame are there; with vehicles it includes the
+client's own traffic manager. "server" and "client" are the processor time of the two processes per
+tick, which a busy machine distorts less than waiting time. A second table splits the server's part;
+it is measured in this process, without the client, on vehicles that drive straight on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import queue
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import carla
+import numpy as np
+
+from evaluation.simulator import tick
+from evaluation.simulator.blueprints import BlueprintLibrary, described
+from evaluation.simulator.codec import VehicleControl
+from evaluation.simulator.dialect import DIALECTS
+from evaluation.simulator.roadside import show_road_facts
+from evaluation.simulator.town.town import load_town
+from evaluation.simulator.world import World
+from tests.simulator.client_session import ClientSession
+from tests.simulator.server_process import RunningSimulator, running_simulator
+
+EGO = "vehicle.lincoln.mkz_2020"
+NANO_YAWS_DEG = (0.0, -58.0, 58.0)
+WARM_UP_TICKS = 40
+DELTA_S = 0.05
+PICTURE_TIMEOUT_S = 30.0
+
+
+class Cost(NamedTuple):
+    """Milliseconds per tick."""
+
+    name: str
+    tick_p50_ms: float
+    tick_p95_ms: float
+    server_ms: float
+    client_ms: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--town", default="demo", help="demo, generated:SEED or PATH.xodr")
+    parser.add_argument("--ticks", type=int, default=200)
+    parser.add_argument("--vehicles", type=int, default=40)
+    arguments = parser.parse_args()
+    many = f"{arguments.vehicles} vehicles"
+    print(machine())
+    with running_simulator("--town", arguments.town, "--seed", "1") as server:
+        print(f"town {server.town}, renderer {server.renderer}, {arguments.ticks} ticks\n")
+        print(f"{'':28s}{'tick p50':>10s}{'p95':>10s}{'server':>10s}{'client':>10s}   ms per tick")
+        for name, vehicles, cameras in (
+            ("empty", 0, False),
+            (many, arguments.vehicles, False),
+            ("three NANO cameras", 0, True),
+            (f"{many}, NANO cameras", arguments.vehicles, True),
+        ):
+            cost = measure(name, server, arguments.ticks, vehicles, cameras)
+            print(
+                f"{cost.name:28s}{cost.tick_p50_ms:10.2f}{cost.tick_p95_ms:10.2f}"
+                f"{cost.server_ms:10.2f}{cost.client_ms:10.2f}"
+            )
+    print(f"\n{'inside the server, ' + many:40s}{'ms':>8s}")
+    for name, value_ms in split_tick(arguments.town, arguments.vehicles, arguments.ticks).items():
+        print(f"{name:40s}{value_ms:8.3f}")
+
+
+def machine() -> str:
+    """Name the processor, the number of cores and how busy they are."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return f"{model}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+
+
+def cpu_ms(pid: int) -> float:
+    """Return the processor time that all threads of a process have used."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e6
+
+
+# With the client
+
+
+def measure(
+    name: str, server: RunningSimulator, ticks: int, vehicles: int, with_cameras: bool
+) -> Cost:
+    """Tick a fresh scene and return what it costs."""
+    with ClientSession(server.port) as session:
+        pictures = nano_cameras(session) if with_cameras else []
+        with traffic(session, vehicles):
+            waits_ms = []
+            for index in range(WARM_UP_TICKS + ticks):
+                if index == WARM_UP_TICKS:
+                    server_before, client_before = cpu_ms(server.process.pid), cpu_ms(os.getpid())
+                begin_s = time.perf_counter()
+                frame = session.world.tick()
+                for readings in pictures:
+                    wait_for(readings, frame)
+                waits_ms.append((time.perf_counter() - begin_s) * 1e3)
+            server_ms = (cpu_ms(server.process.pid) - server_before) / ticks
+            client_ms = (cpu_ms(os.getpid()) - client_before) / ticks
+    p50, p95 = np.percentile(waits_ms[WARM_UP_TICKS:], (50, 95)).tolist()
+    return Cost(name, p50, p95, server_ms, client_ms)
+
+
+def nano_cameras(session: ClientSession) -> list[queue.Queue[carla.Image]]:
+    """Spawn the ego vehicle with the cameras of the NANO preset; return their readings."""
+    start = session.world.get_map().get_spawn_points()[0]
+    ego = session.spawn(EGO, start)
+    readings = []
+    for yaw_deg in NANO_YAWS_DEG:
+        camera = session.spawn(
+            "sensor.camera.rgb",
+            carla.Transform(carla.Location(x=-1.0, z=2.2), carla.Rotation(yaw=yaw_deg)),
+            ego,
+            image_size_x=192,
+            image_size_y=96,
+            fov=65,
+        )
+        readings.append(session.listen(camera))
+    session.ticks(2)
+    return readings
+
+
+def wait_for(readings: queue.Queue[carla.Image], frame: int) -> None:
+    """Take pictures until the one of a frame."""
+    while readings.get(timeout=PICTURE_TIMEOUT_S).frame < frame:
+        pass
+
+
+@contextmanager
+def traffic(session: ClientSession, count: int) -> Iterator[None]:
+    """Let the traffic manager drive `count` vehicles on spread spawn points."""
+    if not count:
+        yield
+        return
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    manager = session.client.get_trafficmanager(port)
+    manager.set_synchronous_mode(True)
+    manager.set_random_device_seed(1)
+    points = session.world.get_map().get_spawn_points()
+    chosen = points[1 :: max((len(points) - 1) // count, 1)][:count]
+    cars = [session.spawn("vehicle.tesla.model3", point) for point in chosen]
+    session.ticks(1)
+    for car in cars:
+        car.set_autopilot(True, port)
+    try:
+        yield
+    finally:
+        for car in cars:
+            car.set_autopilot(False, port)
+        manager.set_synchronous_mode(False)
+        manager.shut_down()
+
+
+# Without the client
+
+
+def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
+    """Return the mean processor time (ms) of the parts of a tick of the world."""
+    town = load_town(town_spec, 1)
+    dialect = DIALECTS["0.9.16"]
+    world = World(town, BlueprintLibrary(), 1, 1)
+    model = described(world.blueprint("vehicle.tesla.model3"), dialect)
+    step = max(len(town.spawn_points) // max(vehicles, 1), 1)
+    for point in town.spawn_points[::step][:vehicles]:
+        actor = world.spawn(model, point)
+        world.apply_vehicle_control(actor, VehicleControl(throttle=0.4))
+    ground = town.ground_height_m
+    parts: dict[str, Callable[[], object]] = {
+        "vehicles": lambda: world.fleet.step(DELTA_S, ground),
+        "walkers and props": lambda: (
+            world.crowd.step(DELTA_S, ground),
+            world.props.step(DELTA_S),
+        ),
+        "collisions": lambda: world.collisions.step(world.body_tables()),
+        "traffic lights": lambda: (world.lights.step(DELTA_S), tick.show_lights(world)),
+        "poses into the table": lambda: (world.show_bodies(), world.follow_parents()),
+        "limits and lights ahead": lambda: show_road_facts(world),
+        "world state message": lambda: tick.world_state(world, 1, dialect),
+    }
+    spent_s = dict.fromkeys(parts, 0.0)
+    for index in range(WARM_UP_TICKS + ticks):
+        for name, part in parts.items():
+            begin_s = time.process_time()
+            part()
+            if index >= WARM_UP_TICKS:
+                spent_s[name] += time.process_time() - begin_s
+    split = {name: 1e3 * value_s / ticks for name, value_s in spent_s.items()}
+    return {**split, "sum": sum(split.values())}
+
+
+if __name__ == "__main__":
+    main()
