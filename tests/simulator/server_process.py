@@ -50,3 +50,4 @@ def running_simulator(*arguments: str, stderr: int | None = None) -> Iterator[Ru
     finally:
         process.terminate()
         process.communicate(timeout=END_TIMEOUT_S)
+    assert process.returncode == 0, f"the simulator ended with {process.returncode}"
