@@ -4,68 +4,181 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import cv2
 import lightning
 import torch
 from torch.utils.data import DataLoader
 
-from model.batch import DrivingExample
-from model.config import ModelConfig
-from model.training.dataset import DrivingDataset, collate
-from model.training.index import DatasetError, load_index
+from model.config import ConfigError, ModelConfig
+from model.strict_json import require
+from model.training import buckets
+from model.training.augment import AugmentSettings
+from model.training.dataset import DrivingDataset, LoadedBatch, collate
+from model.training.index import DatasetError, DatasetIndex, load_index
+from model.training.pictures import PictureCache
+from model.training.rig import with_cameras
+from model.training.sampler import BatchSampler, EveryFrame
 
 
 @dataclass(frozen=True)
 class DataSettings:
     """Where the data are and how they are dealt out.
 
-    ``augmented`` adds each frame once more from the shifted cameras, which is how the network
-    learns to come back to its lane. ``validation_share`` is a share of the drives.
+    * ``samples_per_epoch``: null for as many as there are frames.
+    * ``shifted_share`` of the samples are seen from the shifted cameras, which is how the network
+      learns to come back to its lane.
+    * ``validation_share`` is a share of the drives.
+    * ``max_broken_share``: more unreadable drives, frames or pictures than that are an error.
+    * ``picture_cache``: folder on a fast disk for decoded pictures, or null.
     """
 
     root: str
     split: str
     batch_size: int
     workers: int
-    augmented: bool
+    samples_per_epoch: int | None
+    shifted_share: float
     validation_share: float
+    max_broken_share: float
+    picture_cache: str | None
+    max_repeats: float
+    buckets: buckets.BucketWeights
+    augment: AugmentSettings
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, "data.batch_size", "at least 1", self)
+        require(self.workers >= 0, "data.workers", "at least 0", self)
+        samples = self.samples_per_epoch
+        require(samples is None or samples >= 1, "data.samples_per_epoch", "at least 1", self)
+        require(self.max_repeats >= 1.0, "data.max_repeats", "at least 1", self)
+        for name in ("shifted_share", "validation_share", "max_broken_share"):
+            require(0.0 <= getattr(self, name) <= 1.0, f"data.{name}", "0 to 1", self)
 
 
 class DrivingDataModule(lightning.LightningDataModule):
-    """Reads the index once and deals out shuffled batches, the same ones for the same seed."""
+    """Reads the index once and deals out weighted draws, the same ones for the same seed.
+
+    Its state in a checkpoint is the number of batches that were dealt out, and what their order
+    depends on.
+    """
+
+    training: DrivingDataset
+    validation: DrivingDataset
+    problems: list[str]
 
     def __init__(self, settings: DataSettings, config: ModelConfig, seed: int) -> None:
         super().__init__()
         self.settings = settings
         self.config = config
         self.seed = seed
+        self._restored_position = 0
+
+    def prepare_data(self) -> None:
+        """Build the index where it is not cached yet; Lightning calls this once per machine."""
+        self._index()
 
     def setup(self, stage: str) -> None:
-        root = Path(self.settings.root)
-        index = load_index(root, self.settings.split, max(1, self.settings.workers))
-        training, validation = index.split(self.settings.validation_share, self.seed)
+        settings, config = self.settings, self.config
+        if config.hist_len > 1 and settings.shifted_share > 0.0:
+            raise ConfigError(
+                "data.shifted_share: expected 0 with hist_len above 1 (the shifted cameras are "
+                f"elsewhere in every frame), got {settings.shifted_share}"
+            )
+        index, problems = with_cameras(self._index(), config.cameras, settings.max_broken_share)
+        self.problems = [*index.problems.tolist(), *problems]
+        training, validation = index.split(settings.validation_share, self.seed)
+        root = Path(settings.root)
         if not len(training):
-            raise DatasetError(f"{root}: no frame is left for training in {self.settings.split}")
-        self.training = DrivingDataset(root, training, self.config, self.settings.augmented)
-        self.validation = DrivingDataset(root, validation, self.config, augmented=False)
+            raise DatasetError(f"{root}: no frame is left for training in {settings.split}")
+        cache = PictureCache(Path(settings.picture_cache)) if settings.picture_cache else None
+        self.training = DrivingDataset(root, training, config, settings.augment, cache)
+        self.validation = DrivingDataset(root, validation, config, None, cache)
+        self.buckets = buckets.find_buckets(training)
+        self.chances = buckets.draw_weights(
+            self.buckets, buckets.computed_weights(settings.buckets), settings.max_repeats
+        )
 
-    def train_dataloader(self) -> DataLoader[DrivingExample]:
+    def _index(self) -> DatasetIndex:
+        settings = self.settings
+        return load_index(
+            Path(settings.root),
+            settings.split,
+            max(1, settings.workers),
+            settings.max_broken_share,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"position": self.position(), "order": self._order()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        if state_dict["order"] != self._order():
+            raise DatasetError(
+                f"{self.settings.root}: the run to be resumed dealt out other batches "
+                f"({state_dict['order']}, now {self._order()}): the data, the seed, the batch "
+                "size or the number of processes have changed. Start a new run (another output) "
+                "with checkpoint=<the old run's checkpoint>"
+            )
+        self._restored_position = int(state_dict["position"])
+
+    def position(self) -> int:
+        """Batches that training has had so far."""
+        if self.trainer is None:
+            return self._restored_position
+        # Lightning restores its own count only after it has asked for the first batches.
+        counted = self.trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        return max(self._restored_position, int(counted))
+
+    def _order(self) -> str:
+        return (
+            f"data {self.training.index.fingerprint()}, seed {self.seed}, "
+            f"{self._ranks()} x {self.settings.batch_size} of {self._samples()}"
+        )
+
+    def _samples(self) -> int:
+        return self.settings.samples_per_epoch or len(self.training)
+
+    def _rank(self) -> int:
+        return self.trainer.global_rank if self.trainer is not None else 0
+
+    def _ranks(self) -> int:
+        return self.trainer.world_size if self.trainer is not None else 1
+
+    def train_dataloader(self) -> DataLoader[LoadedBatch]:
+        settings = self.settings
+        sampler = BatchSampler(
+            self.chances,
+            self.training.index.has_twins,
+            batch_size=settings.batch_size,
+            samples=self._samples(),
+            shifted_share=settings.shifted_share,
+            seed=self.seed,
+            position=self.position,
+            rank=self._rank(),
+            ranks=self._ranks(),
+        )
         return DataLoader(
             self.training,
-            batch_size=self.settings.batch_size,
-            shuffle=True,
-            drop_last=len(self.training) >= self.settings.batch_size,
-            num_workers=self.settings.workers,
-            persistent_workers=self.settings.workers > 0,
+            batch_sampler=sampler,  # type: ignore[arg-type]
+            num_workers=settings.workers,
+            persistent_workers=settings.workers > 0,
+            worker_init_fn=one_thread,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
-            generator=torch.Generator().manual_seed(self.seed),
         )
 
-    def val_dataloader(self) -> DataLoader[DrivingExample]:
+    def val_dataloader(self) -> DataLoader[LoadedBatch]:
         return DataLoader(
             self.validation,
+            sampler=EveryFrame(len(self.validation), self._rank(), self._ranks()),
             batch_size=self.settings.batch_size,
             num_workers=min(1, self.settings.workers),
+            worker_init_fn=one_thread,
             collate_fn=collate,
         )
+
+
+def one_thread(worker: int) -> None:
+    """Decoding small pictures gains nothing from OpenCV's threads; the model needs the cores."""
+    cv2.setNumThreads(1)

@@ -4,104 +4,165 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import UInt8
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from model.batch import DrivingExample, DrivingInput, DrivingLabel
-from model.config import ModelConfig
+from model.config import ConfigError, ModelConfig
+from model.route import draw_route, equal_spacing
+from model.training.augment import AugmentSettings, augment
+from model.training.drives import STORED_SPEEDS, TWIN_SUFFIX
 from model.training.index import DatasetError, DatasetIndex
-from model.training.labels import NO_SHIFT, equally_spaced
+from model.training.labels import (
+    NO_SHIFT,
+    ROUTE_SPACING_M,
+    CameraShift,
+    ahead_of_ego,
+    equally_spaced,
+)
+from model.training.pictures import PictureCache, PictureError, read_picture
+from model.training.sampler import Draw
 
 
-class DrivingDataset(Dataset[DrivingExample]):
-    """Every frame once as driven and, with ``augmented``, once more from the shifted cameras.
+class Unreadable(NamedTuple):
+    """Stands for an example whose pictures cannot be read."""
 
-    Row ``i`` and row ``i + len(index)`` are the same moment. Pictures have the size that the
-    model's rig says; another size is a :class:`DatasetError`, since a resized picture would not be
-    what the agent's cameras see.
+    problem: str
+
+
+class LoadedBatch(NamedTuple):
+    """A batch, and what is missing in it."""
+
+    example: DrivingExample
+    problems: list[str]
+
+
+class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
+    """Examples by :class:`model.training.sampler.Draw`.
+
+    Pictures have the size that the model's rig says; another size is an error, since a resized
+    picture would not be what the agent's cameras see. They are handed over as they were taken: the
+    model cuts and normalises them itself, in training as at the wheel.
     """
 
     def __init__(
-        self, root: Path, index: DatasetIndex, config: ModelConfig, augmented: bool
+        self,
+        root: Path,
+        index: DatasetIndex,
+        config: ModelConfig,
+        augmentation: AugmentSettings | None = None,
+        cache: PictureCache | None = None,
     ) -> None:
+        if config.speed_history > STORED_SPEEDS:
+            raise ConfigError(
+                f"speed_history: expected at most {STORED_SPEEDS}, got {config.speed_history}"
+            )
         self.root = root
         self.index = index
         self.config = config
-        self.augmented = augmented
+        self.augmentation = augmentation
+        self.read = read_picture if cache is None else cache.read
         self.intrinsics = torch.from_numpy(np.stack([c.intrinsics() for c in config.cameras]))
         self.extrinsics = torch.from_numpy(np.stack([c.extrinsics() for c in config.cameras]))
 
     def __len__(self) -> int:
-        return len(self.index) * (2 if self.augmented else 1)
+        return len(self.index)
 
-    def __getitem__(self, item: int) -> DrivingExample:
-        row, shifted = item % len(self.index), item >= len(self.index)
+    def __getitem__(self, draw: Draw) -> DrivingExample | Unreadable:
+        try:
+            images = self.pictures(draw)
+        except PictureError as error:
+            return Unreadable(str(error))
+        shift = self.index.camera_shift(draw.row) if draw.shifted else NO_SHIFT
+        return DrivingExample(self._input(draw.row, shift, images), self._label(draw.row, shift))
+
+    def _input(self, row: int, shift: CameraShift, images: Tensor) -> DrivingInput:
         index, config = self.index, self.config
-        shift = index.camera_shift(row) if shifted else NO_SHIFT
-        waypoints = shift.seen(index.waypoints_ego_m[row, : config.speed_points].astype(np.float64))
-        route = equally_spaced(
-            shift.seen(index.route_ego_m[row].astype(np.float64)), config.route_points
-        )
+        speeds = index.speeds_mps[row, : config.speed_history][::-1].copy()
         targets = shift.seen(index.targets_ego_m[row].astype(np.float64))[: config.target_points]
-        driving_input = DrivingInput(
-            camera_images=self.pictures(row, shifted).unsqueeze(0),
+        map_route = None
+        if config.route_as != "target_point":
+            planned = shift.seen(index.route_original_ego_m[row].astype(np.float64))
+            points = equal_spacing(ahead_of_ego(planned), ROUTE_SPACING_M, config.route_points)
+            if config.route_as == "coords":
+                targets = points
+            else:
+                map_route = torch.from_numpy(draw_route(points))
+        return DrivingInput(
+            camera_images=images,
             camera_intrinsics=self.intrinsics,
             camera_extrinsics=self.extrinsics,
-            vehicle_speed=torch.tensor([float(index.speed_mps[row])]),
-            map_route=None,
+            vehicle_speed=torch.from_numpy(speeds),
+            map_route=map_route,
             target_point=torch.from_numpy(targets).float(),
         )
-        label = DrivingLabel(
+
+    def _label(self, row: int, shift: CameraShift) -> DrivingLabel:
+        index, config = self.index, self.config
+        waypoints = shift.seen(index.waypoints_ego_m[row, : config.speed_points].astype(np.float64))
+        path = shift.seen(index.route_ego_m[row].astype(np.float64))
+        route = equally_spaced(path, config.route_points)
+        return DrivingLabel(
             speed_wps=torch.from_numpy(waypoints).float(),
             route=torch.from_numpy(route).float(),
             speed_wps_valid=torch.tensor(bool(np.isfinite(waypoints).all())),
             route_valid=torch.tensor(bool(np.isfinite(route).all())),
         )
-        return DrivingExample(driving_input, label)
 
-    def pictures(self, row: int, shifted: bool) -> UInt8[Tensor, "cameras 3 rows columns"]:
-        """The frame's pictures in the rig's order."""
-        drive = self.root / self.index.drives[self.index.drive[row]]
-        name = f"{self.index.frame[row]:04d}.jpg"
-        suffix = "_augmented" if shifted else ""
-        views = [
-            read_picture(drive / f"{camera.name}{suffix}" / name) for camera in self.config.cameras
-        ]
-        camera = self.config.cameras[0]
-        for view in views:
-            if view.shape != (camera.height_px, camera.width_px, 3):
-                raise DatasetError(
-                    f"{drive}: expected pictures of {camera.width_px}x{camera.height_px} px, "
+    def pictures(self, draw: Draw) -> UInt8[Tensor, "time cameras 3 rows columns"]:
+        """The pictures of the frame and of those before it, oldest first, in the rig's order.
+
+        Raises:
+            PictureError: a picture that cannot be read or has another size.
+        """
+        drive = self.root / str(self.index.drives[self.index.drive[draw.row]])
+        present = int(self.index.frame[draw.row])
+        frames = range(present - self.config.hist_len + 1, present + 1)
+        views = np.stack([self._view(drive, f, draw.shifted) for f in frames])
+        if self.augmentation is not None and draw.key is not None:
+            rng = np.random.default_rng(draw.key)
+            flat = views.reshape(-1, *views.shape[2:])
+            views = augment(flat, self.augmentation, rng).reshape(views.shape)
+        return torch.from_numpy(views).permute(0, 1, 4, 2, 3)
+
+    def _view(self, drive: Path, frame: int, shifted: bool) -> NDArray[np.uint8]:
+        suffix = TWIN_SUFFIX if shifted else ""
+        cameras = self.config.cameras
+        paths = [drive / f"{camera.name}{suffix}" / f"{frame:04d}.jpg" for camera in cameras]
+        views = [self.read(path) for path in paths]
+        expected = (cameras[0].height_px, cameras[0].width_px, 3)
+        for path, view in zip(paths, views, strict=True):
+            if view.shape != expected:
+                raise PictureError(
+                    f"{path}: expected {expected[1]}x{expected[0]} px, "
                     f"got {view.shape[1]}x{view.shape[0]}"
                 )
-        return torch.from_numpy(np.stack(views)).permute(0, 3, 1, 2)
+        return np.stack(views)
 
 
-def read_picture(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """RGB (rows, columns, 3); raises :class:`DatasetError` when it is missing or truncated."""
-    try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror}") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
-    if picture is None:
-        raise DatasetError(f"{path}: not a readable picture")
-    return picture.astype(np.uint8, copy=False)
+def collate(examples: Sequence[DrivingExample | Unreadable]) -> LoadedBatch:
+    """Stack the readable examples into a batch; a field that is None stays None.
 
-
-def collate(examples: Sequence[DrivingExample]) -> DrivingExample:
-    """Stack examples into a batch; a field that is None stays None."""
-    inputs = [example.driving_input for example in examples]
-    labels = [example.driving_label for example in examples]
-    return DrivingExample(
+    Raises:
+        DatasetError: not one of them is readable.
+    """
+    readable = [example for example in examples if isinstance(example, DrivingExample)]
+    problems = [example.problem for example in examples if isinstance(example, Unreadable)]
+    if not readable:
+        raise DatasetError(f"not one readable frame in a batch of {len(problems)}: {problems[0]}")
+    inputs = [example.driving_input for example in readable]
+    labels = [example.driving_label for example in readable]
+    example = DrivingExample(
         DrivingInput(*map(_stack, zip(*inputs, strict=True))),  # type: ignore[arg-type]
         DrivingLabel(*map(_stack, zip(*labels, strict=True))),  # type: ignore[arg-type]
     )
+    return LoadedBatch(example, problems)
 
 
 def _stack(values: tuple[Tensor | None, ...]) -> Tensor | None:

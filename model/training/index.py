@@ -1,34 +1,29 @@
 """One pass over a dataset: which frames there are, and their labels, as flat arrays in a cache.
 
 Reading a frame's measurements means unzipping eleven small files; doing that once and keeping the
-numbers makes the start of a training a matter of seconds. Layout of the dataset: SimLingo's
-(repository RenzKa/simlingo), with side cameras beside ``rgb`` where the drives have them.
+numbers makes the start of a training a matter of seconds.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import json
+import multiprocessing
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from model.training.labels import CameraShift, future_waypoints
+from model.training.drives import Drive, find_drives, read_drive
+from model.training.labels import CameraShift
 
-WAYPOINTS = 10
-STORED_ROUTE_POINTS = 40
-SKIPPED_FIRST_FRAMES = 10
-FORMAT = 1
-# Below this share of unreadable drives they are reported and left out; above, the data are broken.
-MAX_BROKEN_SHARE = 0.05
+FORMAT = 2
+PER_DRIVE = ("drives", "rigs")
+WHOLE = ("problems",)
 
 
 class DatasetError(ValueError):
@@ -37,29 +32,41 @@ class DatasetError(ValueError):
 
 @dataclass(frozen=True)
 class DatasetIndex:
-    """All usable frames of a split; every array has one row per frame.
+    """All usable frames of a split; every array has one row per frame but for the first three.
 
     Attributes:
-        drives: folders of the drives, relative to the dataset's root.
+        drives: (drives,) folders of the drives, relative to the dataset's root.
+        rigs: (drives,) their cameras as JSON.
+        problems: one line for each drive and frame that was left out.
         drive: row of ``drives``.
         frame: number of the frame's files.
-        speed_mps: forward speed.
+        speeds_mps: (n, 8) forward speed now, 0.25 s ago and so on.
         targets_ego_m: (n, 2, 2) next target point and next but one.
         commands: (n, 2) route commands of the two targets.
         waypoints_ego_m: (n, 10, 2) positions 0.25 s apart; NaN where the drive ends before.
         route_ego_m: (n, 40, 2) path ahead, 1 m apart; NaN beyond its end.
+        route_original_ego_m: (n, 40, 2) the same before the expert moved it around obstacles.
         shift: (n, 2) the augmented cameras' translation (m, right) and rotation (rad, clockwise).
+        obstacle: what the expert slows down for, as a row of ``drives.OBSTACLES``.
+        changed_route: whether the expert's path differs from the planned one.
+        has_twins: whether the pictures of all augmented cameras are there.
     """
 
     drives: NDArray[np.str_]
+    rigs: NDArray[np.str_]
+    problems: NDArray[np.str_]
     drive: NDArray[np.int32]
     frame: NDArray[np.int32]
-    speed_mps: NDArray[np.float32]
+    speeds_mps: NDArray[np.float32]
     targets_ego_m: NDArray[np.float32]
     commands: NDArray[np.int8]
     waypoints_ego_m: NDArray[np.float32]
     route_ego_m: NDArray[np.float32]
+    route_original_ego_m: NDArray[np.float32]
     shift: NDArray[np.float32]
+    obstacle: NDArray[np.int8]
+    changed_route: NDArray[np.bool_]
+    has_twins: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -69,31 +76,51 @@ class DatasetIndex:
 
     def rows(self, chosen: NDArray[np.intp]) -> DatasetIndex:
         """The same index with these frames only."""
-        kept = {f.name: getattr(self, f.name)[chosen] for f in fields(self) if f.name != "drives"}
-        return DatasetIndex(drives=self.drives, **kept)
+        kept = {
+            field.name: getattr(self, field.name)[chosen]
+            for field in fields(self)
+            if field.name not in (*PER_DRIVE, *WHOLE)
+        }
+        return replace(self, **kept)
+
+    def fingerprint(self) -> str:
+        """Tells two selections of frames apart."""
+        digest = hashlib.sha256("\n".join(self.drives).encode())
+        digest.update(self.drive.tobytes() + self.frame.tobytes())
+        return digest.hexdigest()[:16]
 
     def split(self, validation_share: float, seed: int) -> tuple[DatasetIndex, DatasetIndex]:
-        """Training and validation frames; whole drives go to one side."""
-        order = np.random.default_rng(seed).permutation(len(self.drives))
-        held_out = order[: round(validation_share * len(order))]
-        validation = np.isin(self.drive, held_out)
+        """Training and validation frames; whole drives go to one side.
+
+        The drives are ranked by a number that depends on name and seed alone, so that hardly any
+        changes sides when the dataset grows.
+        """
+        order = np.argsort([_draw(name, seed) for name in self.drives])
+        wanted = round(validation_share * len(order))
+        if validation_share > 0.0 and len(order) > 1:
+            wanted = max(1, wanted)
+        validation = np.isin(self.drive, order[:wanted])
         return self.rows(np.flatnonzero(~validation)), self.rows(np.flatnonzero(validation))
 
 
-def load_index(root: Path, split: str, workers: int = 1) -> DatasetIndex:
+def load_index(
+    root: Path, split: str, workers: int = 1, max_broken_share: float = 0.05
+) -> DatasetIndex:
     """Read the cached index of ``<root>/data/simlingo/<split>``, or build and cache it.
 
     Raises:
-        DatasetError: no folder, no usable frame, or too many unreadable drives.
+        DatasetError: no folder, no usable frame, or more than ``max_broken_share`` of the drives or
+            of the frames unreadable. Drives that were not finished or not driven well do not count
+            as such; they are left out and reported.
     """
     folder = root / "data" / "simlingo" / split
     if not folder.is_dir():
         raise DatasetError(f"{folder}: no such folder; expected a dataset in SimLingo's layout")
-    drives = sorted(path.parent for path in folder.glob("**/measurements"))
-    cache = root / "index" / f"{split}-{_fingerprint(drives)}.npz"
+    paths = find_drives(folder)
+    cache = root / "index" / f"{split}-{_state_of(paths, root)}.npz"
     if not cache.is_file():
+        index = _build(root, folder, paths, workers, max_broken_share)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        index = _build(root, drives, workers)
         partial = cache.with_suffix(".partial.npz")
         np.savez_compressed(partial, **{f.name: getattr(index, f.name) for f in fields(index)})
         partial.replace(cache)
@@ -101,93 +128,65 @@ def load_index(root: Path, split: str, workers: int = 1) -> DatasetIndex:
         return DatasetIndex(**{field.name: arrays[field.name] for field in fields(DatasetIndex)})
 
 
-def _fingerprint(drives: Sequence[Path]) -> str:
+def _state_of(drives: Sequence[Path], root: Path) -> str:
     """Changes when a drive comes, goes, grows or is judged anew."""
     digest = hashlib.sha256(str(FORMAT).encode())
     for drive in drives:
-        results = drive / "results.json.gz"
-        judged = results.stat().st_mtime_ns if results.is_file() else 0
-        digest.update(f"{drive}:{len(list((drive / 'measurements').iterdir()))}:{judged};".encode())
+        watched = [path for path in drive.iterdir() if path.name != "boxes"]
+        changes = ",".join(f"{p.name} {p.stat().st_mtime_ns}" for p in sorted(watched))
+        digest.update(f"{drive.relative_to(root)}:{changes};".encode())
     return digest.hexdigest()[:16]
 
 
-def _build(root: Path, drives: Sequence[Path], workers: int) -> DatasetIndex:
-    with ProcessPoolExecutor(max_workers=workers) as pool:
-        results = list(track(pool.map(_read_drive, drives), "Indexing drives", len(drives)))
-    usable = [(drive, r) for drive, r in zip(drives, results, strict=True) if isinstance(r, dict)]
-    reasons = Counter(reason for reason in results if isinstance(reason, str))
-    broken = reasons.total() - reasons["not a good drive"]
-    if broken > MAX_BROKEN_SHARE * len(drives):
-        raise DatasetError(f"{root}: {broken} of {len(drives)} drives are unreadable: {reasons}")
+def _build(
+    root: Path, folder: Path, paths: Sequence[Path], workers: int, max_broken_share: float
+) -> DatasetIndex:
+    results = _read_all(paths, workers)
+    verdicts = Counter(result.verdict for result in results if result.verdict)
+    problems = [line for result in results for line in result.problems]
+    _check_share("drives", verdicts["broken"], len(paths), max_broken_share, problems)
+    usable = [(path, r) for path, r in zip(paths, results, strict=True) if not r.verdict]
+    frames = sum(result.frames for _, result in usable)
+    lost = sum(len(result.problems) for _, result in usable)
+    _check_share("frames", lost, frames, max_broken_share, problems)
+    usable = [(path, result) for path, result in usable if len(result.columns["frame"])]
     if not usable:
-        raise DatasetError(f"{root}: no usable drive among {len(drives)}: {dict(reasons)}")
-    for reason, count in reasons.items():
-        print(f"Left out {count} of {len(drives)} drives: {reason}")
-    columns = {name: np.concatenate([r[name] for _, r in usable]) for name in usable[0][1]}
-    sizes = [len(r["frame"]) for _, r in usable]
+        raise DatasetError(f"{folder}: no usable drive among {len(paths)}: {dict(verdicts)}")
+    columns = {
+        name: np.concatenate([result.columns[name] for _, result in usable])
+        for name in usable[0][1].columns
+    }
+    sizes = [len(result.columns["frame"]) for _, result in usable]
     return DatasetIndex(
-        drives=np.array([str(drive.relative_to(root)) for drive, _ in usable]),
+        drives=np.array([str(path.relative_to(root)) for path, _ in usable]),
+        rigs=np.array([result.rig for _, result in usable]),
+        problems=np.array(problems, dtype=np.str_),
         drive=np.repeat(np.arange(len(usable), dtype=np.int32), sizes),
         **columns,
     )
 
 
-def _read_drive(drive: Path) -> dict[str, NDArray[np.generic]] | str:
-    """Columns of one drive's frames, or why it is left out."""
-    try:
-        if not is_good_drive(drive):
-            return "not a good drive"
-        files = sorted((drive / "measurements").glob("*.json.gz"))
-        records = [json.loads(gzip.decompress(file.read_bytes())) for file in files]
-        return _columns(files, records)
-    except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-        return f"{type(error).__name__}: {error}"
+def _read_all(paths: Sequence[Path], workers: int) -> list[Drive]:
+    if workers <= 1:
+        return [read_drive(path) for path in track(paths, "Indexing drives")]
+    # A forked copy of a process that has started torch's threads can hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(track(pool.map(read_drive, paths), "Indexing drives", len(paths)))
 
 
-def is_good_drive(drive: Path) -> bool:
-    """SimLingo's rule: a perfect score, or nearly complete and only too slow or out of lane."""
-    results = json.loads(gzip.decompress((drive / "results.json.gz").read_bytes()))
-    if results["scores"]["score_composed"] >= 100.0:
-        return True
-    harmless = {"min_speed_infractions", "outside_route_lanes"}
-    committed = {name for name, events in results["infractions"].items() if events}
-    return bool(results["scores"]["score_route"] > 94.0 and committed <= harmless)
+def _check_share(
+    what: str, broken: int, total: int, max_share: float, problems: Sequence[str]
+) -> None:
+    if broken > max_share * total:
+        examples = "\n  ".join(problems[:5])
+        raise DatasetError(
+            f"{broken} of {total} {what} are unreadable, more than data.max_broken_share "
+            f"({max_share:.0%}). The first of them:\n  {examples}"
+        )
 
 
-def _columns(
-    files: Sequence[Path], records: Sequence[dict[str, Any]]
-) -> dict[str, NDArray[np.generic]]:
-    frame = np.array([int(file.name.split(".")[0]) for file in files], dtype=np.int32)
-    if not np.array_equal(frame, np.arange(frame[0], frame[0] + len(frame))):
-        raise ValueError("frames are missing between the first and the last")
-    poses = _numbers(records, "ego_matrix", (4, 4))
-    route = np.full((len(frame), STORED_ROUTE_POINTS, 2), np.nan)
-    for row, record in zip(route, records, strict=True):
-        points = np.array(record["route"], dtype=np.float64).reshape(-1, 2)[:STORED_ROUTE_POINTS]
-        row[: len(points)] = points
-    names = ("target_point", "target_point_next")
-    targets = np.stack([_numbers(records, name, (2,)) for name in names], axis=1)
-    names = ("command", "next_command")
-    commands = np.stack([_numbers(records, name, ()) for name in names], axis=1)
-    rotation_rad = np.radians(_numbers(records, "augmentation_rotation", ()))
-    translation_m = _numbers(records, "augmentation_translation", ())
-    columns: dict[str, NDArray[Any]] = {
-        "frame": frame,
-        "speed_mps": _numbers(records, "speed", ()).astype(np.float32),
-        "targets_ego_m": targets.astype(np.float32),
-        "commands": commands.astype(np.int8),
-        "waypoints_ego_m": future_waypoints(poses, WAYPOINTS).astype(np.float32),
-        "route_ego_m": route.astype(np.float32),
-        "shift": np.stack([translation_m, rotation_rad], axis=1).astype(np.float32),
-    }
-    # Standing still before the start says nothing about driving.
-    return {name: column[SKIPPED_FIRST_FRAMES:] for name, column in columns.items()}
-
-
-def _numbers(
-    records: Sequence[dict[str, Any]], key: str, shape: tuple[int, ...]
-) -> NDArray[np.float64]:
-    values = np.array([record[key] for record in records], dtype=np.float64)
-    if values.shape != (len(records), *shape) or not np.isfinite(values).all():
-        raise ValueError(f"{key}: expected finite numbers of shape {shape} in every frame")
-    return values
+def _draw(name: str, seed: int) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments."""
+    digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2.0**64

@@ -41,18 +41,19 @@ def future_waypoints(world_from_ego: F64, count: int) -> F64:
     """Positions of the coming frames in the ego frame of each frame.
 
     Args:
-        world_from_ego: (n, 4, 4) poses of consecutive frames, 0.25 s apart.
+        world_from_ego: (n, 4, 4) poses of consecutive frames, 0.25 s apart; NaN where unknown.
         count: how many coming frames.
 
     Returns:
-        (n, count, 2); NaN where the recording ends before.
+        (n, count, 2); NaN where a pose is unknown or the recording ends before.
     """
     frames = len(world_from_ego)
     waypoints = np.full((frames, count, 2), np.nan)
-    ego_from_world = np.linalg.inv(world_from_ego)
+    rotation, position = world_from_ego[:, :3, :3], world_from_ego[:, :3, 3]
     for step in range(1, min(count, frames - 1) + 1):
-        later = world_from_ego[step:, :, 3]
-        waypoints[:-step, step - 1] = np.einsum("nij,nj->ni", ego_from_world[:-step], later)[:, :2]
+        way = position[step:] - position[:-step]
+        # The transpose of a rotation is its inverse: columns of world_from_ego are the ego's axes.
+        waypoints[:-step, step - 1] = np.einsum("nji,nj->ni", rotation[:-step], way)[:, :2]
     return waypoints
 
 
@@ -65,10 +66,15 @@ def equally_spaced(points_ego_m: F64, count: int, spacing_m: float = ROUTE_SPACI
     Returns:
         (count, 2), the first at the ego itself; NaN beyond the end of the path.
     """
-    finite = points_ego_m[np.isfinite(points_ego_m).all(axis=1)]
-    ahead = np.flatnonzero(finite[:, 0] >= NEAREST_ROUTE_POINT_M)
-    path = np.concatenate([np.zeros((1, 2)), finite[ahead[0] :] if len(ahead) else finite[:0]])
+    path = np.concatenate([np.zeros((1, 2)), ahead_of_ego(points_ego_m)])
     along_m = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path, axis=0), axis=1))])
     wanted_m = spacing_m * np.arange(count)
     columns = [np.interp(wanted_m, along_m, path[:, axis], right=np.nan) for axis in (0, 1)]
     return np.stack(columns, axis=1)
+
+
+def ahead_of_ego(points_ego_m: F64) -> F64:
+    """The finite points (k, 2) from the first one on that lies ahead of the ego."""
+    finite = points_ego_m[np.isfinite(points_ego_m).all(axis=1)]
+    ahead = np.flatnonzero(finite[:, 0] >= NEAREST_ROUTE_POINT_M)
+    return finite[ahead[0] :] if len(ahead) else finite[:0]

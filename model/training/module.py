@@ -2,37 +2,68 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict, dataclass
+
 import lightning
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from model.batch import DrivingExample, TrainingOutput
+from model.batch import DrivingOutput
 from model.driving import DrivingModel
 from model.loss import driving_losses, summarise_losses
+from model.training.dataset import LoadedBatch
+from model.training.metrics import mean, plan_errors
 from model.training.optim import OptimSettings, build_optimizer
 
 
-class DrivingModule(lightning.LightningModule):
-    """Imitates the labels by mean squared error."""
+@dataclass(frozen=True)
+class LossWeights:
+    """Factors of the two losses in their sum."""
 
-    def __init__(self, model: DrivingModel, optim: OptimSettings) -> None:
+    speed_wps_loss: float
+    route_loss: float
+
+
+class DrivingModule(lightning.LightningModule):
+    """Imitates the labels by mean squared error.
+
+    ``problems`` counts the pictures that could not be read, by their message.
+    """
+
+    def __init__(
+        self, model: DrivingModel, optim: OptimSettings, loss_weights: LossWeights
+    ) -> None:
         super().__init__()
         self.model = model
         self.optim = optim
+        weights = asdict(loss_weights)
+        if not model.config.predict_route_as_wps:
+            del weights["route_loss"]
+        self.loss_weights = weights
+        self.problems: Counter[str] = Counter()
 
-    def training_step(self, batch: DrivingExample, batch_index: int) -> Tensor:
-        return self._judge(batch, "train").loss
+    def training_step(self, batch: LoadedBatch, batch_index: int) -> Tensor:
+        return self._judge(batch, "train")[0]
 
-    def validation_step(self, batch: DrivingExample, batch_index: int) -> None:
-        self._judge(batch, "validation")
+    def validation_step(self, batch: LoadedBatch, batch_index: int) -> None:
+        _, output = self._judge(batch, "validation")
+        for name, errors in plan_errors(output, batch.example.driving_label).items():
+            value, count = mean(errors)
+            self.log(f"validation/{name}", value, batch_size=count, sync_dist=True)
 
-    def _judge(self, batch: DrivingExample, stage: str) -> TrainingOutput:
-        output = self.model(batch.driving_input)
-        training = summarise_losses(driving_losses(output, batch.driving_label))
-        size = len(batch.driving_input.vehicle_speed)
+    def _judge(self, batch: LoadedBatch, stage: str) -> tuple[Tensor, DrivingOutput]:
+        self.problems.update(batch.problems)
+        driving_input, label = batch.example
+        output: DrivingOutput = self.model(driving_input)
+        training = summarise_losses(driving_losses(output, label), self.loss_weights)
         logged = {f"{stage}/{name}": value for name, value in training.loss_averages.items()}
-        self.log_dict({f"{stage}/loss": training.loss, **logged}, prog_bar=True, batch_size=size)
-        return training
+        self.log_dict(
+            {f"{stage}/loss": training.loss, **logged},
+            batch_size=len(driving_input.vehicle_speed),
+            sync_dist=stage == "validation",
+        )
+        return training.loss, output
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         steps = int(self.trainer.estimated_stepping_batches)

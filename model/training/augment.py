@@ -1,0 +1,76 @@
+"""Changes of a picture that leave its meaning: light, colour, blur and noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from model.strict_json import require
+
+U8 = NDArray[np.uint8]
+NOISE_VALUES = 1 << 16
+
+
+@dataclass(frozen=True)
+class AugmentSettings:
+    """How far pictures are changed; 0 everywhere leaves them alone.
+
+    ``share`` of the samples are changed at all. ``brightness`` is the largest offset as a share of
+    the grey scale; ``contrast`` and ``colour`` are the largest factors minus one, ``colour`` for
+    each channel by itself. ``blur_share`` and ``noise_share`` of the changed samples are blurred
+    by up to ``blur_px`` (standard deviation), or get noise of up to ``noise`` grey levels.
+    """
+
+    share: float
+    brightness: float
+    contrast: float
+    colour: float
+    blur_share: float
+    blur_px: float
+    noise_share: float
+    noise: float
+
+    def __post_init__(self) -> None:
+        for name in ("share", "blur_share", "noise_share", "brightness", "contrast", "colour"):
+            fits = 0.0 <= getattr(self, name) <= 1.0
+            require(fits, f"data.augment.{name}", "0 to 1", self)
+        require(self.blur_px >= 0.0, "data.augment.blur_px", "at least 0", self)
+        require(self.noise >= 0.0, "data.augment.noise", "at least 0", self)
+
+
+def augment(pictures: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
+    """The pictures (n, rows, columns, 3) of one moment, all changed alike but for the noise."""
+    if rng.uniform() >= settings.share:
+        return pictures
+    changed = _recolour(pictures, settings, rng)
+    if rng.uniform() < settings.blur_share:
+        sigma_px = settings.blur_px * rng.uniform(0.3, 1.0)
+        views = [cv2.GaussianBlur(view, (0, 0), sigma_px) for view in changed]
+        changed = np.stack(views).astype(np.uint8, copy=False)
+    if rng.uniform() < settings.noise_share:
+        changed = _add_noise(changed, settings.noise * rng.uniform(), rng)
+    return changed
+
+
+def _recolour(pictures: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
+    """Brightness, contrast and colour in one look-up table."""
+    contrast = 1.0 + rng.uniform(-settings.contrast, settings.contrast)
+    gains = contrast * (1.0 + rng.uniform(-settings.colour, settings.colour, size=3))
+    offset = 255.0 * rng.uniform(-settings.brightness, settings.brightness)
+    levels = np.arange(256.0)[:, None]
+    table = (levels - 128.0) * gains + 128.0 + offset
+    table = table.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
+    flat = pictures.reshape(-1, pictures.shape[2], 3)
+    recoloured = cv2.LUT(flat, table).reshape(pictures.shape)
+    return recoloured.astype(np.uint8, copy=False)
+
+
+def _add_noise(pictures: U8, deviation: float, rng: np.random.Generator) -> U8:
+    """Normal noise, repeated from a short table: drawing a value per pixel takes ten times as
+    long and looks the same."""
+    values = (deviation * rng.standard_normal(NOISE_VALUES, dtype=np.float32)).round()
+    noise = np.resize(values.astype(np.int16), pictures.size).reshape(pictures.shape)
+    return (pictures.astype(np.int16) + noise).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,96 @@
+"""A training run from settings to checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, LearningRateMonitor
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from model.checkpoint import load_checkpoint
+from model.config import ConfigError, ModelConfig
+from model.driving import DrivingModel
+from model.training.data_module import DrivingDataModule
+from model.training.data_report import DataReport
+from model.training.keep import STATE_FILE, KeepBest, KeepState, export
+from model.training.module import DrivingModule
+from model.training.progress import Throughput, ValidationTable
+from model.training.settings import TrainingSettings
+
+
+def train(settings: TrainingSettings) -> Path:
+    """Run, or go on with, a training; returns the folder of the exported checkpoint.
+
+    Raises:
+        ConfigError, CheckpointError, DatasetError: with what is wrong and where.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    output = Path(settings.output)
+    output.mkdir(parents=True, exist_ok=True)
+    config = settings.model_config()
+    model = first_model(settings, config)
+    module = DrivingModule(model, settings.optim, settings.loss_weights)
+    data = DrivingDataModule(settings.data, config, settings.seed)
+    state = output / STATE_FILE
+    trainer = build_trainer(settings, config, output)
+    trainer.fit(
+        module,
+        data,
+        ckpt_path=state if settings.resume and state.is_file() else None,
+        weights_only=True,
+    )
+    exported = output / "checkpoint"
+    export(trainer, config, exported)
+    return exported
+
+
+def first_model(settings: TrainingSettings, config: ModelConfig) -> DrivingModel:
+    """New weights, or those of ``settings.checkpoint``."""
+    if not settings.checkpoint:
+        return DrivingModel(config)
+    model = load_checkpoint(settings.checkpoint)
+    if model.config != config:
+        raise ConfigError(
+            f"checkpoint: {settings.checkpoint} is of another model than {settings.model} with "
+            "these cameras and options"
+        )
+    return model.train()
+
+
+def build_trainer(
+    settings: TrainingSettings, config: ModelConfig, output: Path
+) -> lightning.Trainer:
+    """Lightning's trainer with a log, and with the run's state kept in ``output``."""
+    trainer = settings.trainer
+    callbacks: list[Callback] = [
+        Throughput(settings.print_every_s),
+        ValidationTable(output),
+        KeepBest(output, config),
+        DataReport(output, settings.data.max_broken_share),
+        KeepState(output, settings.keep.every_minutes, settings.keep.every_steps),
+        LearningRateMonitor("step"),
+    ]
+    return lightning.Trainer(
+        max_epochs=trainer.max_epochs,
+        max_steps=trainer.max_steps,
+        accelerator=trainer.accelerator,
+        devices=trainer.devices,
+        num_nodes=trainer.num_nodes,
+        strategy=trainer.strategy,
+        precision=trainer.precision,  # type: ignore[arg-type]
+        gradient_clip_val=trainer.gradient_clip_val,
+        accumulate_grad_batches=trainer.accumulate_grad_batches,
+        check_val_every_n_epoch=trainer.check_val_every_n_epoch,
+        log_every_n_steps=trainer.log_every_n_steps,
+        num_sanity_val_steps=1,
+        use_distributed_sampler=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        logger=TensorBoardLogger(output, name="", version="log"),
+        callbacks=callbacks,
+    )
