@@ -26,21 +26,25 @@ U8 = NDArray[np.uint8]
 
 FRONT_PX = (960, 480)
 STRIP_PX = 240
-INSET_PX = (360, STRIP_PX)
+INSET_WIDTH_PX = 360
+WIDE_INSET_PX = 560
+"""Width of the view from above where no side cameras need the place."""
 INSET_METRES = 70.0
 SIDE_PX = (300, 150)
 KEPT_STEPS = 10
+REFRESH_TICKS = 20
+"""How often the list of road users is asked for anew."""
 WARNING_COLOUR = (255, 112, 67)
 WARNING_S = 3.0
 DEFAULT_FRONT: Spec = {
     "type": "sensor.camera.rgb",
-    "x": -1.5,
+    "x": -1.0,
     "y": 0.0,
-    "z": 2.0,
+    "z": 2.4,
     "roll": 0.0,
     "pitch": 0.0,
     "yaw": 0.0,
-    "fov": 90.0,
+    "fov": 80.0,
     "id": "front",
 }
 
@@ -58,6 +62,8 @@ class Video(Observer):
         self._steps: dict[int, tuple[Step, list[Body]]] = {}
         self._camera: carla.Sensor | None = None
         self._file: _VideoFile | None = None
+        self._users: list[carla.Actor] = []
+        self._ticks = 0
         self._next_s = 0.0
         self._seen_infractions = 0
         self._warning_until_s = -1.0
@@ -77,9 +83,11 @@ class Video(Observer):
             height_px=FRONT_PX[1],
             fov_deg=float(front["fov"]),
         )
+        self._inset_px = WIDE_INSET_PX if front is DEFAULT_FRONT else INSET_WIDTH_PX
         self._birds_eye = BirdsEye(
-            stage.session.world_map, stage.dense, INSET_PX[0], INSET_PX[1], INSET_METRES
+            stage.session.world_map, stage.dense, self._inset_px, STRIP_PX, INSET_METRES
         )
+        self._canvas = np.empty((FRONT_PX[1] + STRIP_PX, FRONT_PX[0], 3), dtype=np.uint8)
         self._extents: dict[int, tuple[float, float]] = {}
         self._file = _VideoFile(self._path, (FRONT_PX[0], FRONT_PX[1] + STRIP_PX), self._fps)
         self._camera = self._spawn_camera(stage, front)
@@ -127,9 +135,13 @@ class Video(Observer):
         bodies = []
         ego = self._stage.ego
         place = ego.get_location()
-        for actor in self._stage.session.world.get_actors():
+        if self._ticks % REFRESH_TICKS == 0:
+            actors = self._stage.session.world.get_actors()
+            self._users = [*actors.filter("vehicle.*"), *actors.filter("walker.*")]
+        self._ticks += 1
+        for actor in self._users:
             walks = actor.type_id.startswith("walker.")
-            if actor.id == ego.id or not (walks or actor.type_id.startswith("vehicle.")):
+            if actor.id == ego.id or not actor.is_alive:
                 continue
             transform = actor.get_transform()
             if transform.location.distance(place) > INSET_METRES:
@@ -156,9 +168,10 @@ class Video(Observer):
         tick = step.tick
         half_m = tick.half_extent_m
         ego = Body(tick.location_world_m[:2], tick.yaw_rad, (float(half_m[0]), float(half_m[1])))
-        canvas = np.full((FRONT_PX[1] + STRIP_PX, FRONT_PX[0], 3), BACKGROUND, dtype=np.uint8)
+        canvas = self._canvas
         canvas[: FRONT_PX[1]] = front
-        canvas[FRONT_PX[1] :, -INSET_PX[0] :] = self._birds_eye.draw(ego, others, drawing)
+        canvas[FRONT_PX[1] :] = BACKGROUND
+        canvas[FRONT_PX[1] :, -self._inset_px :] = self._birds_eye.draw(ego, others, drawing)
         images = () if step.agent_step is None else step.agent_step.images[1:3]
         for column, image in enumerate(images):
             tile = cv2.resize(image, SIDE_PX, interpolation=cv2.INTER_AREA)
@@ -218,7 +231,7 @@ class _VideoFile:
         self._container = av.open(str(path), "w")
         codec, options = "mpeg4", {}
         if "libx264" in av.codecs_available:
-            codec, options = "libx264", {"preset": "veryfast", "crf": "24"}
+            codec, options = "libx264", {"preset": "superfast", "crf": "25"}
         stream = self._container.add_stream(codec, rate=fps, options=options)
         assert isinstance(stream, av.VideoStream)
         self._stream = stream

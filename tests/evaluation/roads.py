@@ -13,7 +13,6 @@ from agent.lane_route import DenseRoute
 from evaluation.maps import open_map
 from planner.records import Command
 
-
 GEO_REFERENCE = "+proj=tmerc +lat_0=42 +lon_0=2"
 
 
