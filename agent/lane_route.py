@@ -164,10 +164,12 @@ class LaneGraph:
                 if lane_id_of(end) not in self._lanes:
                     beside.extend(self._add_lane(end))
         for start, successor in world_map.get_topology():
-            lane_id = lane_id_of(start)
+            lane_id, next_id = lane_id_of(start), lane_id_of(successor)
+            if lane_id == next_id and not self._is_ring(lane_id):
+                continue  # CARLA names a lane that leads nowhere as its own successor
             self._graph.add_edge(
                 lane_id,
-                lane_id_of(successor),
+                next_id,
                 cost=self._lanes[lane_id].length_m,
                 command=Command.LANE_FOLLOW,
             )
@@ -196,6 +198,10 @@ class LaneGraph:
                     command = Command.CHANGE_LANE_LEFT
                     changes[command] = (lane.lane_id, lane_id_of(other), command)
         return list(changes.values())
+
+    def _is_ring(self, lane_id: LaneId) -> bool:
+        points_m = self._lanes[lane_id].points_world_m
+        return float(np.linalg.norm(points_m[-1] - points_m[0])) < 2.0 * self._spacing_m
 
     def lane_ids(self) -> tuple[LaneId, ...]:
         return tuple(self._lanes)

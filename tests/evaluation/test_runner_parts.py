@@ -24,8 +24,15 @@ from evaluation.session import SimulatorAddressError, parse_address
 CAMERA = {
     "type": "sensor.camera.rgb",
     "id": "rgb",
-    "x": -1.0, "y": 0.0, "z": 2.2, "roll": 0.0, "pitch": 0.0, "yaw": 58.0,
-    "width": 192, "height": 96, "fov": 65,
+    "x": -1.0,
+    "y": 0.0,
+    "z": 2.2,
+    "roll": 0.0,
+    "pitch": 0.0,
+    "yaw": 58.0,
+    "width": 192,
+    "height": 96,
+    "fov": 65,
 }
 GNSS = {"type": "sensor.other.gnss", "id": "gnss", "x": 0.0, "y": 0.0, "z": 0.0}
 MAP = {"type": "sensor.opendrive_map", "id": "map"}
