@@ -39,7 +39,7 @@ FRONT_WIDTH_PX = 960
 INSET_PX = 220
 INSET_AHEAD_M, INSET_BEHIND_M = 36.0, 8.0
 PANEL_HEIGHT_PX = 72
-NEAREST_DRAWN_M = 0.5
+FARTHEST_DRAWN_M = 500.0
 DENSE_M = 0.5
 
 
@@ -67,9 +67,9 @@ def draw_on_camera(picture: U8, camera: CameraConfig, drawing: Drawing) -> U8:
     scaled = dataclasses.replace(camera, width_px=width, height_px=height)
     thickness = max(2, width // 320)
     if drawing.plan is not None:
-        route = _densify(_finite(drawing.plan.route_ego_m))
+        route = _densify(_drawable(drawing.plan.route_ego_m))
         _polyline(canvas, scaled, route, ROUTE_COLOUR, thickness)
-        for point in _finite(drawing.plan.waypoints_ego_m):
+        for point in _drawable(drawing.plan.waypoints_ego_m):
             _disc(canvas, scaled, point, WAYPOINT_COLOUR, 0.18)
     for point, colour in _coloured_targets(drawing):
         _disc(canvas, scaled, point, colour, 0.6)
@@ -92,10 +92,10 @@ def birds_eye(drawing: Drawing, size_px: int = INSET_PX) -> U8:
         cv2.line(canvas, (0, row), (size_px, row), GRID_COLOUR, 1)
         cv2.line(canvas, (column, 0), (column, size_px), GRID_COLOUR, 1)
     if drawing.plan is not None:
-        route = _finite(drawing.plan.route_ego_m)
+        route = _drawable(drawing.plan.route_ego_m)
         pixels = np.array([pixel(p) for p in route], dtype=np.int32).reshape(-1, 1, 2)
         cv2.polylines(canvas, [pixels], False, ROUTE_COLOUR, 2, cv2.LINE_AA)
-        for point in _finite(drawing.plan.waypoints_ego_m):
+        for point in _drawable(drawing.plan.waypoints_ego_m):
             cv2.circle(canvas, pixel(point), 3, WAYPOINT_COLOUR, -1, cv2.LINE_AA)
     for point, colour in _coloured_targets(drawing):
         column, row = pixel(point)
@@ -213,16 +213,17 @@ def _densify(points_ego_m: F64) -> F64:
     return np.stack([np.interp(grid, along, points_ego_m[:, axis]) for axis in (0, 1)], axis=1)
 
 
-def _finite(points_ego_m: F64) -> F64:
+def _drawable(points_ego_m: F64) -> F64:
+    """The points that are finite and near enough to be seen (comparisons with NaN are false)."""
     points = np.asarray(points_ego_m, dtype=np.float64)
-    kept: F64 = points[np.isfinite(points).all(axis=1)]
+    kept: F64 = points[(np.abs(points) <= FARTHEST_DRAWN_M).all(axis=1)]
     return kept
 
 
 def _coloured_targets(drawing: Drawing) -> list[tuple[F64, Colour]]:
     """Targets, the nearest last so that it is drawn on top."""
     colours = [TARGET_COLOUR, *([NEXT_TARGET_COLOUR] * len(drawing.targets_ego_m))]
-    pairs = zip(_finite(drawing.targets_ego_m), colours, strict=False)
+    pairs = zip(_drawable(drawing.targets_ego_m), colours, strict=False)
     return [(point, colour) for point, colour in pairs][::-1]
 
 

@@ -72,7 +72,8 @@ def smooth_lane_changes(
     points = points_world_m.copy()
     right = np.stack([-np.sin(yaws_rad), np.cos(yaws_rad)], axis=1)
     steps = np.diff(points_world_m, axis=0)
-    distance = np.concatenate(([0.0], np.cumsum(np.linalg.norm(steps, axis=1))))
+    forward_m = steps[:, 0] * np.cos(yaws_rad[:-1]) + steps[:, 1] * np.sin(yaws_rad[:-1])
+    distance = np.concatenate(([0.0], np.cumsum(np.abs(forward_m))))
     barred = np.zeros(len(points), dtype=bool) if in_junction is None else in_junction
     for jump in find_lane_changes(points_world_m, yaws_rad):
         side_m = float(steps[jump] @ right[jump])
