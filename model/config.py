@@ -260,7 +260,7 @@ NANO = ModelConfig(
         projector_size=192,
         token_size=192,
     ),
-    language=LanguageConfig(layers=4, heads=6, hidden_size=192, mlp_size=384),
+    language=LanguageConfig(layers=3, heads=6, hidden_size=192, mlp_size=384),
     speed_step_m=1.7,
     route_step_m=1.0,
 )
