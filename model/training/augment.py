@@ -61,8 +61,8 @@ def _recolour(pictures: U8, settings: AugmentSettings, rng: np.random.Generator)
     gains = contrast * (1.0 + rng.uniform(-settings.colour, settings.colour, size=3))
     offset = 255.0 * rng.uniform(-settings.brightness, settings.brightness)
     levels = np.arange(256.0)[:, None]
-    table = (levels - 128.0) * gains + 128.0 + offset
-    table = table.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
+    changed = (levels - 128.0) * gains + 128.0 + offset
+    table = changed.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
     flat = pictures.reshape(-1, pictures.shape[2], 3)
     recoloured = cv2.LUT(flat, table).reshape(pictures.shape)
     return recoloured.astype(np.uint8, copy=False)

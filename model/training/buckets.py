@@ -111,7 +111,8 @@ def _limited(chances: F64, most: float) -> F64:
         if rest <= 0.0 or rest >= left - 1e-12:
             break
         chances = np.where(over, most, chances * (left / rest))
-    return chances / chances.sum()
+    limited: F64 = chances / chances.sum()
+    return limited
 
 
 def summary(buckets: Buckets, chances: F64) -> list[tuple[str, int, float, float]]:
@@ -131,4 +132,5 @@ def _later_speed(index: DatasetIndex) -> F64:
     """Speed in a second, from the waypoints; the present one where the drive ends before."""
     way = index.waypoints_ego_m[:, OUTLOOK_FRAMES] - index.waypoints_ego_m[:, OUTLOOK_FRAMES - 1]
     later_mps = np.linalg.norm(way.astype(np.float64), axis=1) / FRAME_INTERVAL_S
-    return np.where(np.isfinite(later_mps), later_mps, index.speeds_mps[:, 0])
+    later: F64 = np.where(np.isfinite(later_mps), later_mps, index.speeds_mps[:, 0])
+    return later

@@ -11,11 +11,12 @@ import lightning
 import torch
 from torch.utils.data import DataLoader
 
+from model.batch import DrivingExample
 from model.config import ConfigError, ModelConfig
 from model.strict_json import require
 from model.training import buckets
 from model.training.augment import AugmentSettings
-from model.training.dataset import DrivingDataset, LoadedBatch, collate
+from model.training.dataset import DrivingDataset, Unreadable, collate
 from model.training.index import DatasetError, DatasetIndex, load_index
 from model.training.pictures import PictureCache
 from model.training.rig import with_cameras
@@ -145,7 +146,7 @@ class DrivingDataModule(lightning.LightningDataModule):
     def _ranks(self) -> int:
         return self.trainer.world_size if self.trainer is not None else 1
 
-    def train_dataloader(self) -> DataLoader[LoadedBatch]:
+    def train_dataloader(self) -> DataLoader[DrivingExample | Unreadable]:
         settings = self.settings
         sampler = BatchSampler(
             self.chances,
@@ -160,7 +161,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         )
         return DataLoader(
             self.training,
-            batch_sampler=sampler,  # type: ignore[arg-type]
+            batch_sampler=sampler,
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
             worker_init_fn=one_thread,
@@ -168,7 +169,7 @@ class DrivingDataModule(lightning.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
         )
 
-    def val_dataloader(self) -> DataLoader[LoadedBatch]:
+    def val_dataloader(self) -> DataLoader[DrivingExample | Unreadable]:
         return DataLoader(
             self.validation,
             sampler=EveryFrame(len(self.validation), self._rank(), self._ranks()),

@@ -91,7 +91,7 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             planned = shift.seen(index.route_original_ego_m[row].astype(np.float64))
             points = equal_spacing(ahead_of_ego(planned), ROUTE_SPACING_M, config.route_points)
             if config.route_as == "coords":
-                targets = points
+                targets = points.astype(np.float64)
             else:
                 map_route = torch.from_numpy(draw_route(points))
         return DrivingInput(

@@ -10,7 +10,7 @@ from torch import Tensor
 from model.batch import DrivingLabel, DrivingOutput
 from model.loss import distance_along
 
-# The speed that a controller reads from waypoints 0.25 s apart: the way from the first to the third.
+# A controller reads its speed from the way from the first waypoint to the third.
 SPEED_SPAN_S = 0.5
 
 

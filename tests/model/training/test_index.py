@@ -1,0 +1,203 @@
+"""The index: what is read, what is left out, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.config import DEBUG
+from model.training.drives import OBSTACLES, find_drives
+from model.training.index import DatasetError, load_index
+from model.training.rig import difference, with_cameras
+from tests.model.training.recording import (
+    PERFECT,
+    SPEED_MPS,
+    measurement,
+    write_dataset,
+    write_drive,
+    write_json,
+)
+
+
+def test_reads_usable_frames(tmp_path: Path) -> None:
+    write_dataset(tmp_path, drives=2)
+    index = load_index(tmp_path, "training")
+    # The first ten of 24 frames of each drive are skipped.
+    assert index.frame.tolist() == [*range(10, 24)] * 2
+    assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 2 * 4
+    np.testing.assert_allclose(index.speeds_mps, SPEED_MPS)
+    np.testing.assert_allclose(index.shift[0], [0.5, np.radians(5.0)], rtol=1e-6)
+    assert index.commands[0].tolist() == [4, 2]
+    assert np.isfinite(index.route_ego_m[0]).all(axis=1).sum() == 30
+    assert index.has_twins.all()
+    assert index.problems.size == 0
+
+
+def test_cache_is_used_until_a_drive_changes(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    load_index(tmp_path, "training")
+    (cache,) = (tmp_path / "index").glob("*.npz")
+    written = cache.stat().st_mtime_ns
+    load_index(tmp_path, "training")
+    assert cache.stat().st_mtime_ns == written
+    write_drive(split / "group" / "scenario" / "Town_9")
+    assert len(load_index(tmp_path, "training").drives) == 3
+
+
+def test_finds_drives_at_any_depth(tmp_path: Path) -> None:
+    for name in ("a/b/c", "a/d"):
+        (tmp_path / name / "measurements").mkdir(parents=True)
+    assert find_drives(tmp_path) == [tmp_path / "a/b/c", tmp_path / "a/d"]
+
+
+@pytest.mark.parametrize(
+    ("results", "usable"),
+    [
+        (PERFECT, True),
+        (
+            {
+                "scores": {"score_composed": 80.0, "score_route": 95.0},
+                "infractions": {"min_speed_infractions": ["slow"], "collisions_vehicle": []},
+            },
+            True,
+        ),
+        (
+            {
+                "scores": {"score_composed": 60.0, "score_route": 100.0},
+                "infractions": {"collisions_vehicle": ["hit"]},
+            },
+            False,
+        ),
+        ({"scores": {"score_composed": 90.0, "score_route": 90.0}, "infractions": {}}, False),
+        (None, False),
+    ],
+)
+def test_drives_that_count(tmp_path: Path, results: object, usable: bool) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    judged = write_drive(split / "group" / "scenario" / "judged")
+    if results is None:
+        (judged / "results.json.gz").unlink()
+    else:
+        write_json(judged / "results.json.gz", results)
+    index = load_index(tmp_path, "training", max_broken_share=0.0)
+    assert len(index.drives) == 1 + usable
+    assert len(index.problems) == 1 - usable
+    if not usable:
+        assert str(judged) in index.problems[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["no measurement", "truncated", "not a number", "no picture", "empty picture", "no key"],
+)
+def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    drive = split / "group" / "scenario" / "Town_0"
+    file = drive / "measurements" / "0015.json.gz"
+    picture = drive / "rgb_left" / "0015.jpg"
+    if damage == "no measurement":
+        file.unlink()
+    elif damage == "truncated":
+        file.write_bytes(file.read_bytes()[:-20])
+    elif damage == "not a number":
+        write_json(file, measurement(15, speed=float("nan")))
+    elif damage == "no key":
+        write_json(file, {"speed": 3.0})
+    elif damage == "no picture":
+        picture.unlink()
+    else:
+        picture.write_bytes(b"")
+    index = load_index(tmp_path, "training", max_broken_share=0.05)
+    assert index.frame.tolist() == [*range(10, 15), *range(16, 24)]
+    assert len(index.problems) == 1
+    assert str(drive) in index.problems[0]
+    assert "15" in index.problems[0]
+    if "picture" not in damage:
+        # Its pose is unknown too, so the frames before it have no whole future.
+        assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 0
+
+
+def test_too_many_broken_frames_are_an_error(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    for frame in (12, 13, 14):
+        (split / "group" / "scenario" / "Town_0" / "rgb" / f"{frame:04d}.jpg").unlink()
+    with pytest.raises(DatasetError, match=r"3 of 24 frames.*max_broken_share"):
+        load_index(tmp_path, "training")
+
+
+def test_broken_drives(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=3)
+    broken = split / "group" / "scenario" / "Town_1"
+    (broken / "results.json.gz").write_bytes(b"no gzip")
+    with pytest.raises(DatasetError, match="1 of 3 drives are unreadable"):
+        load_index(tmp_path, "training")
+    index = load_index(tmp_path, "training", max_broken_share=0.4)
+    assert len(index.drives) == 2
+    assert str(broken) in index.problems[0]
+
+
+def test_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no such folder"):
+        load_index(tmp_path, "training")
+    split = tmp_path / "data" / "simlingo" / "training"
+    split.mkdir(parents=True)
+    with pytest.raises(DatasetError, match="no usable drive"):
+        load_index(tmp_path, "training")
+
+
+def test_a_drive_without_twins_is_used_without(tmp_path: Path) -> None:
+    write_dataset(tmp_path, drives=1, twins=False)
+    assert not load_index(tmp_path, "training").has_twins.any()
+
+
+def test_split_is_by_drive_and_stable(tmp_path: Path) -> None:
+    write_dataset(tmp_path, drives=5)
+    index = load_index(tmp_path, "training")
+    training, validation = index.split(0.2, seed=1)
+    assert len(np.unique(validation.drive)) == 1
+    assert not set(training.drive) & set(validation.drive)
+    assert len(training) + len(validation) == len(index)
+    assert index.split(0.2, seed=1)[1].fingerprint() == validation.fingerprint()
+    assert len(index.split(0.01, seed=1)[1]) > 0
+    assert len(index.split(0.0, seed=1)[1]) == 0
+
+
+def test_reasons_for_slowing_down(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    folder = split / "group" / "scenario" / "Town_0" / "measurements"
+    reasons: list[dict[str, object]] = [
+        {"light_hazard": True},
+        {"stop_sign_hazard": True},
+        {"speed_reduced_by_obj_type": "walker.pedestrian.0001"},
+        {"speed_reduced_by_obj_type": "vehicle.audi.tt"},
+        {"speed_reduced_by_obj_type": "traffic.traffic_light"},
+    ]
+    for frame, reason in enumerate(reasons, start=10):
+        write_json(folder / f"{frame:04d}.json.gz", measurement(frame, **reason))
+    index = load_index(tmp_path, "training")
+    found = [OBSTACLES[number] for number in index.obstacle[:6]]
+    assert found == ["traffic_light", "stop_sign", "walker", "vehicle", "traffic_light", "none"]
+
+
+def test_rig_differences() -> None:
+    rig = json.loads(DEBUG.to_json())["cameras"]
+    assert difference(rig, DEBUG.cameras) == ""
+    assert difference(rig, DEBUG.cameras[:1]) == ""
+    assert "rgb_right: expected, but" in difference(rig[:2], DEBUG.cameras)
+    assert "fov_deg 110.0, got 65" in difference([{**rig[0], "fov_deg": 65}], DEBUG.cameras[:1])
+
+
+def test_mixed_camera_counts(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    write_drive(split / "group" / "scenario" / "alone", cameras=DEBUG.cameras[:1])
+    index = load_index(tmp_path, "training")
+    fitting, problems = with_cameras(index, DEBUG.cameras, max_broken_share=0.5)
+    assert len(fitting) == 2 * 14
+    assert len(problems) == 1
+    assert "alone" in problems[0]
+    with pytest.raises(DatasetError, match=r"1 of 3 drives .* rgb_left"):
+        with_cameras(index, DEBUG.cameras, max_broken_share=0.05)
+    assert len(with_cameras(index, DEBUG.cameras[:1], 0.0)[0]) == 3 * 14
