@@ -1,7 +1,8 @@
 """Speed limits: which one applies to each vehicle.
 
 A vehicle takes the limit of its road where the map states one, else that of the last sign it
-passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick.
+passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick, and
+what the map says of a place is remembered.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ LIMIT_SIGN = "traffic.speed_limit."
 KMH_PER_MPS = 3.6
 # Each vehicle's road is looked up once in so many ticks (two seconds at 20 Hz).
 LOOK_UP_TICKS = 40
+# Places in one cell of this size (across, up) are taken to be on one road.
+CELL_M = (1.0, 1.0, 4.0)
 
 
 class SpeedLimits:
@@ -30,6 +33,7 @@ class SpeedLimits:
         self._areas = AreaIndex([s.transform for s in signs], [s.trigger_box for s in signs])
         self._shown_mps = [float(s.type_id[len(LIMIT_SIGN) :]) / KMH_PER_MPS for s in signs]
         self._limit_mps: dict[int, float] = {}
+        self._of_cell: dict[tuple[int, int, int], float | None] = {}
         self._tick = 0
 
     def step(self, vehicles: BodyTable) -> Floats:
@@ -50,9 +54,13 @@ class SpeedLimits:
 
     def at(self, place_m: Vector3D, passed_mps: float | None = None) -> float:
         """Return the limit in m/s at a place for who passed a sign with `passed_mps` last."""
-        town = self._town
-        fallback_mps = town.default_speed_limit_mps if passed_mps is None else passed_mps
-        waypoint = town.map.get_waypoint(carla.Location(*place_m))
-        if waypoint is None:
-            return fallback_mps
-        return town.road_speed_limits_mps.get(waypoint.road_id, fallback_mps)
+        x, y, z = place_m
+        cell = (int(x // CELL_M[0]), int(y // CELL_M[1]), int(z // CELL_M[2]))
+        if cell not in self._of_cell:
+            waypoint = self._town.map.get_waypoint(carla.Location(x, y, z))
+            limits = self._town.road_speed_limits_mps
+            self._of_cell[cell] = None if waypoint is None else limits.get(waypoint.road_id)
+        limit_mps = self._of_cell[cell]
+        if limit_mps is not None:
+            return limit_mps
+        return self._town.default_speed_limit_mps if passed_mps is None else passed_mps

@@ -160,6 +160,7 @@ def test_manual_shift_is_honoured() -> None:
     neutral = Drive().run(2.0, second._replace(gear=0))
     assert neutral.fleet.gears()[0] == 0
     assert neutral.place[0] == 0.0
+    assert neutral.run(2.0, VehicleControl(throttle=1.0)).place[0] > 3.0, "automatic again"
     first_only = Drive().run(30.0, second._replace(gear=1))
     assert (
         first_only.forward_mps < 0.6 * Drive().run(30.0, VehicleControl(throttle=1.0)).forward_mps

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.vehicle.curves import Curve, CurveSet
 from evaluation.simulator.vehicle.planar import AxleForces, Floats
 from evaluation.simulator.vehicle.spec import (
     AIR_DENSITY_KGPM3,
     GRAVITY_MPS2,
-    KMH_PER_MPS,
     STEER_COMPLIANCE,
     VehicleSpec,
 )
@@ -34,10 +34,6 @@ IDLE_RPM = 800.0
 ROLLING_RESISTANCE = 0.012
 RADPS_PER_RPM = 2.0 * np.pi / 60.0
 
-TORQUE_POINTS = 33
-STEER_STEP_MPS = 5.0 / KMH_PER_MPS
-STEER_POINTS = 37
-
 
 @dataclass(frozen=True)
 class Powertrain:
@@ -45,9 +41,10 @@ class Powertrain:
 
     wheelbase_m: Floats
     half_track_m: Floats
-    max_steer_rad: Floats
-    steer_table: Floats  # factor every STEER_STEP_MPS
-    torque_table_nm: Floats  # over even shares of the maximal revs
+    full_wheel_rad: Floats  # angle of the inner wheel at full steer and no speed
+    steer_curves: CurveSet  # factor over speed
+    peak_torque_nm: Floats
+    torque_curves: CurveSet  # share of the peak over the share of the maximal revs
     max_rpm: Floats
     damping_full: Floats
     damping_zero: Floats
@@ -75,9 +72,10 @@ def stack_powertrain(specs: Sequence[VehicleSpec], load_n: Floats) -> Powertrain
     return Powertrain(
         wheelbase_m=np.array([spec.wheelbase_m for spec in specs]),
         half_track_m=np.array([spec.half_track_m for spec in specs]),
-        max_steer_rad=np.array([spec.max_steer_rad for spec in specs]),
-        steer_table=np.array([_steer_row(spec) for spec in specs]),
-        torque_table_nm=np.array([_torque_row(spec) for spec in specs]),
+        full_wheel_rad=STEER_COMPLIANCE * np.array([spec.max_steer_rad for spec in specs]),
+        steer_curves=CurveSet([spec.steering_curve_mps for spec in specs]),
+        peak_torque_nm=np.array([_peak_torque_nm(spec) for spec in specs]),
+        torque_curves=CurveSet([_torque_curve(spec) for spec in specs]),
         max_rpm=np.array([spec.max_rpm for spec in specs]),
         damping_full=np.array([spec.damping_full_throttle for spec in specs]),
         damping_zero=np.array([spec.damping_zero_throttle for spec in specs]),
@@ -94,17 +92,17 @@ def stack_powertrain(specs: Sequence[VehicleSpec], load_n: Floats) -> Powertrain
     )
 
 
-def _steer_row(spec: VehicleSpec) -> Floats:
-    curve = np.array(spec.steering_curve_mps, dtype=np.float64)
-    row: Floats = np.interp(STEER_STEP_MPS * np.arange(STEER_POINTS), curve[:, 0], curve[:, 1])
-    return row
+def _peak_torque_nm(spec: VehicleSpec) -> float:
+    return max(1e-6, *(torque for _, torque in spec.torque_curve_rpm_nm))
 
 
-def _torque_row(spec: VehicleSpec) -> Floats:
-    curve = np.array(spec.torque_curve_rpm_nm, dtype=np.float64)
-    revs = np.linspace(0.0, spec.max_rpm, TORQUE_POINTS)
-    row: Floats = np.interp(revs, curve[:, 0], curve[:, 1])
-    return row
+def _torque_curve(spec: VehicleSpec) -> Curve:
+    """The torque curve relative to its peak and the maximal revs, beyond which there is none."""
+    peak_nm, max_rpm = _peak_torque_nm(spec), spec.max_rpm
+    inside = [(rpm, torque) for rpm, torque in spec.torque_curve_rpm_nm if rpm <= max_rpm]
+    points = [(rpm / max_rpm, torque / peak_nm) for rpm, torque in inside]
+    last = points[-1][1] if points else 0.0
+    return (*points, (1.0, last), (1.0 + 1e-6, 0.0))
 
 
 def _gear_rows(spec: VehicleSpec, slots: int) -> list[tuple[float, float, float]]:
@@ -120,15 +118,6 @@ def _gear_rows(spec: VehicleSpec, slots: int) -> list[tuple[float, float, float]
         up_radps = gear.up_ratio * full_radps if number < len(spec.gears) else np.inf
         rows.append((ratio, up_radps, gear.down_ratio * full_radps if number > 1 else 0.0))
     return rows
-
-
-def _look_up(table: Floats, place: Floats) -> Floats:
-    """Interpolate row i of `table` (n, k) linearly at the fractional column `place[i]`."""
-    place = np.clip(place, 0.0, table.shape[1] - 1.000001)
-    column = place.astype(np.int64)
-    rows = np.arange(len(table))
-    low, high = table[rows, column], table[rows, column + 1]
-    return low + (place - column) * (high - low)
 
 
 def move_actuators(state: NDArray[Any], duration_s: float) -> None:
@@ -148,8 +137,7 @@ def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) ->
     The nominal angle belongs to the wheel at the inner side of the bend; the middle one follows
     from it as the geometry of Ackermann asks.
     """
-    factor = _look_up(powertrain.steer_table, speed_mps / STEER_STEP_MPS)
-    inner = np.abs(steer) * factor * powertrain.max_steer_rad * STEER_COMPLIANCE
+    inner = np.abs(steer) * powertrain.steer_curves.at(speed_mps) * powertrain.full_wheel_rad
     inner = np.minimum(inner, LARGEST_WHEEL_RAD)
     # Written without a radius, which straight wheels do not have.
     tan = np.tan(inner)
@@ -159,25 +147,26 @@ def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) ->
     return np.copysign(middle, steer)
 
 
-def _select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Floats) -> Floats:
-    """Update gear and the time left of a shift; return the ratio (n,) of the new gear."""
-    rows = np.arange(len(state))
+def select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Floats) -> None:
+    """Choose the gears from controls and wheel speeds (n,).
+
+    Updates the fields gear and shift_left_s, and what belongs to the gear: ratio, up_radps and
+    down_radps.
+    """
     gear = state["gear"]
     forward = np.maximum(gear, 1)
-    _, up_radps, down_radps = powertrain.gear_table[rows, forward].T
     speed = np.abs(wheel_radps)
-    shift = (speed > up_radps).astype(np.int64) - (speed < down_radps)
-    chosen = forward + np.where(state["shift_left_s"] <= 0.0, shift, 0)
+    shift = (speed > state["up_radps"]).astype(np.int64) - (speed < state["down_radps"])
+    shift[(state["shift_left_s"] > 0.0) | (gear < 1)] = 0
+    asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
     manual = state["manual_gear_shift"] | ~powertrain.automatic
-    if manual.any():
-        asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
-        chosen = np.where(manual, asked, chosen)
+    chosen = np.where(manual, asked, forward + shift)
     chosen = np.where(state["reverse"], -1, chosen)
     shifted = (chosen != gear) & (chosen > 1)
     state["shift_left_s"] = np.where(shifted, powertrain.gear_switch_s, state["shift_left_s"])
     state["gear"] = chosen
-    ratio: Floats = powertrain.gear_table[rows, np.abs(chosen), 0]
-    return ratio
+    rows = powertrain.gear_table[np.arange(len(state)), np.abs(chosen)]
+    state["ratio"], state["up_radps"], state["down_radps"] = rows.T
 
 
 def axle_forces(
@@ -187,17 +176,24 @@ def axle_forces(
 
     `forward_mps` (n,) is the speed of the body along its own forward axis.
     """
-    state["shift_left_s"] = np.maximum(state["shift_left_s"] - duration_s, 0.0)
     wheel_radps = forward_mps / powertrain.wheel_radius_m
-    ratio = _select_gears(state, powertrain, wheel_radps)
-    direction = np.sign(state["gear"])
+    left_s, speed = state["shift_left_s"], np.abs(wheel_radps)
+    shifting = left_s.any()
+    if shifting:
+        state["shift_left_s"] = np.maximum(left_s - duration_s, 0.0)
+    leaving = (speed > state["up_radps"]) | (speed < state["down_radps"])
+    if shifting or (leaving | state["choose_gear"]).any():
+        state["choose_gear"] = False
+        select_gears(state, powertrain, wheel_radps)
+    ratio, direction = state["ratio"], np.sign(state["gear"])
     rpm = np.maximum(wheel_radps * ratio * direction / RADPS_PER_RPM, IDLE_RPM)
-    share = rpm / powertrain.max_rpm
-    torque_nm = _look_up(powertrain.torque_table_nm, share * (TORQUE_POINTS - 1))
+    torque_nm = powertrain.peak_torque_nm * powertrain.torque_curves.at(rpm / powertrain.max_rpm)
     throttle, brake = state["pedals"][:, 0], state["pedals"][:, 1]
-    leverage = ratio / powertrain.wheel_radius_m * (state["shift_left_s"] <= 0.0)
+    leverage = ratio / powertrain.wheel_radius_m
+    if shifting:
+        leverage *= state["shift_left_s"] <= 0.0
     # CARLA's cars hardly move below 0.3: torque follows the square of the pedal.
-    drive_n = direction * leverage * torque_nm * throttle**2 * (share < 1.0)
+    drive_n = direction * leverage * torque_nm * throttle**2
     damping = powertrain.damping_zero + throttle * (
         powertrain.damping_full - powertrain.damping_zero
     )

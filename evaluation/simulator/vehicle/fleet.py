@@ -30,6 +30,7 @@ from evaluation.simulator.vehicle.suspension import (
 
 # How far above its ground a body may be to be touched by the road's friction.
 CONTACT_GAP_M = 0.3
+_LEAST_PEDALS = (0.0, 0.0, -1.0)
 
 VEHICLE_FIELDS = (
     ("wanted_pedals", np.float64, (3,)),
@@ -39,6 +40,10 @@ VEHICLE_FIELDS = (
     ("manual_gear_shift", np.bool_),
     ("wanted_gear", np.int64),
     ("gear", np.int64),
+    ("choose_gear", np.bool_),
+    ("ratio", np.float64),
+    ("up_radps", np.float64),
+    ("down_radps", np.float64),
     ("shift_left_s", np.float64),
     ("wheel_angle_rad", np.float64),
     ("constant_velocity", np.bool_),
@@ -57,6 +62,7 @@ class VehicleFleet(BodyTable):
         self._specs: list[VehicleSpec] = []
         self._powertrain: Powertrain | None = None
         self._chassis: Chassis | None = None
+        self._new_controls: dict[int, VehicleControl] = {}
 
     def add(self, actor_id: int, spec: VehicleSpec, transform: Transform) -> None:
         """Put a vehicle at rest at `transform`; a second one of the same id is a `ValueError`."""
@@ -68,6 +74,7 @@ class VehicleFleet(BodyTable):
     def remove(self, actor_id: int) -> None:
         """Take a vehicle out."""
         del self._specs[self._rows[actor_id]]
+        self._new_controls.pop(actor_id, None)
         super().remove(actor_id)
         self._forget_tables()
 
@@ -83,6 +90,7 @@ class VehicleFleet(BodyTable):
 
     def _take_spec(self, row: int) -> None:
         spec = self._specs[row]
+        self.state["choose_gear"][row] = True
         self.state["mass_kg"][row] = spec.mass_kg
         self.state["yaw_inertia_kgm2"][row] = spec.yaw_inertia_kgm2
         self.state["half_extent_m"][row] = spec.half_extent_m
@@ -97,16 +105,27 @@ class VehicleFleet(BodyTable):
 
     def set_control(self, actor_id: int, control: VehicleControl) -> None:
         """Ask for pedals, steer and gear; values out of range are clipped, NaN counts as 0."""
-        entry = self.state[self._rows[actor_id]]
-        entry["wanted_pedals"] = (
-            _clipped(control.throttle, 0.0),
-            _clipped(control.brake, 0.0),
-            _clipped(control.steer, -1.0),
+        if actor_id not in self._rows:
+            raise KeyError(actor_id)
+        self._new_controls[actor_id] = control
+
+    def _take_controls(self) -> None:
+        """Hand the controls that came since the last step to their vehicles."""
+        state, rows = self.state, [self._rows[actor_id] for actor_id in self._new_controls]
+        throttle, steer, brake, hand_brake, reverse, manual, gear = zip(
+            *self._new_controls.values(), strict=True
         )
-        entry["hand_brake"] = control.hand_brake
-        entry["reverse"] = control.reverse
-        entry["manual_gear_shift"] = control.manual_gear_shift
-        entry["wanted_gear"] = min(max(control.gear, -1), 32)
+        self._new_controls.clear()
+        pedals = np.array((throttle, brake, steer), dtype=np.float64).T
+        np.nan_to_num(pedals, copy=False)
+        state["wanted_pedals"][rows] = np.clip(pedals, _LEAST_PEDALS, 1.0)
+        state["hand_brake"][rows] = hand_brake
+        state["reverse"][rows] = reverse
+        state["manual_gear_shift"][rows] = manual
+        state["wanted_gear"][rows] = [min(max(number, -1), 99) for number in gear]
+        gear_now = state["gear"][rows]
+        turned = (state["reverse"][rows] != (gear_now < 0)) | (gear_now == 0)
+        state["choose_gear"][rows] |= state["manual_gear_shift"][rows] | turned
 
     def teleport(self, actor_id: int, transform: Transform) -> None:
         """Set the pose; the velocity stays, as with CARLA's set_transform."""
@@ -129,6 +148,8 @@ class VehicleFleet(BodyTable):
         """
         if not self._specs:
             return
+        if self._new_controls:
+            self._take_controls()
         self._last_step_s = duration_s
         state = self.state
         state["velocity_before_mps"] = state["velocity_mps"]
@@ -204,10 +225,11 @@ class VehicleFleet(BodyTable):
         """Step height and attitude of those bodies that are not settled on level ground."""
         state = self.state
         falls = state["physics"] & state["gravity"]
-        # On a slope a body that starts to move leaves its height at once.
-        state["settled"] &= (state["ground_slope"] == 0.0).all(axis=1) | (
-            np.abs(state["velocity_mps"]).max(axis=1) < REST_MPS
-        )
+        slope = state["ground_slope"]
+        if slope.any():
+            # On a slope a body that starts to move leaves its height at once.
+            still = np.abs(state["velocity_mps"]).max(axis=1) < REST_MPS
+            state["settled"] &= still | (slope == 0.0).all(axis=1)
         rows = np.flatnonzero(falls & needs_measure(state))
         if len(rows):
             chassis, powertrain = self._tables()
@@ -228,8 +250,3 @@ class VehicleFleet(BodyTable):
         """Engaged gears (n,): -1 reverse, 0 neutral."""
         gears: NDArray[np.int64] = self.state["gear"]
         return gears
-
-
-def _clipped(value: float, low: float) -> float:
-    """Clip to [low, 1]; NaN becomes 0."""
-    return min(max(value, low), 1.0) if value == value else 0.0
