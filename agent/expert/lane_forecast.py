@@ -20,6 +20,7 @@ STEP_M = 2.0
 MIN_SPEED_MPS = 0.5
 MAX_LATERAL_M = 1.2
 MAX_HEADING_RAD = np.radians(25.0)
+MAX_LANE_POINTS = 5000
 MAX_LANES = 12
 
 
@@ -94,7 +95,7 @@ class LaneForecaster:
         """Points of a whole lane and the lane that goes on straightest from its end."""
         key = _key(waypoint)
         if key not in self._lanes:
-            before = [w for w in waypoint.previous_until_lane_start(STEP_M) if _key(w) == key]
+            before = _back_to_start(waypoint)
             after = [w for w in waypoint.next_until_lane_end(STEP_M) if _key(w) == key]
             chain = [*before[::-1], waypoint, *after]
             points = np.array([(w.transform.location.x, w.transform.location.y) for w in chain])
@@ -109,6 +110,20 @@ class LaneForecaster:
             )
             self._lanes[key] = (points, follower)
         return self._lanes[key]
+
+
+def _back_to_start(waypoint: carla.Waypoint) -> list[carla.Waypoint]:
+    """The lane's waypoints behind one, nearest first. The wheel's `previous_until_lane_start` would
+    crash the process on a lane that nothing leads to."""
+    found: list[carla.Waypoint] = []
+    here = waypoint
+    while len(found) < MAX_LANE_POINTS:
+        before = [w for w in here.previous(STEP_M) if _key(w) == _key(waypoint)]
+        if not before:
+            break
+        here = before[0]
+        found.append(here)
+    return found
 
 
 def _key(waypoint: carla.Waypoint) -> LaneKey:
