@@ -89,17 +89,15 @@ class Description(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> Description:
         """Read [uid, id, attributes]."""
-        items = sequence("ActorDescription", data)
-        if len(items) < 3:
-            raise WireError(f"ActorDescription: expected 3 fields, got {len(items)}")
+        items = sequence("ActorDescription", data, at_least=3)
         attributes = []
         for item in sequence("ActorDescription.attributes", items[2]):
-            name, kind, value = sequence("ActorAttributeValue", item)[:3]
+            fields = sequence("ActorAttributeValue", item, at_least=3)
             attributes.append(
                 AttributeValue(
-                    text("ActorAttributeValue.id", name),
-                    integer("ActorAttributeValue.type", kind),
-                    text("ActorAttributeValue.value", value),
+                    text("ActorAttributeValue.id", fields[0]),
+                    integer("ActorAttributeValue.type", fields[1]),
+                    text("ActorAttributeValue.value", fields[2]),
                 )
             )
         return cls(
@@ -147,6 +145,9 @@ class CommandKind(IntEnum):
     SET_TRAFFIC_LIGHT_STATE = 21
 
 
+_KINDS = tuple(CommandKind)
+
+
 class Command(NamedTuple):
     """One entry of `apply_batch`: its kind and the fields as they came."""
 
@@ -157,15 +158,12 @@ class Command(NamedTuple):
     def from_wire(cls, data: object) -> Command:
         """Read [[index, fields]]."""
         outer = sequence("Command", data)
-        inner = sequence("Command", outer[0] if len(outer) == 1 else outer)
-        if len(inner) != 2:
-            raise WireError(f"Command: expected [index, fields], got {len(inner)} items")
+        inner = sequence("Command", outer[0] if len(outer) == 1 else outer, at_least=2)
         index = integer("Command.index", inner[0])
-        try:
-            kind = CommandKind(index)
-        except ValueError:
-            raise WireError(f"Command: unknown index {index}") from None
-        return cls(kind, sequence(f"Command.{kind.name}", inner[1]))
+        if not 0 <= index < len(_KINDS):
+            raise WireError(f"Command: unknown index {index}")
+        kind = _KINDS[index]
+        return cls(kind, sequence("Command.fields", inner[1]))
 
 
 class SpawnCommand(NamedTuple):

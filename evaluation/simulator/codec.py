@@ -19,11 +19,13 @@ class WireError(ValueError):
     """A message from a client does not have the shape that the protocol asks for."""
 
 
-def sequence(owner: str, data: object) -> Sequence[Any]:
-    """Return `data` if it is an array, else raise `WireError` naming `owner`."""
-    if isinstance(data, list | tuple):
-        return data
-    raise WireError(f"{owner}: expected an array, got {type(data).__name__}")
+def sequence(owner: str, data: object, at_least: int = 0) -> Sequence[Any]:
+    """Return `data` if it is an array of `at_least` items, else raise `WireError`."""
+    if not isinstance(data, list | tuple):
+        raise WireError(f"{owner}: expected an array, got {type(data).__name__}")
+    if len(data) < at_least:
+        raise WireError(f"{owner}: expected {at_least} fields, got {len(data)}")
+    return data
 
 
 def real(owner: str, data: object) -> float:
@@ -121,9 +123,7 @@ class BoundingBox(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> BoundingBox:
         """Read [location, extent, rotation] with or without an actor id."""
-        items = sequence("BoundingBox", data)
-        if len(items) < 3:
-            raise WireError(f"BoundingBox: expected at least 3 fields, got {len(items)}")
+        items = sequence("BoundingBox", data, at_least=3)
         actor_id = integer("BoundingBox.actor_id", items[3]) if len(items) > 3 else 0
         return cls(
             Vector3D.from_wire(items[0]),
@@ -131,6 +131,9 @@ class BoundingBox(NamedTuple):
             Rotation.from_wire(items[2]),
             actor_id,
         )
+
+
+_CONTROL_TYPES = [float, float, float, bool, bool, bool, int]
 
 
 class VehicleControl(NamedTuple):
@@ -147,9 +150,12 @@ class VehicleControl(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> VehicleControl:
         """Read the seven fields and clip the three pedals and the wheel to their ranges."""
-        items = sequence("VehicleControl", data)
-        if len(items) < 7:
-            raise WireError(f"VehicleControl: expected 7 fields, got {len(items)}")
+        items = sequence("VehicleControl", data, at_least=7)
+        # Forty of these come every tick, and nearly all of them are as they should be.
+        if [type(item) for item in items] == _CONTROL_TYPES:
+            throttle, steer, brake = items[:3]
+            if 0.0 <= throttle <= 1.0 and -1.0 <= steer <= 1.0 and 0.0 <= brake <= 1.0:
+                return cls._make(items)
         return cls(
             min(max(real("VehicleControl.throttle", items[0]), 0.0), 1.0),
             min(max(real("VehicleControl.steer", items[1]), -1.0), 1.0),
@@ -171,9 +177,7 @@ class WalkerControl(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> WalkerControl:
         """Read [direction, speed, jump]."""
-        items = sequence("WalkerControl", data)
-        if len(items) < 3:
-            raise WireError(f"WalkerControl: expected 3 fields, got {len(items)}")
+        items = sequence("WalkerControl", data, at_least=3)
         return cls(
             Vector3D.from_wire(items[0]),
             max(real("WalkerControl.speed", items[1]), 0.0),

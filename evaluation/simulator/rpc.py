@@ -113,6 +113,10 @@ class RpcServer:
         self._sessions.add(session)
 
 
+def _is_call(name: object, arguments: object) -> bool:
+    return isinstance(name, str) and isinstance(arguments, list)
+
+
 class RpcSession:
     """One client: unpacks its requests in order and answers them."""
 
@@ -160,13 +164,16 @@ class RpcSession:
         self._connection.close("malformed request")
 
     def _on_message(self, message: object) -> None:
-        match message:
-            case [0, int(call_id), str(name), list(arguments)]:
-                self._on_request(call_id, name, arguments)
-            case [2, str(name), list(arguments)]:
-                self._on_request(None, name, arguments)
-            case _:
-                self._drop(f"expected [0, id, method, arguments], got {message!r:.80}")
+        if isinstance(message, list):
+            if len(message) == 4 and message[0] == _REQUEST:
+                call_id, name, arguments = message[1:]
+                if isinstance(call_id, int) and _is_call(name, arguments):
+                    self._on_request(call_id, name, arguments)
+                    return
+            elif len(message) == 3 and message[0] == _NOTIFICATION and _is_call(*message[1:]):
+                self._on_request(None, message[1], message[2])
+                return
+        self._drop(f"expected [0, id, method, arguments], got {message!r:.80}")
 
     def _on_request(self, call_id: int | None, name: str, arguments: list[Any]) -> None:
         """Run one call; `arguments` starts with the client's meta data."""
@@ -179,19 +186,26 @@ class RpcSession:
         self._answer(call_id, name, method.reply, lambda: method.call(self._caller, arguments[1:]))
 
     def _answer(
-        self, call_id: int | None, name: str, reply: Reply, function: Callable[[], object]
+        self,
+        call_id: int | None,
+        name: str,
+        reply: Reply,
+        function: Callable[..., object],
+        *arguments: Any,
     ) -> None:
         """Run a function and send what comes of it, now or, for a `Deferred`, later."""
-        result = self._run(name, reply, function)
+        result = self._run(name, reply, function, arguments)
         if isinstance(result, Deferred):
             result.bind(lambda make: self._answer(call_id, name, reply, make))
         else:
             self._respond(call_id, result)
 
-    def _run(self, name: str, reply: Reply, function: Callable[[], object]) -> object:
+    def _run(
+        self, name: str, reply: Reply, function: Callable[..., object], arguments: Sequence[Any]
+    ) -> object:
         """Return the wrapped result or error, or the function's `Deferred`."""
         try:
-            value = function()
+            value = function(*arguments)
         except (CallError, WireError) as error:
             logger.warning("%s: %s refused: %s", self._caller.peer, name, error)
             prefix = f"{name}: " if isinstance(error, WireError) else ""

@@ -113,23 +113,34 @@ class VehiclePhysics(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> VehiclePhysics:
         """Read a whole physics control; the wheels and gears keep whatever the client set."""
-        items = sequence("VehiclePhysicsControl", data)
-        if len(items) < len(cls._fields):
-            raise WireError(
-                f"VehiclePhysicsControl: expected {len(cls._fields)} fields, got {len(items)}"
-            )
-        values = dict(zip(cls._fields, items, strict=False))
+        owner = "VehiclePhysicsControl"
+        values = dict(zip(cls._fields, sequence(owner, data, len(cls._fields)), strict=False))
         for name, default in cls._field_defaults.items():
             if isinstance(default, float):
-                values[name] = real(f"VehiclePhysicsControl.{name}", values[name])
+                values[name] = real(f"{owner}.{name}", values[name])
+            elif isinstance(default, bool):
+                values[name] = flag(f"{owner}.{name}", values[name])
         for name in ("torque_curve", "steering_curve"):
-            values[name] = tuple(
-                (point.x, point.y) for point in map(Vector3D.from_wire, values[name])
-            )
-        values["forward_gears"] = tuple(GearPhysics(*item[:3]) for item in values["forward_gears"])
+            values[name] = _curve(f"{owner}.{name}", values[name])
         values["center_of_mass"] = Vector3D.from_wire(values["center_of_mass"])
-        values["wheels"] = tuple(
-            WheelPhysics(*item[:9])._replace(position=Vector3D.from_wire(item[9]))
-            for item in values["wheels"]
-        )
+        gears = sequence(f"{owner}.forward_gears", values["forward_gears"])
+        values["forward_gears"] = tuple(GearPhysics(*_reals("GearPhysics", g, 3)) for g in gears)
+        wheels = sequence(f"{owner}.wheels", values["wheels"])
+        values["wheels"] = tuple(map(_wheel, wheels))
         return cls(**values)
+
+
+def _reals(owner: str, data: object, count: int) -> list[float]:
+    return [real(owner, item) for item in sequence(owner, data, count)[:count]]
+
+
+def _curve(owner: str, data: object) -> tuple[tuple[float, float], ...]:
+    points = (_reals(owner, item, 2) for item in sequence(owner, data))
+    return tuple((x, y) for x, y in points)
+
+
+def _wheel(data: object) -> WheelPhysics:
+    items = sequence("WheelPhysicsControl", data, at_least=10)
+    names = WheelPhysics._fields[:9]
+    values = dict(zip(names, _reals("WheelPhysicsControl", items, 9), strict=True))
+    return WheelPhysics(**values, position=Vector3D.from_wire(items[9]))

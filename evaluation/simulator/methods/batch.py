@@ -62,15 +62,14 @@ def _spawn(simulator: Simulator, caller: Caller, fields: Sequence[Any]) -> int:
 
 def _apply(simulator: Simulator, caller: Caller, command: Command) -> int:
     """Run any command but SpawnActor; return the id of the actor that it is about."""
-    if command.kind is CommandKind.CONSOLE_COMMAND:
+    kind, fields = command
+    if kind is CommandKind.CONSOLE_COMMAND:
         return 0
-    if not command.fields:
-        raise WireError(f"Command.{command.kind.name}: expected an actor id")
-    actor_id = integer(f"Command.{command.kind.name}", command.fields[0])
-    function = _FUNCTIONS[command.kind]
-    if len(command.fields) < 2 and function is not actors.destroy_actor:
-        raise WireError(f"Command.{command.kind.name}: expected more than an actor id")
-    if function(simulator, caller, command.fields) is False:
+    least = 1 if kind is CommandKind.DESTROY_ACTOR else 2
+    if len(fields) < least:
+        raise WireError(f"Command.{kind.name}: expected {least} fields, got {len(fields)}")
+    actor_id = integer("Command.actor", fields[0])
+    if _FUNCTIONS[kind](simulator, caller, fields) is False:
         raise CallError(f"unable to destroy actor {actor_id}: not found")
     return actor_id
 

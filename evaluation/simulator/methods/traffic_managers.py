@@ -29,7 +29,7 @@ def get_running(simulator: Simulator, _caller: Caller, arguments: Sequence[Any])
 
 def add_running(simulator: Simulator, caller: Caller, arguments: Sequence[Any]) -> bool:
     """Register a traffic manager until its client disconnects; false where the port is taken."""
-    address, port = sequence("traffic manager", arguments[0])[:2]
+    address, port = sequence("traffic manager", arguments[0], at_least=2)[:2]
     port = integer("port", port)
     if port in simulator.traffic_managers:
         return False

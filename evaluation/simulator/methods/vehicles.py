@@ -41,7 +41,7 @@ def get_light_state(simulator: Simulator, _caller: Caller, arguments: Sequence[A
 def set_light_state(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Switch a vehicle's lights; a batch sends the flags without their array."""
     state = arguments[1]
-    flags = state if isinstance(state, int) else sequence("light state", state)[0]
+    flags = state if isinstance(state, int) else sequence("light state", state, at_least=1)[0]
     vehicle_of(simulator, arguments).light_flags = integer("light state", flags) & 0xFFFFFFFF
 
 
