@@ -81,6 +81,8 @@ class DrivingDataModule(lightning.LightningDataModule):
         self._index()
 
     def setup(self, stage: str) -> None:
+        # The model needs the cores; and a worker forked beside a pool of OpenCV's threads hangs.
+        cv2.setNumThreads(1)
         settings, config = self.settings, self.config
         if config.hist_len > 1 and settings.shifted_share > 0.0:
             raise ConfigError(
@@ -164,7 +166,6 @@ class DrivingDataModule(lightning.LightningDataModule):
             batch_sampler=sampler,
             num_workers=settings.workers,
             persistent_workers=settings.workers > 0,
-            worker_init_fn=one_thread,
             collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
         )
@@ -175,11 +176,5 @@ class DrivingDataModule(lightning.LightningDataModule):
             sampler=EveryFrame(len(self.validation), self._rank(), self._ranks()),
             batch_size=self.settings.batch_size,
             num_workers=min(1, self.settings.workers),
-            worker_init_fn=one_thread,
             collate_fn=collate,
         )
-
-
-def one_thread(worker: int) -> None:
-    """Decoding small pictures gains nothing from OpenCV's threads; the model needs the cores."""
-    cv2.setNumThreads(1)
