@@ -141,7 +141,7 @@ class LLaVAnextEncoderModel(PictureEncoder):
 
     def project(
         self, grid: Float[Tensor, "pictures rows columns width"]
-    ) -> Float[Tensor, "pictures rows columns width"]:
+    ) -> Float[Tensor, "pictures pooled_rows pooled_columns token_width"]:
         """The projector and the projection. Pooling sits between the projector's two Linears.
 
         LLaVA-NeXT pools behind the second one, but a mean and a Linear commute: the result is the
