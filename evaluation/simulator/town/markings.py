@@ -225,8 +225,7 @@ def _arrow_shapes(waypoint: carla.Waypoint, yaw_rad: float) -> list[F64]:
     for start in waypoint.next(_ARROW_BEFORE_M + 2.0):
         if not start.is_junction:
             continue
-        end = start.next_until_lane_end(2.0)[-1]
-        turn = remainder(np.radians(end.transform.rotation.yaw) - yaw_rad, 2.0 * pi)
+        turn = remainder(np.radians(_lane_end_yaw_deg(start)) - yaw_rad, 2.0 * pi)
         if turn > pi / 5.0:
             shapes["right"] = _RIGHT
         elif turn < -pi / 5.0:
@@ -234,3 +233,16 @@ def _arrow_shapes(waypoint: carla.Waypoint, yaw_rad: float) -> list[F64]:
         else:
             shapes["straight"] = _STRAIGHT
     return list(shapes.values())
+
+
+def _lane_end_yaw_deg(start: carla.Waypoint) -> float:
+    """Direction in which a lane ends. (The wheel's own walk to the end crashes where nothing
+    follows the lane.)"""
+    point = start
+    while following := point.next(2.0):
+        if (following[0].road_id, following[0].lane_id) != (start.road_id, start.lane_id):
+            break
+        if following[0].s == point.s:
+            break
+        point = following[0]
+    return float(point.transform.rotation.yaw)

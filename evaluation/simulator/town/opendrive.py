@@ -145,7 +145,7 @@ def _street_road(street: Street) -> xodr.Road:
     profile = street.profile
     centre = xodr.Lane()
     if profile.passing_allowed:
-        centre.add_roadmark(_mark(xodr.RoadMarkType.broken, profile.yellow_centre, change=True))
+        centre.add_roadmark(_mark(xodr.RoadMarkType.broken, profile.yellow_centre))
     elif profile.lanes > 1:
         centre.add_roadmark(_mark(xodr.RoadMarkType.solid_solid, profile.yellow_centre))
     else:
@@ -187,7 +187,9 @@ def _connecting_road(
     arms = regulated.crossing.arms
     source, goal = arms[movement.from_arm], arms[movement.to_arm]
     length = movement.border.length_m
-    section = xodr.LaneSection(0.0, xodr.Lane())
+    centre = xodr.Lane()
+    centre.add_roadmark(_mark(xodr.RoadMarkType.none))
+    section = xodr.LaneSection(0.0, centre)
     source_lane = _entering_sign(source) * (movement.from_lane + 1)
     goal_lane = -_entering_sign(goal) * (movement.to_lane + 1)
     connection = xodr.Connection(source.street, road_id, xodr.ContactPoint.start)
