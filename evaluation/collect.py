@@ -9,7 +9,9 @@ from __future__ import annotations
 import gzip
 import json
 import multiprocessing
+import os
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,6 +39,7 @@ from evaluation.stage import open_stage
 EXPERT = Path(__file__).parents[1] / "agent" / "expert_agent.py"
 ROUTES_PER_SESSION = 5
 """A simulator is started anew after so many routes, and a failure costs no more than these."""
+PARENT_CHECK_S = 1.0
 UNSCORED = "Unknown"
 NOT_RUN = "Failed - Simulation crashed"
 
@@ -74,7 +77,7 @@ class CollectSettings:
             "scenario": self.scenario,
             "town": route.town,
             "route": route.route_id,
-            "seed": self.seed + int(np.uint32(hash_of(route))),
+            "seed": self.seed + number_of(route),
         }
         text = ",".join(f"{key}={value}" for key, value in pairs.items())
         return f"{text},{self.expert}" if self.expert else text
@@ -100,7 +103,7 @@ class _Batch:
     number: int
 
 
-def hash_of(route: Route) -> int:
+def number_of(route: Route) -> int:
     """A number of a route that is the same in every process, unlike `hash`."""
     seeds = np.frombuffer(f"{route.town}/{route.route_id}".encode(), dtype=np.uint8)
     return int(np.random.SeedSequence(seeds.tolist()).generate_state(1)[0] % 100_000)
@@ -121,7 +124,9 @@ def collect(settings: CollectSettings, console: Console) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        ProcessPoolExecutor(settings.jobs, multiprocessing.get_context("spawn")) as pool,
+        ProcessPoolExecutor(
+            settings.jobs, multiprocessing.get_context("spawn"), _end_with, (os.getpid(),)
+        ) as pool,
     ):
         bar = progress.add_task("Collecting", total=len(every), completed=len(every) - left)
         try:
@@ -131,7 +136,10 @@ def collect(settings: CollectSettings, console: Console) -> int:
                 rate = sum(drive.frames for drive in drives) / (time.monotonic() - started_s)
                 progress.update(bar, advance=len(finished), description=f"{rate:.1f} frames/s")
         except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Leaving the pool waits for its workers, whose routes take minutes. Their simulators
+            # see that they are gone, and the broken-off drives are driven anew next time.
+            for worker in multiprocessing.active_children():
+                worker.terminate()
             raise
     _report(settings, drives, time.monotonic() - started_s, console)
     return int(any(drive.status == NOT_RUN for drive in drives))
@@ -176,6 +184,17 @@ def is_finished(folder: Path) -> bool:
     return bool(results.get("status", UNSCORED) not in (UNSCORED, NOT_RUN))
 
 
+def _end_with(parent_pid: int) -> None:
+    """Let this worker end when the process that it works for was killed."""
+
+    def watch() -> None:
+        while os.getppid() == parent_pid:
+            time.sleep(PARENT_CHECK_S)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _drive_batch(batch: _Batch) -> list[Drive]:
     """In a process of its own: one simulator, its routes one after the other."""
     settings = batch.settings
@@ -200,7 +219,7 @@ def _drive_route(session: Session, route: Route, settings: CollectSettings) -> D
     folder = settings.drive_folder(route)
     # What a broken-off run left has no end and would only be mistaken for a drive.
     shutil.rmtree(folder, ignore_errors=True)
-    seed = settings.seed + hash_of(route)
+    seed = settings.seed + number_of(route)
     if settings.varied_weather:
         route = replace(route, weathers=(WeatherPoint(0.0, random_weather(seed)),))
     started_s = time.monotonic()
