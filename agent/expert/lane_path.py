@@ -45,7 +45,7 @@ class LanePath:
 
     def index(self, distance_m: float) -> int:
         """Index of the point at a distance along the path, clipped to its ends."""
-        return int(np.clip(round(distance_m / SPACING_M), 0, len(self.points_world_m) - 1))
+        return min(max(round(distance_m / SPACING_M), 0), len(self.points_world_m) - 1)
 
     def point_world_m(self, distance_m: float | F64) -> F64:
         """(2,) or (m, 2) point at distances along the path; goes straight on beyond the ends."""

@@ -137,7 +137,7 @@ def test_a_stop_sign_is_halted_at_once_and_left() -> None:
 
 
 def test_a_slower_car_is_followed_at_a_distance() -> None:
-    drive = Drive(start(), lambda t: users(("vehicle", 40.0 + 4.0 * t, 0.0, 4.0, 0.0))).run(30.0)
+    drive = Drive(start(), lambda t: users(("vehicle", 40.0 + 4.0 * t, 0.0, 4.0, 0.0))).run(20.0)
     gap = 40.0 + 4.0 * drive.time_s - 2.3 - drive.front_m
     assert drive.speed_mps == pytest.approx(4.0, abs=0.3)
     assert 6.0 < gap < 16.0
@@ -145,7 +145,7 @@ def test_a_slower_car_is_followed_at_a_distance() -> None:
 
 
 def test_a_standing_car_is_stopped_behind() -> None:
-    drive = Drive(start(), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0))).run(25.0)
+    drive = Drive(start(), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0))).run(18.0)
     assert drive.speed_mps < 0.05
     assert 2.0 < 80.0 - 2.3 - drive.front_m < 6.0
 
@@ -170,7 +170,7 @@ def test_who_crosses_is_given_way(kind: str, speed: float) -> None:
     drive = Drive(start(), others)
     nearest = math.inf
     half = 2.3 if kind == "vehicle" else 0.3
-    for _ in range(500):
+    for _ in range(340):
         drive.run(DT_S)
         other_x, other_y = others(drive.time_s).centres_world_m[0]
         beside = abs(other_y) < half + 0.92
