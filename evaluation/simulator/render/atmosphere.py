@@ -115,7 +115,7 @@ class Atmosphere:
         block[11] = (*view.axes[0], FAR_M)
         block[12] = (*view.axes[1], view.tan_half[0])
         block[13] = (*view.axes[2], view.tan_half[1])
-        block[14, 0] = self.rain
+        block[14, :2] = self.rain, view.focal_px
         return block.ravel()
 
 

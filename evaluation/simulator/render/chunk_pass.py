@@ -25,6 +25,10 @@ COMMAND_DTYPE = np.dtype(
 Commands = NDArray[np.void]
 
 
+SMALLEST_TEXTURE_PX = 3.0
+"""Where texture is smaller than this on the picture it is left out."""
+
+
 class CommandBuffer:
     """Indirect draw commands of several cameras, one after another."""
 
@@ -52,44 +56,61 @@ class CommandBuffer:
 
 
 class ChunkPass:
-    """One program over one set of chunks."""
+    """One set of chunks, shaded richly where near and plainly where far or thin.
+
+    Mesa's CPU driver shades whole blocks of 4 x 4 samples, so a rich shader on thin or distant
+    triangles costs many times what they show.
+    """
 
     def __init__(
         self,
         context: moderngl.Context,
-        program: moderngl.Program,
         chunks: Chunks,
         layout: tuple[str, tuple[str, ...]],
+        programs: tuple[moderngl.Program, moderngl.Program],
+        texture_m: float,
     ) -> None:
+        """`programs`: rich and plain; the rich one's texture, of size `texture_m`, must have faded
+        out where that is smaller than SMALLEST_TEXTURE_PX."""
         self._chunks = chunks
-        self._commands = CommandBuffer(context)
-        self._array: moderngl.VertexArray | None = None
+        self._size_m = np.linalg.norm(chunks.half_m, axis=1)
+        self._texture_m = texture_m
+        self._layers: list[tuple[CommandBuffer, moderngl.VertexArray]] = []
         if len(chunks.indices):
             vertices = context.buffer(chunks.vertices.tobytes())
             indices = context.buffer(chunks.indices.tobytes())
             form, attributes = layout
-            self._array = context.vertex_array(program, [(vertices, form, *attributes)], indices)
+            for program in programs:
+                content = [(vertices, form, *attributes)]
+                # The plain program does not read every attribute.
+                array = context.vertex_array(program, content, indices, skip_errors=True)
+                self._layers.append((CommandBuffer(context), array))
 
     def prepare(self, views: Viewpoints) -> None:
-        """Choose what each camera draws, near cells first."""
+        """Choose what each camera draws, near cells first and what lies under all of them last."""
         chunks = self._chunks
         seen, ahead = views.see_boxes(chunks.centre_m, chunks.half_m, chunks.feature_m)
-        self._commands.write([self._commands_of(*row) for row in zip(seen, ahead, strict=True)])
+        commands: tuple[list[Commands], list[Commands]] = ([], [])
+        for row, view in enumerate(views.views):
+            fade_m = view.focal_px * self._texture_m / SMALLEST_TEXTURE_PX
+            plain = chunks.plain | (ahead[row] - self._size_m > fade_m)
+            end = ahead[row] + self._size_m
+            for part, chosen in zip(commands, (seen[row] & ~plain, seen[row] & plain), strict=True):
+                part.append(self._commands_of(chosen, end))
+        for (buffer, _), part in zip(self._layers, commands, strict=False):
+            buffer.write(part)
 
-    def _commands_of(self, seen: NDArray[np.bool_], ahead: NDArray[np.float32]) -> Commands:
-        """One command for each run of neighbouring chunks in view."""
+    def _commands_of(self, chosen: NDArray[np.bool_], end: NDArray[np.float32]) -> Commands:
         chunks = self._chunks
-        rows = np.flatnonzero(seen)
-        starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-        counts = np.add.reduceat(chunks.index_count[rows], starts) if len(rows) else rows
-        order = np.argsort(ahead[rows[starts]], kind="stable")
-        commands = np.zeros(len(starts), COMMAND_DTYPE)
-        commands["index_count"] = counts[order]
+        rows = np.flatnonzero(chosen)
+        rows = rows[np.argsort(end[rows], kind="stable")]
+        commands = np.zeros(len(rows), COMMAND_DTYPE)
+        commands["index_count"] = chunks.index_count[rows]
         commands["instance_count"] = 1
-        commands["first_index"] = chunks.first_index[rows[starts]][order]
+        commands["first_index"] = chunks.first_index[rows]
         return commands
 
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""
-        if self._array is not None:
-            self._commands.draw(camera, self._array)
+        for buffer, array in reversed(self._layers):
+            buffer.draw(camera, array)

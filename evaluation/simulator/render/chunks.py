@@ -12,27 +12,29 @@ F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
 
-CellKey = tuple[float, int, int]
-"""Feature size, column and line."""
+CellKey = tuple[bool, float, int, int]
+"""Plain or not, feature size, column and line."""
 
-CELL_M = 64.0
+CELL_M = 32.0
 
 
 @dataclass(frozen=True)
 class TriangleSoup:
     """Triangles before cutting: `triangles` (m, 3) of `vertices` (n,), a structured array with a
-    field `position` (3,) in world m; `feature_m` is the size of their smallest pieces."""
+    field `position` (3,) in world m; `feature_m` is the size of their smallest pieces, and `plain`
+    says that they are too thin to show a texture."""
 
     vertices: NDArray[np.void]
     triangles: U32
     feature_m: float
+    plain: bool = False
 
 
 @dataclass(frozen=True)
 class Chunks:
     """Cut triangles: one vertex array, one index array, and k cells as ranges of indices.
 
-    first_index, index_count (k,); centre_m, half_m (k, 3) of the world box; feature_m (k,).
+    first_index, index_count (k,); centre_m, half_m (k, 3) of the world box; feature_m, plain (k,).
     """
 
     vertices: NDArray[np.void]
@@ -42,12 +44,13 @@ class Chunks:
     centre_m: F32
     half_m: F32
     feature_m: F32
+    plain: NDArray[np.bool_]
 
 
 def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
     """Cut by the cell of each triangle's centre.
 
-    Soups of one feature size share their cells, earlier soups first: put what hides others first.
+    Soups of one kind share their cells, earlier soups first: put what hides others first.
     """
     parts = [part for soup in soups for part in _cells_of(soup)]
     groups: dict[CellKey, list[tuple[NDArray[np.void], U32]]] = {
@@ -58,7 +61,6 @@ def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
     count = len(groups)
     first, number = np.zeros(count, np.uint32), np.zeros(count, np.uint32)
     lower, upper = np.zeros((count, 3), np.float32), np.zeros((count, 3), np.float32)
-    feature = np.array([key[0] for key in groups], np.float32)
     all_vertices: list[NDArray[np.void]] = [np.zeros(0, dtype)]
     all_indices: list[U32] = [np.zeros(0, np.uint32)]
     vertex_base = index_base = 0
@@ -79,7 +81,8 @@ def cut(soups: Sequence[TriangleSoup], dtype: np.dtype[np.void]) -> Chunks:
         index_count=number,
         centre_m=0.5 * (lower + upper),
         half_m=0.5 * (upper - lower),
-        feature_m=feature,
+        feature_m=np.array([key[1] for key in groups], np.float32),
+        plain=np.array([key[0] for key in groups], np.bool_),
     )
 
 
@@ -97,7 +100,7 @@ def _cells_of(
     for row, (column, line) in enumerate(unique):
         members = soup.triangles[order[borders[row] : borders[row + 1]]]
         used, local = np.unique(members, return_inverse=True)
-        key = (soup.feature_m, int(column), int(line))
+        key = (soup.plain, soup.feature_m, int(column), int(line))
         triangles = local.reshape(-1, 3).astype(np.uint32)
         result.append((key, soup.vertices[used], triangles))
     return result

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.render.atmosphere import SUN_STRENGTH, Atmosphere
 from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
-from evaluation.simulator.render.frame import Bodies, LightFlag
-from evaluation.simulator.render.projection import Viewpoints, rotation_matrices
+from evaluation.simulator.render.frame import LightFlag
+from evaluation.simulator.render.posed import PosedBodies
+from evaluation.simulator.render.projection import Viewpoints
 
 DECAL_DTYPE = np.dtype(
     [
@@ -22,11 +23,17 @@ DECAL_DTYPE = np.dtype(
 DECAL_FORMAT = "3f4 3f4 3f4 4f4/i"
 DECAL_ATTRIBUTES = ("in_centre", "in_along", "in_across", "in_tint")
 
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_DARK = 0.05
+"""Darkness from which headlights show on the road."""
 _LIFT_M = 0.03
 _SHADOW_FEATURE = 0.05
 """Thickness of a decal seen at a flat angle, in parts of its radius."""
 _MAX_SHIFT_M = 0.9
 _BEAM_HALF_LENGTH_M = 7.5
+_BEAM_HALF_WIDTH_M = 2.2
 _BEAM_RGB = (0.34, 0.31, 0.24)
 
 
@@ -54,14 +61,16 @@ class DecalPass:
             self._indices,
         )
 
-    def prepare(self, bodies: Bodies, air: Atmosphere, views: Viewpoints) -> None:
+    def prepare(self, bodies: PosedBodies, air: Atmosphere, views: Viewpoints) -> None:
         """Lay the decals of all bodies and choose those near each camera."""
-        decals = _shadows(bodies, air)
-        if air.darkness > 0.05:
-            decals = np.concatenate([_beams(bodies, air), decals])
-        radius = np.linalg.norm(decals["along"], axis=1) + np.linalg.norm(decals["across"], axis=1)
-        feature = _SHADOW_FEATURE * radius
-        seen, _ = views.see_spheres(decals["centre"], radius, feature)
+        foot = bodies.centre_m - bodies.turn[:, :, 2] * bodies.half_m[:, 2:]
+        foot[:, 2] += _LIFT_M
+        decals, radius = _shadows(bodies, foot, air)
+        if air.darkness > _DARK:
+            beams, beam_radius = _beams(bodies, foot, air)
+            decals = np.concatenate([beams, decals])
+            radius = np.concatenate([beam_radius, radius])
+        seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_FEATURE * radius)
         chosen = [decals[row] for row in seen]
         commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
         counts = np.array([len(part) for part in chosen])
@@ -82,40 +91,30 @@ class DecalPass:
         self._commands.draw(camera, self._array)
 
 
-def _frames(bodies: Bodies) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Rotation (n, 3, 3), foot of the box (n, 3) and half extents (n, 3) of each body."""
-    turn = rotation_matrices(np.asarray(bodies.rotation_rad, np.float64))
-    half = np.asarray(bodies.half_extent_m, np.float64)
-    foot = np.asarray(bodies.box_centre_m, np.float64) - half * np.array([0.0, 0.0, 1.0])
-    return turn, bodies.position_world_m + np.einsum("nij,nj->ni", turn, foot), half
-
-
-def _shadows(bodies: Bodies, air: Atmosphere) -> NDArray[np.void]:
-    """A dark patch under each body, pushed away from the sun."""
-    turn, foot, half = _frames(bodies)
+def _shadows(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[np.void], F32]:
+    """A dark patch under each body, pushed away from the sun, and the patches' radii."""
+    half = bodies.half_m
     decals = np.zeros(len(foot), DECAL_DTYPE)
     sun = air.sun_direction
-    slope = -sun[:2] / max(float(sun[2]), 0.3)
     strength = float(air.sun_colour.max()) / SUN_STRENGTH
-    shift = np.clip(np.outer(half[:, 2], slope) * 0.55 * strength, -_MAX_SHIFT_M, _MAX_SHIFT_M)
-    decals["centre"] = foot + np.array([0.0, 0.0, _LIFT_M])
-    decals["centre"][:, :2] += shift
-    decals["along"] = turn[:, :, 0] * (1.12 * half[:, :1] + 0.12)
-    decals["across"] = turn[:, :, 1] * (1.18 * half[:, 1:2] + 0.12)
+    push = -0.55 * strength * sun[:2] / max(float(sun[2]), 0.3)
+    length, width = 1.12 * half[:, :1] + 0.12, 1.18 * half[:, 1:2] + 0.12
+    decals["centre"] = foot
+    decals["centre"][:, :2] += np.clip(half[:, 2:] * push, -_MAX_SHIFT_M, _MAX_SHIFT_M)
+    decals["along"] = bodies.turn[:, :, 0] * length
+    decals["across"] = bodies.turn[:, :, 1] * width
     decals["tint"][:, 3] = 0.45 + 0.20 * strength
-    return decals
+    return decals, (length + width)[:, 0].astype(np.float32)
 
 
-def _beams(bodies: Bodies, air: Atmosphere) -> NDArray[np.void]:
-    """A patch of light before each body that has its low beam on."""
-    turn, foot, half = _frames(bodies)
-    lit = (np.asarray(bodies.light_flags) & (LightFlag.LOW_BEAM | LightFlag.HIGH_BEAM)) != 0
-    turn, foot, half = turn[lit], foot[lit], half[lit]
-    decals = np.zeros(len(foot), DECAL_DTYPE)
-    ahead = turn[:, :, 0]
-    reach = half[:, :1] + _BEAM_HALF_LENGTH_M
-    decals["centre"] = foot + ahead * reach + np.array([0.0, 0.0, _LIFT_M])
+def _beams(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[np.void], F32]:
+    """A patch of light before each body that has its low beam on, and the patches' radii."""
+    lit = (bodies.light_flags & (LightFlag.LOW_BEAM | LightFlag.HIGH_BEAM)) != 0
+    decals = np.zeros(int(lit.sum()), DECAL_DTYPE)
+    ahead = bodies.turn[lit, :, 0]
+    decals["centre"] = foot[lit] + ahead * (bodies.half_m[lit, :1] + _BEAM_HALF_LENGTH_M)
     decals["along"] = ahead * _BEAM_HALF_LENGTH_M
-    decals["across"] = turn[:, :, 1] * 2.2
+    decals["across"] = bodies.turn[lit, :, 1] * _BEAM_HALF_WIDTH_M
     decals["tint"][:, :3] = np.array(_BEAM_RGB) * air.darkness
-    return decals
+    radius = np.full(len(decals), _BEAM_HALF_LENGTH_M + _BEAM_HALF_WIDTH_M, np.float32)
+    return decals, radius

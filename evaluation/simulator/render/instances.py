@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render.frame import Bodies, BodyKind, LightFlag
+from evaluation.simulator.render.frame import BodyKind, LightFlag
 from evaluation.simulator.render.library import Library
 from evaluation.simulator.render.palette import CROWNS_RGB
+from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import rotation_matrices
 from evaluation.simulator.town.scenery import LAMP_RADIUS_M, Scenery, SignKind
 
@@ -74,26 +75,20 @@ def join(parts: list[Instances]) -> Instances:
     )
 
 
-def body_instances(bodies: Bodies, time_s: float, library: Library) -> Instances:
+def body_instances(bodies: PosedBodies, time_s: float, library: Library) -> Instances:
     """Every body's model, stretched to its bounding box."""
-    kind = np.asarray(bodies.kind)
-    half = np.asarray(bodies.half_extent_m, np.float64)
-    position = np.asarray(bodies.position_world_m, np.float64)
-    turn = rotation_matrices(np.asarray(bodies.rotation_rad, np.float64))
-    centre = position + np.einsum("nij,nj->ni", turn, bodies.box_centre_m)
-    slim = np.repeat(half[:, 2:] / _WALKER_SLIMNESS, 2, axis=1)
-    stretch = half.copy()
-    stretch[:, :2] = np.where((kind == BodyKind.WALKER)[:, None], slim, half[:, :2])
-    model = library.body_models(kind, half, position)
+    stretch = np.maximum(bodies.half_m, 1e-3)
+    walkers = bodies.kind == BodyKind.WALKER
+    stretch[walkers, :2] = stretch[walkers, 2:] / _WALKER_SLIMNESS
     placed = _place(
-        model,
-        turn * np.maximum(stretch, 1e-3)[:, None, :],
-        centre,
+        library.body_models(bodies.kind, bodies.half_m, bodies.centre_m),
+        bodies.turn * stretch[:, None, :],
+        bodies.centre_m,
         bodies.colour_rgb,
-        1.1 * np.linalg.norm(stretch, axis=1),
+        1.1 * np.sqrt((stretch * stretch).sum(axis=1)),
         stretch.min(axis=1),
     )
-    placed.records["flags"] = _lit(np.asarray(bodies.light_flags, np.uint32), time_s)
+    placed.records["flags"] = _lit(bodies.light_flags, time_s)
     return placed
 
 

@@ -16,6 +16,16 @@ U32 = NDArray[np.uint32]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
+_MODEL_OF_KIND = {
+    BodyKind.CAR: "sedan",
+    BodyKind.VAN: "van",
+    BodyKind.TRUCK: "truck",
+    BodyKind.BUS: "bus",
+    BodyKind.MOTORCYCLE: "motorcycle",
+    BodyKind.BICYCLE: "bicycle",
+    BodyKind.WALKER: "walker_0",
+    BodyKind.PROP: "crate",
+}
 _COARSE = {
     "sedan": "far_sedan",
     "hatch": "far_hatch",
@@ -115,28 +125,17 @@ class Library:
         A walker's phase of step follows from its place, so a picture depends on nothing else.
         """
         ids = self.ids
-        length, width, height = np.maximum(half_extent_m, 1e-3).T
-        squat = height / length
-        cars = np.select(
-            [height > 0.84, squat > 0.365], [ids["off_road"], ids["hatch"]], ids["sedan"]
-        )
-        flat = np.minimum(length, width) / np.maximum(length, width)
-        props = np.select(
-            [(flat > 0.7) & (height > 1.1 * width), (width > 2.5 * length) & (height < 0.9)],
-            [ids["cone"], ids["barrier"]],
-            ids["crate"],
-        )
-        way = np.abs(position_m[:, 0] + position_m[:, 1]) / rider_models.WALKER_STEP_M
-        walkers = ids["walker_0"] + way.astype(np.int64) % len(rider_models.WALKER_PHASES)
-        fixed = {
-            BodyKind.VAN: "van",
-            BodyKind.TRUCK: "truck",
-            BodyKind.BUS: "bus",
-            BodyKind.MOTORCYCLE: "motorcycle",
-            BodyKind.BICYCLE: "bicycle",
-        }
-        chosen = np.where(kind == BodyKind.CAR, cars, props)
-        chosen = np.where(kind == BodyKind.WALKER, walkers, chosen)
-        for body_kind, name in fixed.items():
-            chosen = np.where(kind == body_kind, ids[name], chosen)
-        return chosen.astype(np.int64)
+        chosen = np.array([ids[_MODEL_OF_KIND[k]] for k in BodyKind], np.int64)[kind]
+        length, width, height = half_extent_m.T
+        cars = kind == BodyKind.CAR
+        chosen[cars & (height > 0.365 * length)] = ids["hatch"]
+        chosen[cars & (height > 0.84)] = ids["off_road"]
+        props = kind == BodyKind.PROP
+        if props.any():
+            square = np.minimum(length, width) > 0.7 * np.maximum(length, width)
+            chosen[props & square & (height > 1.1 * width)] = ids["cone"]
+            chosen[props & (width > 2.5 * length) & (height < 0.9)] = ids["barrier"]
+        walkers = np.flatnonzero(kind == BodyKind.WALKER)
+        steps = np.abs(position_m[walkers, :2].sum(axis=1)) / rider_models.WALKER_STEP_M
+        chosen[walkers] += steps.astype(np.int64) % len(rider_models.WALKER_PHASES)
+        return chosen

@@ -12,17 +12,15 @@ from evaluation.simulator.render.instances import (
     INSTANCE_ATTRIBUTES,
     INSTANCE_DTYPE,
     INSTANCE_FORMAT,
-    Instances,
     body_instances,
+    join,
     static_instances,
 )
 from evaluation.simulator.render.library import Library
+from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoints
 from evaluation.simulator.render.shapes import MODEL_ATTRIBUTES, MODEL_FORMAT
 from evaluation.simulator.town.scenery import Scenery
-
-Records = NDArray[np.void]
-Models = NDArray[np.int64]
 
 COARSE_BELOW_PX = 14.0
 """Things whose radius is smaller than this on the picture are drawn with fewer triangles."""
@@ -56,41 +54,30 @@ class ModelPass:
             self._indices,
         )
 
-    def prepare(self, frame: RenderFrame, views: Viewpoints) -> None:
+    def prepare(self, frame: RenderFrame, bodies: PosedBodies, views: Viewpoints) -> None:
         """Place the bodies, light the lamps and choose what each camera draws.
 
         Raises ValueError where `lamp_states` does not have one entry a housing.
         """
         self._light_lamps(frame.lamp_states)
-        moving = body_instances(frame.bodies, frame.time_s, self._library)
-        commands, records, base = [], [], 0
-        both = [self._choose(moving, views), self._choose(self._static, views)]
-        for (first, first_models), (second, second_models) in zip(*both, strict=True):
-            models = np.concatenate([first_models, second_models])
-            order = np.argsort(models, kind="stable")
-            commands.append(self._commands_of(models[order], base))
-            records.append(np.concatenate([first, second])[order])
-            base += len(order)
+        placed = join([self._static, body_instances(bodies, frame.time_s, self._library)])
+        seen, ahead = views.see_spheres(placed.centre_m, placed.radius_m, placed.feature_m)
+        commands, chosen, base = [], [], 0
+        for row, view in enumerate(views.views):
+            mine = np.flatnonzero(seen[row])
+            models = placed.model[mine]
+            small = view.focal_px * placed.radius_m[mine] < COARSE_BELOW_PX * ahead[row, mine]
+            models = np.where(small, self._library.coarse[models], models)
+            commands.append(self._commands_of(models, base))
+            chosen.append(mine[np.argsort(models, kind="stable")])
+            base += len(mine)
         if base > self._capacity:
             self._array.release()
             self._instances.release()
             self._reserve(2 * base)
         if base:
-            self._instances.write(np.concatenate(records).tobytes())
+            self._instances.write(placed.records[np.concatenate(chosen)].tobytes())
         self._commands.write(commands)
-
-    def _choose(self, instances: Instances, views: Viewpoints) -> list[tuple[Records, Models]]:
-        """Records and models of the instances that each camera sees; coarse models where small."""
-        seen, ahead = views.see_spheres(instances.centre_m, instances.radius_m, instances.feature_m)
-        chosen = []
-        for row, view in enumerate(views.views):
-            mine = np.flatnonzero(seen[row])
-            models = instances.model[mine]
-            size_px = view.focal_px * instances.radius_m[mine]
-            small = size_px < COARSE_BELOW_PX * ahead[row, mine]
-            models = np.where(small, self._library.coarse[models], models)
-            chosen.append((instances.records[mine], models))
-        return chosen
 
     def _light_lamps(self, lamp_states: NDArray[np.uint8]) -> None:
         count = self._lamp_rows.stop
@@ -105,16 +92,18 @@ class ModelPass:
         lit = np.where(states <= LampState.GREEN, np.uint32(1) << states.astype(np.uint32), 0)
         self._static.records["flags"][self._lamp_rows] = lit
 
-    def _commands_of(self, models: Models, base: int) -> Commands:
-        """Commands for instances sorted by model, the first of which is number `base`."""
-        used, first, count = np.unique(models, return_index=True, return_counts=True)
+    def _commands_of(self, models: NDArray[np.int64], base: int) -> Commands:
+        """Commands for instances that will lie sorted by model, the first as number `base`."""
         library = self._library
+        count = np.bincount(models, minlength=len(library.index_count))
+        first = base + np.cumsum(count) - count
+        used = np.flatnonzero(count)
         commands = np.zeros(len(used), COMMAND_DTYPE)
         commands["index_count"] = library.index_count[used]
-        commands["instance_count"] = count
+        commands["instance_count"] = count[used]
         commands["first_index"] = library.first_index[used]
         commands["first_vertex"] = library.first_vertex[used]
-        commands["first_instance"] = base + first
+        commands["first_instance"] = first[used]
         return commands
 
     def draw(self, camera: int) -> None:

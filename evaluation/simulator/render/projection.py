@@ -87,16 +87,18 @@ class Viewpoint:
 
 
 class Viewpoints:
-    """All cameras of a call, so that one product tests every object against all of them."""
+    """All k cameras of a call, so that one product tests every object against all of them."""
 
     def __init__(self, views: Sequence[Viewpoint]) -> None:
         self.views = tuple(views)
         normals = np.stack([np.vstack([view.axes[:1], view.planes]) for view in views])
         offsets = -np.einsum("kpc,kc->kp", normals, [view.position_world_m for view in views])
-        self._normals = normals.reshape(-1, 3).T.astype(np.float32)
-        self._offsets = offsets.ravel().astype(np.float32)
-        self._focal_px = np.array([view.focal_px for view in views], np.float32)
+        # Five planes through each camera, the one square to its axis first.
+        self._normals = normals.reshape(-1, 3).astype(np.float32)
+        self._offsets = offsets.reshape(-1, 1).astype(np.float32)
         self._sizes = np.abs(self._normals)
+        reach_factors = [view.focal_px / SMALLEST_PX for view in views]
+        self._reach_factors = np.array(reach_factors, np.float32)[:, None]
 
     def see_spheres(self, centre_m: F32, radius_m: F32, feature_m: F32) -> tuple[Bools, F32]:
         """Which camera sees which sphere: (k, n), and how far ahead of it the centres are (k, n).
@@ -104,19 +106,18 @@ class Viewpoints:
         A sphere (n, 3), (n,) is seen where it touches the view pyramid and a piece of size
         `feature_m` (n,) would not be smaller there than SMALLEST_PX.
         """
-        heights = centre_m @ self._normals + self._offsets
-        return self._inside(heights, radius_m[:, None], feature_m)
+        margin = np.broadcast_to(radius_m, (len(self._normals), len(radius_m)))
+        return self._see(centre_m, margin, feature_m)
 
     def see_boxes(self, centre_m: F32, half_m: F32, feature_m: F32) -> tuple[Bools, F32]:
         """The same for axis-aligned boxes (n, 3), (n, 3)."""
-        heights = centre_m @ self._normals + self._offsets
-        return self._inside(heights, half_m @ self._sizes, feature_m)
+        return self._see(centre_m, self._sizes @ half_m.T, feature_m)
 
-    def _inside(self, heights: F32, margin: F32, feature_m: F32) -> tuple[Bools, F32]:
-        """`heights`, `margin` (n, 5 k): of the planes through each camera, front plane first."""
-        shape = (len(heights), len(self.views), 5)
-        above = (heights > -margin).reshape(shape).all(axis=2).T
-        ahead = heights.reshape(shape)[:, :, 0].T
-        margin = np.broadcast_to(margin, heights.shape).reshape(shape)[:, :, 0].T
-        reach_m = np.minimum(feature_m * self._focal_px[:, None] / SMALLEST_PX, FAR_M)
-        return np.asarray(above & (ahead - margin < reach_m)), ahead
+    def _see(self, centre_m: F32, margin: F32, feature_m: F32) -> tuple[Bools, F32]:
+        """`margin` (5 k, n) is how far each object reaches beyond its centre towards a plane."""
+        height = self._normals @ centre_m.T + self._offsets
+        shape = (len(self.views), 5, len(centre_m))
+        seen = (height + margin > 0.0).reshape(shape).all(axis=1)
+        ahead = height[::5]
+        reach_m = np.minimum(feature_m * self._reach_factors, FAR_M)
+        return np.asarray(seen & (ahead - margin[::5] < reach_m)), ahead

@@ -15,9 +15,15 @@ from evaluation.simulator.render.atmosphere import UNIFORM_FLOATS, Atmosphere
 from evaluation.simulator.render.chunk_pass import ChunkPass
 from evaluation.simulator.render.context import describe_context, open_context
 from evaluation.simulator.render.decal_pass import DecalPass
-from evaluation.simulator.render.facades import FACADE_ATTRIBUTES, FACADE_FORMAT, facade_chunks
+from evaluation.simulator.render.facades import (
+    FACADE_ATTRIBUTES,
+    FACADE_FORMAT,
+    STOREY_M,
+    facade_chunks,
+)
 from evaluation.simulator.render.frame import CameraView, RenderFrame
 from evaluation.simulator.render.model_pass import ModelPass
+from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoint, Viewpoints
 from evaluation.simulator.render.sky_pass import SkyPass
 from evaluation.simulator.render.surfaces import (
@@ -69,15 +75,27 @@ class Renderer:
         def program(vertex: str, fragment: str) -> moderngl.Program:
             return context.program(vertex_shader=vertex, fragment_shader=fragment)
 
-        surface = program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT)
-        facade = program(shaders.FACADE_VERTEX, shaders.FACADE_FRAGMENT)
         self._surfaces = ChunkPass(
-            context, surface, surface_chunks(scenery.meshes), (SURFACE_FORMAT, SURFACE_ATTRIBUTES)
+            context,
+            surface_chunks(scenery.meshes),
+            (SURFACE_FORMAT, SURFACE_ATTRIBUTES),
+            (
+                program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT),
+                program(shaders.PLAIN_SURFACE_VERTEX, shaders.PASS_FRAGMENT),
+            ),
+            texture_m=1.0,
         )
         self._facades = ChunkPass(
-            context, facade, facade_chunks(scenery.buildings), (FACADE_FORMAT, FACADE_ATTRIBUTES)
+            context,
+            facade_chunks(scenery.buildings),
+            (FACADE_FORMAT, FACADE_ATTRIBUTES),
+            (
+                program(shaders.FACADE_VERTEX, shaders.FACADE_FRAGMENT),
+                program(shaders.PLAIN_FACADE_VERTEX, shaders.PASS_FRAGMENT),
+            ),
+            texture_m=STOREY_M,
         )
-        model = program(shaders.MODEL_VERTEX, shaders.MODEL_FRAGMENT)
+        model = program(shaders.MODEL_VERTEX, shaders.PASS_FRAGMENT)
         self._models = ModelPass(context, model, scenery)
         self._decals = DecalPass(context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT))
         triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
@@ -131,15 +149,14 @@ class Renderer:
 
     def _prepare(self, frame: RenderFrame, air: Atmosphere, views: Viewpoints) -> None:
         """Upload what the cameras need before the first draw, so that no draw waits for a write."""
-        blocks = np.concatenate(
-            [air.uniforms(view, frame.time_s) for view in views.views]
-        ).tobytes()
+        blocks = b"".join(air.uniforms(view, frame.time_s).tobytes() for view in views.views)
         if len(blocks) > self._uniforms.size:
             self._uniforms.release()
             self._uniforms = self._context.buffer(reserve=len(blocks), dynamic=True)
         self._uniforms.write(blocks)
-        self._models.prepare(frame, views)
-        self._decals.prepare(frame.bodies, air, views)
+        bodies = PosedBodies.of(frame.bodies)
+        self._models.prepare(frame, bodies, views)
+        self._decals.prepare(bodies, air, views)
         self._surfaces.prepare(views)
         self._facades.prepare(views)
 

@@ -96,6 +96,27 @@ void main() {
 """
 )
 
+PLAIN_SURFACE_VERTEX = (
+    _MOMENT
+    + """
+in vec3 in_position;
+in vec4 in_normal;
+in vec4 in_colour;
+in vec4 in_traits;
+out vec3 v_colour;
+void main() {
+    vec3 relative = in_position - camera_time.xyz;
+    float distance_m = length(relative);
+    vec3 colour = in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz));
+    float wet = in_traits.z * sun_wetness.w;
+    float graze = 1.0 - clamp(-relative.z / distance_m, 0.0, 1.0);
+    colour = mix(colour * (1.0 - 0.45 * wet), horizon_fog.rgb, 0.35 * wet * graze * graze * graze);
+    v_colour = sqrt(min(mix(colour, horizon_fog.rgb, haze(distance_m)), 1.0));
+    gl_Position = project(relative, in_traits.w * 16.0);
+}
+"""
+)
+
 SURFACE_FRAGMENT = (
     _MOMENT
     + _NOISE
@@ -107,10 +128,14 @@ out vec4 pixel;
 void main() {
     vec2 ground = v_relative.xy + camera_time.xy;
     float distance_m = length(v_relative);
-    // Grains of 3 cm fade out before they get smaller than a pixel.
+    // Grains fade out before they get smaller than a pixel, patches where plain chunks begin.
+    float metre_px = weather.y / distance_m;
     float fine = (cell_noise(ground * 33.0) - 0.5) * clamp(1.4 - distance_m * 0.10, 0.0, 1.0);
-    float coarse = (smooth_noise(ground * 0.9) - 0.5) * clamp(1.5 - distance_m * 0.02, 0.0, 1.0);
+    float coarse = smooth_noise(ground * 0.9) - 0.5;
     float wide = smooth_noise(ground * 0.11) - 0.5;
+    float near = clamp(metre_px * 0.4 - 1.2, 0.0, 1.0);
+    coarse *= near;
+    wide *= mix(near, 1.0, step(0.01, v_traits.y));
     float grain = v_traits.x * (0.35 * fine + 0.22 * coarse + 0.28 * wide)
         + v_traits.y * (0.45 * fine + 0.50 * coarse + 0.65 * wide);
     float wet = v_traits.z * sun_wetness.w;
@@ -131,15 +156,37 @@ in vec3 in_position;
 in vec2 in_cell;
 in vec4 in_normal;
 in vec4 in_colour;
-flat out vec4 v_colour;
-flat out float v_windows;
+flat out vec4 v_wall;
+flat out vec4 v_pane;
 out vec3 v_cell;
 void main() {
     vec3 relative = in_position - camera_time.xyz;
-    vec3 lit = light(unpack(in_normal.xyz));
-    v_colour = vec4(in_colour.rgb * in_colour.rgb * lit, in_colour.a);
-    v_windows = in_normal.w;
+    v_wall = vec4(in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz)), in_normal.w);
+    // Half the size of a pane in its cell, and a number that shuffles the windows.
+    vec2 style = fract(in_colour.a * vec2(7.3, 3.7));
+    v_pane = vec4(vec2(0.20, 0.24) + vec2(0.20, 0.12) * style, in_colour.a * 17.0, 0.0);
     v_cell = vec3(in_cell, haze(length(relative)));
+    gl_Position = project(relative, 0.0);
+}
+"""
+)
+
+PLAIN_FACADE_VERTEX = (
+    _MOMENT
+    + """
+in vec3 in_position;
+in vec2 in_cell;
+in vec4 in_normal;
+in vec4 in_colour;
+out vec3 v_colour;
+void main() {
+    vec3 relative = in_position - camera_time.xyz;
+    vec3 wall = in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz));
+    vec3 glass = mix(vec3(0.020, 0.026, 0.034), horizon_fog.rgb, 0.21);
+    glass += 0.38 * sun_darkness.w * vec3(0.50, 0.34, 0.15);
+    // Windows take a third of a wall, as in the pattern that is drawn nearby.
+    vec3 colour = mix(wall, glass, 0.36 * in_normal.w);
+    v_colour = sqrt(min(mix(colour, horizon_fog.rgb, haze(length(relative))), 1.0));
     gl_Position = project(relative, 0.0);
 }
 """
@@ -148,35 +195,32 @@ void main() {
 FACADE_FRAGMENT = (
     _MOMENT
     + """
-flat in vec4 v_colour;
-flat in float v_windows;
+flat in vec4 v_wall;
+flat in vec4 v_pane;
 in vec3 v_cell;
 out vec4 pixel;
 void main() {
-    vec2 within = fract(v_cell.xy) - 0.5;
     vec2 cell = floor(v_cell.xy);
+    vec2 within = v_cell.xy - cell - 0.5;
     vec2 blur = max(fwidth(v_cell.xy), 0.02);
-    float street = clamp(1.0 - cell.y, 0.0, 1.0);
-    // Half the size of a pane in its cell; shop windows on the street floor are wider.
-    vec2 style = fract(v_colour.a * vec2(7.3, 3.7));
-    vec2 half_pane = vec2(0.20, 0.24) + vec2(0.20, 0.12) * style;
-    half_pane = mix(half_pane, vec2(0.42, 0.36), street);
-    vec2 inset = half_pane - abs(within);
-    vec2 edge = clamp(inset / blur + 0.5, 0.0, 1.0);
-    vec2 rim = clamp((inset + 0.035) / blur + 0.5, 0.0, 1.0);
+    // Shop windows on the street floor are wider.
+    float street = step(v_cell.y, 1.0);
+    vec2 half_pane = mix(v_pane.xy, vec2(0.42, 0.36), street);
+    vec2 inset = (half_pane - abs(within)) / blur;
+    vec2 edge = clamp(inset + 0.5, 0.0, 1.0);
     vec2 far = clamp(blur * 2.0 - 0.5, 0.0, 1.0);
     vec2 cover = mix(edge, 2.0 * half_pane, far);
-    float pane = cover.x * cover.y * v_windows;
-    float frame = rim.x * rim.y * v_windows * (1.0 - max(far.x, far.y));
-    float pick = fract(dot(cell, vec2(0.7549, 0.5698)) + v_colour.a * 17.0);
+    float pane = cover.x * cover.y * v_wall.a;
+    vec2 rim = clamp(inset + 0.035 / blur + 0.5, 0.0, 1.0);
+    float frame = rim.x * rim.y * v_wall.a;
+    float pick = fract(dot(cell, vec2(0.7549, 0.5698)) + v_pane.z);
     pick = fract(pick * pick * 91.7);
     vec3 glass = mix(vec3(0.020, 0.026, 0.034), horizon_fog.rgb, 0.10 + 0.22 * pick);
     float lit = step(0.62, pick) * sun_darkness.w;
     glass += lit * vec3(0.55, 0.38, 0.16) * (0.4 + pick);
-    float plinth = 1.0 - 0.25 * clamp(1.0 - v_cell.y * 1.5, 0.0, 1.0) * v_windows;
-    vec3 wall = mix(v_colour.rgb * plinth, v_colour.rgb * 0.5 + 0.25 * sky_puddles.rgb, frame);
-    vec3 colour = mix(wall, glass, pane);
-    pixel = picture(mix(colour, horizon_fog.rgb, v_cell.z));
+    float plinth = 1.0 - 0.18 * street * v_wall.a;
+    vec3 wall = v_wall.rgb * plinth + frame * (0.22 * sky_puddles.rgb - 0.4 * v_wall.rgb);
+    pixel = picture(mix(mix(wall, glass, pane), horizon_fog.rgb, v_cell.z));
 }
 """
 )
@@ -216,7 +260,7 @@ void main() {
 """
 )
 
-MODEL_FRAGMENT = """
+PASS_FRAGMENT = """
 #version 430
 in vec3 v_colour;
 out vec4 pixel;

@@ -53,8 +53,8 @@ def _soups(mesh: Mesh) -> list[TriangleSoup]:
     vertices["traits"] = np.rint(traits * 255.0)
     thin = _heights_m(positions, triangles) < _SLIVER_M
     return [
-        TriangleSoup(vertices, triangles[~thin], look.feature_m),
-        TriangleSoup(vertices, triangles[thin], min(look.feature_m, _SLIVER_M)),
+        TriangleSoup(vertices, triangles[~thin], look.feature_m, look.plain),
+        TriangleSoup(vertices, triangles[thin], min(look.feature_m, _SLIVER_M), plain=True),
     ]
 
 
