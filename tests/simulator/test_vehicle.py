@@ -147,6 +147,7 @@ def test_the_box_shifts_up_with_speed_and_down_again() -> None:
         drive.run(TICK_S, VehicleControl(throttle=1.0))
         seen.append(int(drive.fleet.gears()[0]))
     assert seen == sorted(seen)
+    assert seen[0] == 1
     assert set(seen) == {1, 2, 3, 4, 5}
     drive.run(8.0, VehicleControl(brake=0.6))
     assert drive.fleet.gears()[0] == 1

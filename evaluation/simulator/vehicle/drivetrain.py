@@ -160,7 +160,7 @@ def select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Float
     shift[(state["shift_left_s"] > 0.0) | (gear < 1)] = 0
     asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
     manual = state["manual_gear_shift"] | ~powertrain.automatic
-    chosen = np.where(manual, asked, forward + shift)
+    chosen = np.where(manual, asked, np.minimum(forward + shift, powertrain.gear_count))
     chosen = np.where(state["reverse"], -1, chosen)
     shifted = (chosen != gear) & (chosen > 1)
     state["shift_left_s"] = np.where(shifted, powertrain.gear_switch_s, state["shift_left_s"])

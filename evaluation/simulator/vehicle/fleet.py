@@ -91,6 +91,7 @@ class VehicleFleet(BodyTable):
     def _take_spec(self, row: int) -> None:
         spec = self._specs[row]
         self.state["choose_gear"][row] = True
+        self.state["up_radps"][row], self.state["down_radps"][row] = np.inf, 0.0
         self.state["mass_kg"][row] = spec.mass_kg
         self.state["yaw_inertia_kgm2"][row] = spec.yaw_inertia_kgm2
         self.state["half_extent_m"][row] = spec.half_extent_m
@@ -158,8 +159,8 @@ class VehicleFleet(BodyTable):
         chassis, powertrain = self._tables()
         move_actuators(state, duration_s)
         held = np.flatnonzero(state["constant_velocity"])
-        start = state["position_m"][held, :2]
         if len(held):
+            start = state["position_m"][held, :2]
             self._hold_velocity(held)
         cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
         velocity = state["velocity_mps"]
@@ -189,9 +190,11 @@ class VehicleFleet(BodyTable):
             grip = np.array([s.tyre_friction * GRIP_PER_TYRE_FRICTION for s in specs])
             mass_kg = np.array([s.mass_kg for s in specs])
             yaw_inertia = np.array([s.yaw_inertia_kgm2 for s in specs])
+            inertia = np.stack((mass_kg, mass_kg, yaw_inertia), axis=1)
             self._chassis = Chassis(
                 mass_kg=mass_kg,
-                inertia=np.stack((mass_kg, mass_kg, yaw_inertia), axis=1),
+                inertia=inertia,
+                mass_matrix=inertia[:, :, None] * np.eye(3),
                 axle_m=np.array([(s.front_axle_m, -s.rear_axle_m) for s in specs]),
                 grip_n=np.maximum(grip, 0.01)[:, None] * load_n,
                 stiffness_npr=np.maximum(np.array(stiffness), 0.1) * load_n,
