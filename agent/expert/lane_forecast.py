@@ -95,9 +95,8 @@ class LaneForecaster:
         """Points of a whole lane and the lane that goes on straightest from its end."""
         key = _key(waypoint)
         if key not in self._lanes:
-            before = _back_to_start(waypoint)
-            after = [w for w in waypoint.next_until_lane_end(STEP_M) if _key(w) == key]
-            chain = [*before[::-1], waypoint, *after]
+            before = _walk(waypoint, carla.Waypoint.previous)
+            chain = [*before[::-1], waypoint, *_walk(waypoint, carla.Waypoint.next)]
             points = np.array([(w.transform.location.x, w.transform.location.y) for w in chain])
             gaps = np.linalg.norm(np.diff(points, axis=0), axis=1)
             points = points[np.concatenate(([True], gaps > 0.01))]
@@ -112,16 +111,20 @@ class LaneForecaster:
         return self._lanes[key]
 
 
-def _back_to_start(waypoint: carla.Waypoint) -> list[carla.Waypoint]:
-    """The lane's waypoints behind one, nearest first. The wheel's `previous_until_lane_start` would
-    crash the process on a lane that nothing leads to."""
+def _walk(
+    waypoint: carla.Waypoint, step: Callable[[carla.Waypoint, float], list[carla.Waypoint]]
+) -> list[carla.Waypoint]:
+    """The lane's waypoints ahead of one or behind it, nearest first.
+
+    The wheel's own walks to the ends of a lane crash the process where no lane goes on.
+    """
     found: list[carla.Waypoint] = []
     here = waypoint
     while len(found) < MAX_LANE_POINTS:
-        before = [w for w in here.previous(STEP_M) if _key(w) == _key(waypoint)]
-        if not before:
+        further = [w for w in step(here, STEP_M) if _key(w) == _key(waypoint)]
+        if not further or further[0].s == here.s:
             break
-        here = before[0]
+        here = further[0]
         found.append(here)
     return found
 
@@ -132,5 +135,5 @@ def _key(waypoint: carla.Waypoint) -> LaneKey:
 
 def _far_yaw_deg(waypoint: carla.Waypoint) -> float:
     """Heading at the end of the lane: ways through a junction all start the same."""
-    chain = waypoint.next_until_lane_end(STEP_M)
-    return float((chain[-1] if chain else waypoint).transform.rotation.yaw)
+    chain = [waypoint, *_walk(waypoint, carla.Waypoint.next)]
+    return float(chain[-1].transform.rotation.yaw)

@@ -140,6 +140,16 @@ def test_a_car_before_a_red_light_is_forecast_to_stop(crossing: carla.Map) -> No
     assert green.centres_world_m[0, -1, 0] > 160.0
 
 
+@pytest.mark.parametrize(("x", "y", "yaw"), [(395.0, 1.75, 0.0), (5.0, -1.75, np.pi)])
+def test_a_dead_end_is_no_obstacle_to_forecasting(x: float, y: float, yaw: float) -> None:
+    """Nothing follows these lanes: the car is forecast to go straight on."""
+    car = one_car(x, y, yaw, 10.0)
+    ahead = LaneForecaster(straight_map(), lambda _: False)(car, TIMES_S)
+    np.testing.assert_allclose(
+        ahead.centres_world_m, forecast(car, TIMES_S).centres_world_m, atol=0.1
+    )
+
+
 def test_a_turning_car_is_forecast_along_its_bend() -> None:
     car = one_car(40.0, 1.75, 0.6, 5.0)
     straight = LaneForecaster(straight_map(), lambda _: False)(car, TIMES_S)
