@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 from model.batch import DrivingExample
 from model.config import ConfigError, ModelConfig
 from model.strict_json import require
-from model.training import buckets
+from model.training import bucket_table, buckets
 from model.training.augment import AugmentSettings
 from model.training.dataset import DrivingDataset, Unreadable, collate
-from model.training.index import DatasetError, DatasetIndex, load_index
+from model.training.index import DatasetError, load_index, read_index, write_index
 from model.training.pictures import PictureCache
 from model.training.rig import with_cameras
 from model.training.sampler import BatchSampler, EveryFrame
@@ -33,6 +33,9 @@ class DataSettings:
     * ``validation_share`` is a share of the drives.
     * ``max_broken_share``: more unreadable drives, frames or pictures than that are an error.
     * ``picture_cache``: folder on a fast disk for decoded pictures, or null.
+    * ``bucket_table``: SimLingo's table of buckets (``.pkl``, or ``.json``), which is then sampled
+      with SimLingo's weights; null for buckets and weights of our own (``buckets``).
+    * ``max_repeats``: how often a frame is drawn at most, compared with equal chances.
     """
 
     root: str
@@ -44,6 +47,7 @@ class DataSettings:
     validation_share: float
     max_broken_share: float
     picture_cache: str | None
+    bucket_table: str | None
     max_repeats: float
     buckets: buckets.BucketWeights
     augment: AugmentSettings
@@ -62,23 +66,35 @@ class DrivingDataModule(lightning.LightningDataModule):
     """Reads the index once and deals out weighted draws, the same ones for the same seed.
 
     Its state in a checkpoint is the number of batches that were dealt out, and what their order
-    depends on.
+    depends on. ``index_file`` keeps the index of the run: a run that goes on uses the frames that
+    it began with, however many have been recorded since.
     """
 
     training: DrivingDataset
     validation: DrivingDataset
     problems: list[str]
 
-    def __init__(self, settings: DataSettings, config: ModelConfig, seed: int) -> None:
+    def __init__(
+        self, settings: DataSettings, config: ModelConfig, seed: int, index_file: Path
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.config = config
         self.seed = seed
+        self.index_file = index_file
         self._restored_position = 0
 
     def prepare_data(self) -> None:
-        """Build the index where it is not cached yet; Lightning calls this once per machine."""
-        self._index()
+        """Take stock of the data where that is not done; Lightning calls this once per machine."""
+        settings = self.settings
+        if not self.index_file.is_file():
+            index = load_index(
+                Path(settings.root),
+                settings.split,
+                max(1, settings.workers),
+                settings.max_broken_share,
+            )
+            write_index(self.index_file, index)
 
     def setup(self, stage: str) -> None:
         # The model needs the cores; and a worker forked beside a pool of OpenCV's threads hangs.
@@ -89,7 +105,9 @@ class DrivingDataModule(lightning.LightningDataModule):
                 "data.shifted_share: expected 0 with hist_len above 1 (the shifted cameras are "
                 f"elsewhere in every frame), got {settings.shifted_share}"
             )
-        index, problems = with_cameras(self._index(), config.cameras, settings.max_broken_share)
+        index, problems = with_cameras(
+            read_index(self.index_file), config.cameras, settings.max_broken_share
+        )
         self.problems = [*index.problems.tolist(), *problems]
         training, validation = index.split(settings.validation_share, self.seed)
         root = Path(settings.root)
@@ -98,19 +116,14 @@ class DrivingDataModule(lightning.LightningDataModule):
         cache = PictureCache(Path(settings.picture_cache)) if settings.picture_cache else None
         self.training = DrivingDataset(root, training, config, settings.augment, cache)
         self.validation = DrivingDataset(root, validation, config, None, cache)
-        self.buckets = buckets.find_buckets(training)
-        self.chances = buckets.draw_weights(
-            self.buckets, buckets.computed_weights(settings.buckets), settings.max_repeats
-        )
-
-    def _index(self) -> DatasetIndex:
-        settings = self.settings
-        return load_index(
-            Path(settings.root),
-            settings.split,
-            max(1, settings.workers),
-            settings.max_broken_share,
-        )
+        if settings.bucket_table is None:
+            self.buckets = buckets.find_buckets(training)
+            weights = buckets.computed_weights(settings.buckets)
+        else:
+            table = bucket_table.read_table(Path(settings.bucket_table))
+            self.buckets = bucket_table.match(training, table)
+            weights = bucket_table.upstream_weights(self.buckets.names)
+        self.chances = buckets.draw_weights(self.buckets, weights, settings.max_repeats)
 
     def state_dict(self) -> dict[str, Any]:
         return {"position": self.position(), "order": self._order()}
@@ -119,9 +132,9 @@ class DrivingDataModule(lightning.LightningDataModule):
         if state_dict["order"] != self._order():
             raise DatasetError(
                 f"{self.settings.root}: the run to be resumed dealt out other batches "
-                f"({state_dict['order']}, now {self._order()}): the data, the seed, the batch "
-                "size or the number of processes have changed. Start a new run (another output) "
-                "with checkpoint=<the old run's checkpoint>"
+                f"({state_dict['order']}, now {self._order()}): the seed, the batch size, "
+                "the number of samples or of processes have changed. Start a new run (another "
+                "output) with checkpoint=<the old run's checkpoint>"
             )
         self._restored_position = int(state_dict["position"])
 

@@ -79,8 +79,10 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             images = self.pictures(draw)
         except PictureError as error:
             return Unreadable(str(error))
-        shift = self.index.camera_shift(draw.row) if draw.shifted else NO_SHIFT
-        return DrivingExample(self._input(draw.row, shift, images), self._label(draw.row, shift))
+        return DrivingExample(self._input(draw.row, self._shift(draw), images), self.label(draw))
+
+    def _shift(self, draw: Draw) -> CameraShift:
+        return self.index.camera_shift(draw.row) if draw.shifted else NO_SHIFT
 
     def _input(self, row: int, shift: CameraShift, images: Tensor) -> DrivingInput:
         index, config = self.index, self.config
@@ -103,8 +105,9 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             target_point=torch.from_numpy(targets).float(),
         )
 
-    def _label(self, row: int, shift: CameraShift) -> DrivingLabel:
-        index, config = self.index, self.config
+    def label(self, draw: Draw) -> DrivingLabel:
+        """What the expert did, as seen in this draw."""
+        index, config, row, shift = self.index, self.config, draw.row, self._shift(draw)
         waypoints = shift.seen(index.waypoints_ego_m[row, : config.speed_points].astype(np.float64))
         path = shift.seen(index.route_ego_m[row].astype(np.float64))
         route = equally_spaced(path, config.route_points)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import os
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -119,13 +121,25 @@ def load_index(
     paths = find_drives(folder)
     cache = root / "index" / f"{split}-{_state_of(paths, root)}.npz"
     if not cache.is_file():
-        index = _build(root, folder, paths, workers, max_broken_share)
         cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_suffix(".partial.npz")
-        np.savez_compressed(partial, **{f.name: getattr(index, f.name) for f in fields(index)})
-        partial.replace(cache)
-    with np.load(cache, allow_pickle=False) as arrays:
-        return DatasetIndex(**{field.name: arrays[field.name] for field in fields(DatasetIndex)})
+        write_index(cache, _build(root, folder, paths, workers, max_broken_share))
+    return read_index(cache)
+
+
+def write_index(path: Path, index: DatasetIndex) -> None:
+    """Write ``index`` to an npz file, which is there whole or not at all."""
+    partial = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez_compressed(partial, **{f.name: getattr(index, f.name) for f in fields(index)})
+    partial.replace(path)
+
+
+def read_index(path: Path) -> DatasetIndex:
+    """Read what :func:`write_index` wrote."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return DatasetIndex(**{f.name: arrays[f.name] for f in fields(DatasetIndex)})
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise DatasetError(f"{path}: not an index of this version: {error}") from error
 
 
 def _state_of(drives: Sequence[Path], root: Path) -> str:

@@ -6,8 +6,11 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 
 import lightning
+from lightning.pytorch.strategies import DeepSpeedStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.optim import Optimizer
 
 from model.batch import DrivingOutput
 from model.driving import DrivingModel
@@ -46,11 +49,12 @@ class DrivingModule(lightning.LightningModule):
     def training_step(self, batch: LoadedBatch, batch_index: int) -> Tensor:
         return self._judge(batch, "train")[0]
 
-    def validation_step(self, batch: LoadedBatch, batch_index: int) -> None:
+    def validation_step(self, batch: LoadedBatch, batch_index: int) -> dict[str, DrivingOutput]:
         _, output = self._judge(batch, "validation")
         for name, errors in plan_errors(output, batch.example.driving_label).items():
             value, count = mean(errors)
             self.log(f"validation/{name}", value, batch_size=count, sync_dist=True)
+        return {"output": output}
 
     def _judge(self, batch: LoadedBatch, stage: str) -> tuple[Tensor, DrivingOutput]:
         self.problems.update(batch.problems)
@@ -65,9 +69,23 @@ class DrivingModule(lightning.LightningModule):
         )
         return training.loss, output
 
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        sharded = self.trainer.strategy.model
+        if gradient_clip_val and isinstance(sharded, FullyShardedDataParallel):
+            # No process has the whole norm, and Lightning leaves it to us.
+            sharded.clip_grad_norm_(gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = build_optimizer(self.model, self.optim, steps)
+        deepspeed = isinstance(self.trainer.strategy, DeepSpeedStrategy)
+        optimizer, schedule = build_optimizer(self.model, self.optim, steps, deepspeed)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,11 +59,17 @@ def decays(name: str, parameter: nn.Parameter) -> bool:
 
 
 def build_optimizer(
-    model: DrivingModel, settings: OptimSettings, steps: int
+    model: DrivingModel, settings: OptimSettings, steps: int, deepspeed: bool = False
 ) -> tuple[torch.optim.Optimizer, OneCycleLR]:
-    """Optimiser and schedule for a run of ``steps`` optimiser steps."""
+    """Optimiser and schedule for a run of ``steps`` optimiser steps; DeepSpeed brings its own."""
     groups = parameter_groups(model, settings)
-    optimizer = AdamW(groups, lr=settings.lr, betas=settings.betas)
+    optimizer: torch.optim.Optimizer
+    if deepspeed:
+        # An optional package, and one that only a machine with its compiler can import.
+        fused = importlib.import_module("deepspeed.ops.adam").FusedAdam
+        optimizer = fused(groups, lr=settings.lr, betas=settings.betas, adam_w_mode=True)
+    else:
+        optimizer = AdamW(groups, lr=settings.lr, betas=settings.betas)
     peaks = [group["lr"] for group in groups]
     schedule = OneCycleLR(
         optimizer,

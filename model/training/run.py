@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
-from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
 from model.checkpoint import load_checkpoint
 from model.config import ConfigError, ModelConfig
@@ -16,8 +16,11 @@ from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
 from model.training.keep import STATE_FILE, KeepBest, KeepState, export
 from model.training.module import DrivingModule
+from model.training.predictions import PredictionPictures
 from model.training.progress import Throughput, ValidationTable
 from model.training.settings import TrainingSettings
+
+INDEX_FILE = "index.npz"
 
 
 def train(settings: TrainingSettings) -> Path:
@@ -34,15 +37,14 @@ def train(settings: TrainingSettings) -> Path:
     config = settings.model_config()
     model = first_model(settings, config)
     module = DrivingModule(model, settings.optim, settings.loss_weights)
-    data = DrivingDataModule(settings.data, config, settings.seed)
     state = output / STATE_FILE
+    resumes = settings.resume and state.is_file()
     trainer = build_trainer(settings, config, output)
-    trainer.fit(
-        module,
-        data,
-        ckpt_path=state if settings.resume and state.is_file() else None,
-        weights_only=True,
-    )
+    index_file = output / INDEX_FILE
+    if trainer.is_global_zero and not resumes:
+        index_file.unlink(missing_ok=True)
+    data = DrivingDataModule(settings.data, config, settings.seed, index_file)
+    trainer.fit(module, data, ckpt_path=state if resumes else None, weights_only=True)
     exported = output / "checkpoint"
     export(trainer, config, exported)
     return exported
@@ -70,6 +72,7 @@ def build_trainer(
         Throughput(settings.print_every_s),
         ValidationTable(output),
         KeepBest(output, config),
+        PredictionPictures(output, settings.pictures.samples, settings.pictures.every),
         DataReport(output, settings.data.max_broken_share),
         KeepState(output, settings.keep.every_minutes, settings.keep.every_steps),
         LearningRateMonitor("step"),
@@ -91,6 +94,16 @@ def build_trainer(
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        logger=TensorBoardLogger(output, name="", version="log"),
+        logger=build_logger(settings.logger, output),
         callbacks=callbacks,
     )
+
+
+def build_logger(kind: str, output: Path) -> Logger:
+    """Where curves go: TensorBoard's files in ``output/log``, or Weights & Biases."""
+    if kind == "tensorboard":
+        return TensorBoardLogger(output, name="", version="log")
+    try:
+        return WandbLogger(project="simlingo-base", name=output.name, save_dir=output)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"logger: wandb is not installed (pip install wandb): {error}") from error

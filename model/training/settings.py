@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -42,6 +42,14 @@ class KeepSettings:
 
 
 @dataclass(frozen=True)
+class PictureSettings:
+    """How many predictions are drawn at every so many validations; 0: never."""
+
+    samples: int
+    every: int
+
+
+@dataclass(frozen=True)
 class TrainingSettings:
     """A whole run.
 
@@ -58,12 +66,14 @@ class TrainingSettings:
     optim: OptimSettings
     loss_weights: LossWeights
     trainer: TrainerSettings
+    pictures: PictureSettings
     keep: KeepSettings
     output: str
     resume: bool
     seed: int
     threads: int | None
     print_every_s: float
+    logger: Literal["tensorboard", "wandb"]
 
     def __post_init__(self) -> None:
         require(self.model in PRESETS, "model", " or ".join(PRESETS), self)

@@ -62,6 +62,8 @@ def write_drive(
             for frame in range(frames):
                 shape = camera.height_px, camera.width_px, 3
                 picture = rng.integers(0, 255, shape, dtype=np.uint8)
+                # Pure noise would compress like no picture that a camera takes.
+                picture = cv2.GaussianBlur(picture, (0, 0), 3.0)
                 cv2.imwrite(str(drive / name / f"{frame:04d}.jpg"), picture)
     for frame in range(frames):
         path = drive / "measurements" / f"{frame:04d}.json.gz"

@@ -17,10 +17,10 @@ from model.checkpoint import load_checkpoint
 from model.config import BASE, DEBUG, ConfigError
 from model.driving import DrivingModel
 from model.training import run
-from model.training.index import DatasetError
+from model.training.index import DatasetError, read_index
 from model.training.optim import OptimSettings, build_optimizer, parameter_groups
 from model.training.settings import TrainingSettings, from_hydra
-from tests.model.training.recording import write_dataset
+from tests.model.training.recording import write_dataset, write_drive
 
 CONFIG = Path(run.__file__).parent / "config"
 
@@ -138,14 +138,22 @@ def test_workers_change_nothing(dataset_root: Path, tmp_path: Path) -> None:
     assert all(torch.equal(weight, got[name]) for name, weight in expected.items())
 
 
-def test_resuming_with_other_data_is_refused(tmp_path: Path) -> None:
-    split = write_dataset(tmp_path, drives=3)
-    settings = debug_run(tmp_path, tmp_path / "out", "trainer.max_epochs=2")
+def test_resuming_with_another_order_is_refused(dataset_root: Path, tmp_path: Path) -> None:
+    settings = debug_run(dataset_root, tmp_path)
     run.train(settings)
-    changed = dataclasses.replace(settings, seed=5)
     with pytest.raises(DatasetError, match="dealt out other batches"):
-        run.train(changed)
-    assert split.is_dir()
+        run.train(dataclasses.replace(settings, seed=5))
+
+
+def test_a_growing_dataset_does_not_disturb_a_run(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    settings = debug_run(tmp_path, tmp_path / "out")
+    run.train(settings)
+    write_drive(split / "group" / "scenario" / "later")
+    run.train(settings)
+    assert len(read_index(tmp_path / "out" / "index.npz").drives) == 2
+    run.train(dataclasses.replace(settings, resume=False))
+    assert len(read_index(tmp_path / "out" / "index.npz").drives) == 3
 
 
 def test_starts_from_a_checkpoint(dataset_root: Path, tmp_path: Path) -> None:
@@ -163,14 +171,12 @@ def test_starts_from_a_checkpoint(dataset_root: Path, tmp_path: Path) -> None:
 
 
 def test_unreadable_pictures_end_a_run(tmp_path: Path) -> None:
-    split = write_dataset(tmp_path, drives=3)
-    settings = debug_run(tmp_path, tmp_path / "out", "data.max_broken_share=0.0")
-    run.train(debug_run(tmp_path, tmp_path / "index only"))
-    for path in split.glob("**/rgb*/001[0-5].jpg"):
+    split = write_dataset(tmp_path, drives=2)
+    for path in split.glob("**/rgb*/*[02468].jpg"):
         path.write_bytes(path.read_bytes()[:100])
-        # The folder keeps its time, so the index does not notice.
+    settings = debug_run(tmp_path, tmp_path / "out", "data.samples_per_epoch=12")
     with pytest.raises(DatasetError, match=r"could not be read|not one readable"):
-        run.train(dataclasses.replace(settings, output=str(tmp_path / "out")))
+        run.train(settings)
 
 
 @pytest.mark.parametrize("experiment", ["base", "nano", "debug"])
