@@ -70,7 +70,6 @@ class CollisionDetector:
         half = np.asarray(static.half_extent, dtype=np.float64).reshape(-1, 3)
         self._static = Boxes.of(centre, half, np.asarray(static.yaw_rad, dtype=np.float64))
         self._static_tag = np.asarray(static.semantic_tag, dtype=np.int64)
-        self._static_radius_m = self._static.radius_m
         cos, sin = np.abs(self._static.axis.real), np.abs(self._static.axis.imag)
         reach = np.stack(
             (half[:, 0] * cos + half[:, 1] * sin, half[:, 0] * sin + half[:, 1] * cos), axis=1
@@ -128,8 +127,10 @@ class CollisionDetector:
     def _near_static(self, middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
         """Return pairs of circles and static boxes that may touch."""
         found, static = self._grid.near(np.stack((middle_m.real, middle_m.imag), axis=1))
-        distance = np.abs(middle_m[found] - self._static.middle_m[static])
-        close = distance < radius_m[found] + self._static_radius_m[static]
+        boxes = self._static
+        offset = boxes.axis[static].conj() * (middle_m[found] - boxes.middle_m[static])
+        reach = boxes.half_m[static, :2] + radius_m[found, None]
+        close = (np.abs(offset.real) < reach[:, 0]) & (np.abs(offset.imag) < reach[:, 1])
         return found[close], static[close]
 
     def overlaps_at(

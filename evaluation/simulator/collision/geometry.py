@@ -138,8 +138,18 @@ def _shared_middle(a: Boxes, b: Boxes) -> Plane:
     shared = _inside(points, a) & _inside(points, b)
     count = shared.sum(axis=1)
     mean = (points * shared).sum(axis=1) / np.maximum(count, 1)
-    # Boxes that cross without a corner inside meet between their centres.
-    return np.where(count > 0, mean, 0.5 * (a.middle_m + b.middle_m))
+    # Boxes that cross without a corner inside the other meet between what is nearest.
+    between = 0.5 * (_nearest(a, b.middle_m) + _nearest(b, a.middle_m))
+    return np.where(count > 0, mean, between)
+
+
+def _nearest(boxes: Boxes, points: Plane) -> Plane:
+    """The point (n,) of each box that is nearest to a point."""
+    offset = boxes.axis.conj() * (points - boxes.middle_m)
+    along = np.clip(offset.real, -boxes.half_m[:, 0], boxes.half_m[:, 0])
+    across = np.clip(offset.imag, -boxes.half_m[:, 1], boxes.half_m[:, 1])
+    nearest: Plane = boxes.middle_m + boxes.axis * (along + 1j * across)
+    return nearest
 
 
 def _corners(boxes: Boxes) -> Plane:
