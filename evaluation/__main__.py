@@ -3,6 +3,7 @@
 python -m evaluation drive                     the demo route with the learned agent
 python -m evaluation routes --out FILE.xml     write random routes
 python -m evaluation collect --out DIR         record training data with the expert
+python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
 """
@@ -33,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     verbs = {
         "drive": _drive,
         "collect": _collect,
+        "open-loop": _open_loop,
         "serve": _serve,
         "routes": _routes,
         "leaderboard": _leaderboard,
@@ -61,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     _add_drive(verbs.add_parser("drive", help="drive routes and score them"))
     _add_collect(verbs.add_parser("collect", help="record training data with the expert"))
+    _add_open_loop(verbs.add_parser("open-loop", help="judge a checkpoint on recorded frames"))
     serve = verbs.add_parser("serve", help="serve a world to CARLA clients")
     add_serve_arguments(serve)
     _add_routes(verbs.add_parser("routes", help="write random routes to a file"))
@@ -188,6 +191,46 @@ def _collect(parsed: argparse.Namespace) -> int:
         towns_folder=parsed.towns_folder,
     )
     return collect(settings, Console())
+
+
+def _add_open_loop(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compares predictions with what the expert did, on the held-out drives of a training "
+        "(--run) or on a whole dataset (--checkpoint and --data). Writes a report with the worst "
+        "frames to --out."
+    )
+    parser.add_argument("--run", type=Path, metavar="DIR", help="output folder of a training")
+    parser.add_argument("--checkpoint", type=Path, metavar="DIR", help="default: best of --run")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="root of a dataset")
+    parser.add_argument("--split", default="training", help="of --data")
+    parser.add_argument("--out", type=Path, default=Path("out/open_loop"), metavar="DIR")
+    parser.add_argument("--limit", type=int, default=0, metavar="N", help="frames; 0: all")
+    parser.add_argument("--worst", type=int, default=8, metavar="N", help="pictures of each kind")
+    parser.add_argument("--batch-size", type=int, default=16, metavar="N")
+    parser.add_argument("--shifted", action="store_true", help="seen from the shifted cameras")
+    parser.add_argument("--blackout", action="store_true", help="black pictures, as a control")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+
+
+def _open_loop(parsed: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from evaluation.open_loop import OpenLoopSettings, open_loop
+
+    settings = OpenLoopSettings(
+        checkpoint=parsed.checkpoint,
+        data=parsed.data,
+        run=parsed.run,
+        split=parsed.split,
+        out=parsed.out,
+        limit=parsed.limit,
+        worst=parsed.worst,
+        batch_size=parsed.batch_size,
+        shifted=parsed.shifted,
+        blackout=parsed.blackout,
+        device=parsed.device,
+    )
+    return open_loop(settings, Console())
 
 
 def _serve(parsed: argparse.Namespace) -> int:
