@@ -109,3 +109,20 @@ def test_registration_of_a_dead_traffic_manager_is_dropped(
     answers = [other.call("is_traffic_manager_running", port) for _ in range(50)]
     assert answers[-1] == [[1, False]]
     assert other.call("get_traffic_manager_running", port) == [[1, ["", 0]]]
+
+
+def test_town_lists_its_objects(demo: ClientSession) -> None:
+    label = carla.CityObjectLabel
+    buildings = demo.world.get_environment_objects(label.Buildings)
+    assert buildings
+    assert {item.type for item in buildings} == {label.Buildings}
+    assert all(item.bounding_box.extent.z > 0.5 for item in buildings)
+    assert len({item.id for item in buildings}) == len(buildings)
+    assert len(demo.world.get_level_bbs(label.Buildings)) == len(buildings)
+    heads = demo.world.get_level_bbs(label.TrafficLight)
+    assert len(heads) >= len(demo.world.get_actors().filter("traffic.traffic_light"))
+    box = buildings[0].bounding_box
+    above = box.location + carla.Location(z=box.extent.z + 10.0)
+    met = demo.world.cast_ray(above, box.location)
+    assert met[0].label == label.Buildings
+    assert met[0].location.z == pytest.approx(box.location.z + box.extent.z, abs=0.01)
