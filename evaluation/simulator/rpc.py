@@ -206,10 +206,12 @@ class RpcSession:
         """Return the wrapped result or error, or the function's `Deferred`."""
         try:
             value = function(*arguments)
-        except (CallError, WireError) as error:
-            logger.warning("%s: %s refused: %s", self._caller.peer, name, error)
-            prefix = f"{name}: " if isinstance(error, WireError) else ""
-            return reply.failure(f"{prefix}{error}")
+        except CallError as error:
+            logger.info("%s: %s refused: %s", self._caller.peer, name, error)
+            return reply.failure(str(error))
+        except WireError as error:
+            logger.warning("%s: %s: %s", self._caller.peer, name, error)
+            return reply.failure(f"{name}: {error}")
         except Exception as error:
             logger.exception("%s: %s failed", self._caller.peer, name)
             return reply.failure(f"{name}: internal error of the simulator: {error!r}")
