@@ -17,14 +17,6 @@ from evaluation.simulator.codec import (
 from evaluation.simulator.dialect import AttributeType, Dialect
 
 
-class Attachment(IntEnum):
-    """How a child follows its parent. All three are simulated as rigid."""
-
-    RIGID = 0
-    SPRING_ARM = 1
-    SPRING_ARM_GHOST = 2
-
-
 class Attribute(NamedTuple):
     """One attribute of a blueprint with its default value."""
 

@@ -78,15 +78,6 @@ class ActorTable:
         """Write the pose in a row."""
         self._kinematics[row, :6] = (*transform.location, *transform.rotation)
 
-    def set_motion(
-        self, row: int, velocity: Vector3D | None, angular_velocity_dps: Vector3D | None
-    ) -> None:
-        """Write the velocities in a row, where given."""
-        if velocity is not None:
-            self.velocity[row] = velocity
-        if angular_velocity_dps is not None:
-            self.angular_velocity_dps[row] = angular_velocity_dps
-
     def show_vehicle_control(self, row: int, control: VehicleControl) -> None:
         """Write what `vehicle.get_control()` will show."""
         offset = row * ACTOR_STATE.itemsize + UNION_OFFSET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
-from evaluation.simulator.actor_records import Attribute, AttributeValue, Definition, Description
+from evaluation.simulator.actor_records import Attribute, Definition
 from evaluation.simulator.codec import BoundingBox, Vector3D
 from evaluation.simulator.dialect import AttributeType, Dialect
 from evaluation.simulator.sensor_blueprints import SENSOR_ATTRIBUTES
@@ -193,20 +193,6 @@ def standing_box(size_m: tuple[float, float, float]) -> BoundingBox:
     return BoundingBox(
         Vector3D(0.0, 0.0, height_m / 2), Vector3D(length_m / 2, width_m / 2, height_m / 2)
     )
-
-
-def described(blueprint: Blueprint, dialect: Dialect, **values: str) -> Description:
-    """Return a description with the blueprint's own values, but for those given."""
-    definition = blueprint.definition
-    attributes = tuple(
-        AttributeValue(
-            item.name,
-            item.type + dialect.first_attribute_type,
-            values.get(item.name, item.value),
-        )
-        for item in definition.attributes
-    )
-    return Description(definition.uid, definition.type_id, attributes)
 
 
 def _role_name(value: str) -> Attribute:

@@ -153,10 +153,6 @@ class World:
             raise CallError(f"unable to find actor {actor_id}: it was destroyed or never existed")
         return actor
 
-    def of_kind(self, kind: ActorKind) -> list[Actor]:
-        """Return the living actors of one kind, oldest first."""
-        return [actor for actor in self.actors.values() if actor.kind is kind]
-
     # Spawning and destroying
 
     def blueprint(self, type_id: str) -> Blueprint:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,17 +18,6 @@ _TIME_SLACK_S = 1e-6
 
 Message = tuple[int, Sequence[Buffer]]
 """A stream id and the parts of one message on it."""
-
-
-class Sensor(Protocol):
-    """A sensor that measures by itself, once a tick or less often."""
-
-    actor: Actor
-    schedule: Schedule
-
-    def measure(self, world: World) -> Sequence[Buffer]:
-        """Return the parts of one message: sensor header and body."""
-        ...
 
 
 class Schedule:
