@@ -59,6 +59,7 @@ def _value(hint: Any, plain: object, where: str) -> Any:
         if plain is None and type(None) in arguments:
             return None
         (hint,) = (argument for argument in arguments if argument is not type(None))
+        return _value(hint, plain, where)
     if hint is float and isinstance(plain, int) and not isinstance(plain, bool):
         return float(plain)
     if type(plain) is not hint:

@@ -78,6 +78,8 @@ class DrivingDataModule(lightning.LightningDataModule):
         self, settings: DataSettings, config: ModelConfig, seed: int, index_file: Path
     ) -> None:
         super().__init__()
+        # Machines share the run's folder, so one of them takes stock for all.
+        self.prepare_data_per_node = False
         self.settings = settings
         self.config = config
         self.seed = seed
@@ -85,7 +87,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         self._restored_position = 0
 
     def prepare_data(self) -> None:
-        """Take stock of the data where that is not done; Lightning calls this once per machine."""
+        """Take stock of the data where that is not done; called in one process only."""
         settings = self.settings
         if not self.index_file.is_file():
             index = load_index(

@@ -105,16 +105,33 @@ class Throughput(Callback):
 
 
 class ValidationTable(Callback):
-    """Prints the validation's errors (metres) in a row, and appends them to ``validation.csv``."""
+    """Prints the validation's errors (metres) in a row, and appends them to ``validation.csv``.
+
+    ``outdated`` says whether training has gone on since.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / TABLE_FILE
+        self.outdated = False
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self.outdated = True
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         metrics = trainer.callback_metrics
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if trainer.sanity_checking:
+            return
+        self.outdated = False
+        if not trainer.is_global_zero:
             return
         names = ["epoch", "step", *COLUMNS]
         values = [

@@ -39,12 +39,16 @@ def train(settings: TrainingSettings) -> Path:
     module = DrivingModule(model, settings.optim, settings.loss_weights)
     state = output / STATE_FILE
     resumes = settings.resume and state.is_file()
-    trainer = build_trainer(settings, config, output)
+    table = ValidationTable(output)
+    trainer = build_trainer(settings, config, output, table)
     index_file = output / INDEX_FILE
     if trainer.is_global_zero and not resumes:
         index_file.unlink(missing_ok=True)
     data = DrivingDataModule(settings.data, config, settings.seed, index_file)
     trainer.fit(module, data, ckpt_path=state if resumes else None, weights_only=True)
+    if table.outdated and len(data.validation):
+        # The run was to end in mid-epoch, by trainer.max_steps.
+        trainer.validate(module, datamodule=data, verbose=False)
     exported = output / "checkpoint"
     export(trainer, config, exported)
     return exported
@@ -64,13 +68,13 @@ def first_model(settings: TrainingSettings, config: ModelConfig) -> DrivingModel
 
 
 def build_trainer(
-    settings: TrainingSettings, config: ModelConfig, output: Path
+    settings: TrainingSettings, config: ModelConfig, output: Path, table: ValidationTable
 ) -> lightning.Trainer:
     """Lightning's trainer with a log, and with the run's state kept in ``output``."""
     trainer = settings.trainer
     callbacks: list[Callback] = [
         Throughput(settings.print_every_s),
-        ValidationTable(output),
+        table,
         KeepBest(output, config),
         PredictionPictures(output, settings.pictures.samples, settings.pictures.every),
         DataReport(output, settings.data.max_broken_share),

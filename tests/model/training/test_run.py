@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import lightning
@@ -93,6 +95,32 @@ def test_two_steps_and_export(dataset_root: Path, tmp_path: Path) -> None:
     assert len(rows) == 2
     assert "-" not in rows[1].split(",")
     assert (tmp_path / "data_report.txt").read_text() == ""
+
+
+def test_a_run_that_ends_in_mid_epoch_is_validated(dataset_root: Path, tmp_path: Path) -> None:
+    run.train(debug_run(dataset_root, tmp_path, "trainer.max_steps=1"))
+    rows = (tmp_path / "validation.csv").read_text().splitlines()
+    assert [row.split(",")[1] for row in rows] == ["step", "1"]
+    assert load_checkpoint(tmp_path / "best").config == DEBUG
+
+
+@pytest.mark.slow
+def test_two_processes(dataset_root: Path, tmp_path: Path) -> None:
+    """Together they draw what one draws with a batch twice as large, so they learn the same."""
+    # Every frame has a route; processes may differ in how many have all waypoints.
+    only_route = "loss_weights.speed_wps_loss=0"
+    settings = debug_run(dataset_root, tmp_path / "one", "data.batch_size=4", only_route)
+    expected = weights_of(run.train(settings))
+    command = [sys.executable, "-m", "model.training", "experiment=debug", "optim.lr=1e-3"]
+    command += [f"data.root={dataset_root}", f"output={tmp_path / 'two'}", "threads=1", only_route]
+    command += ["trainer.strategy=ddp", "trainer.devices=2", "data.batch_size=2"]
+    subprocess.run(command, check=True, timeout=600)
+    got = weights_of(tmp_path / "two" / "checkpoint")
+    torch.manual_seed(settings.seed)
+    before = DrivingModel(DEBUG).state_dict()
+    learned = sum(float((expected[name] - before[name]).abs().sum()) for name in before)
+    apart = sum(float((expected[name] - got[name]).abs().sum()) for name in before)
+    assert apart < 0.05 * learned
 
 
 @pytest.mark.parametrize(
