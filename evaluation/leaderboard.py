@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evaluation.maps import spec_of
@@ -17,6 +19,20 @@ from evaluation.routes import RouteFileError, read_routes
 from evaluation.server import Server, ServerSettings
 from evaluation.session import parse_address
 
+PACKAGES = (
+    "py_trees",
+    "dictor",
+    "tabulate",
+    "simple_watchdog_timer",
+    "xmlschema",
+    "ephem",
+    "psutil",
+)
+"""Some of what the official code imports beyond our own packages, by module name."""
+PARSER_VERSION = "4.10"
+"""Of antlr4, that scenario_runner's parsers were generated for. Hydra pins an older one, and the
+two cannot share an environment; the evaluator's process gets its own from PARSER_FOLDER."""
+PARSER_FOLDER = Path(sys.prefix) / "leaderboard"
 EVALUATOR = Path("leaderboard") / "leaderboard_evaluator.py"
 PROJECT = Path(__file__).parents[1]
 STOP_TIMEOUT_S = 20.0
@@ -85,6 +101,26 @@ def _root(environment: Mapping[str, str], variable: str, proof: Path, advice: st
     return Path(value).resolve()
 
 
+def require_packages(folder: Path = PARSER_FOLDER) -> None:
+    """Raises LeaderboardMissingError with the command that installs what is missing."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LeaderboardMissingError(
+            f"the official code needs the package {missing[0]}: "
+            "python -m pip install -e '.[leaderboard]'"
+        )
+    try:
+        parser = version("antlr4-python3-runtime")
+    except PackageNotFoundError:
+        parser = "none"
+    if not parser.startswith(PARSER_VERSION) and not (folder / "antlr4").is_dir():
+        raise LeaderboardMissingError(
+            f"scenario_runner needs antlr4 {PARSER_VERSION}, but {parser} is installed, as Hydra "
+            f"wants it; put the other one beside it: python -m pip install --target {folder} "
+            f"antlr4-python3-runtime=={PARSER_VERSION}"
+        )
+
+
 def evaluator_command(
     settings: LeaderboardSettings, evaluator: Path, host: str, port: int
 ) -> list[str]:
@@ -110,10 +146,11 @@ def run_leaderboard(settings: LeaderboardSettings) -> int:
     Raises LeaderboardMissingError, RouteFileError, TownSpecError or SimulatorError.
     """
     leaderboard, scenario_runner, agents = find_official_code(os.environ)
+    require_packages()
     routes = read_routes(settings.routes)
     settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     towns = sorted({route.town for route in routes})
-    paths = [leaderboard, scenario_runner, agents, PROJECT]
+    paths = [PARSER_FOLDER, leaderboard, scenario_runner, agents, PROJECT]
     inherited = [path for path in (os.environ.get("PYTHONPATH"),) if path]
     environment = {
         **os.environ,

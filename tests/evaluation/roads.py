@@ -17,7 +17,7 @@ GEO_REFERENCE = "+proj=tmerc +lat_0=42 +lon_0=2"
 
 
 @cache
-def straight_map() -> carla.Map:
+def straight_opendrive() -> str:
     """Two roads of 200 m one behind the other along +x; lanes -1 and -2 lead along +x (at y = 1.75
     and 5.25), lanes 1 and 2 back (y = -1.75, -5.25); lane changes are allowed."""
     roads = [
@@ -30,7 +30,12 @@ def straight_map() -> carla.Map:
     for road in roads:
         drive.add_road(road)
     drive.adjust_roads_and_lanes()
-    return carla.Map("straight", _text_of(drive))
+    return _text_of(drive)
+
+
+@cache
+def straight_map() -> carla.Map:
+    return carla.Map("straight", straight_opendrive())
 
 
 @cache

@@ -15,6 +15,7 @@ from evaluation.leaderboard import (
     LeaderboardSettings,
     evaluator_command,
     find_official_code,
+    require_packages,
 )
 from evaluation.maps import TownSpecError, name_of, spec_of
 from evaluation.ports import PortInUseError, free_port, is_free, require_free
@@ -172,6 +173,20 @@ def test_a_folder_without_the_official_code_is_named(tmp_path: Path) -> None:
     environment = {**official_code(tmp_path), "LEADERBOARD_ROOT": str(tmp_path)}
     with pytest.raises(LeaderboardMissingError, match=f"LEADERBOARD_ROOT={tmp_path} holds no"):
         find_official_code(environment)
+
+
+def test_missing_packages_are_named_with_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.leaderboard.PACKAGES", ("nothing_of_this_name",))
+    with pytest.raises(LeaderboardMissingError, match=r"nothing_of_this_name: .*\[leaderboard\]"):
+        require_packages(tmp_path)
+    monkeypatch.setattr("evaluation.leaderboard.PACKAGES", ())
+    monkeypatch.setattr("evaluation.leaderboard.version", lambda name: "4.9.3")
+    with pytest.raises(LeaderboardMissingError, match=f"--target {tmp_path} antlr4-python3-run"):
+        require_packages(tmp_path)
+    (tmp_path / "antlr4").mkdir()
+    require_packages(tmp_path)
 
 
 def test_the_official_command_line() -> None:
