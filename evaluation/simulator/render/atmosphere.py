@@ -21,7 +21,7 @@ UNIFORM_FLOATS = 64
 _DAY_SKY = np.array([0.16, 0.33, 0.72])
 _DAY_HORIZON = np.array([0.58, 0.70, 0.84])
 _DUSK_SKY = np.array([0.10, 0.12, 0.28])
-_DUSK_HORIZON = np.array([0.78, 0.40, 0.22])
+_DUSK_HORIZON = np.array([0.72, 0.45, 0.32])
 _NIGHT_SKY = np.array([0.002, 0.003, 0.009])
 _NIGHT_HORIZON = np.array([0.012, 0.014, 0.024])
 _OVERCAST_SKY = np.array([0.42, 0.45, 0.50])
@@ -81,7 +81,7 @@ class Atmosphere:
         night = 1.0 - day
         zenith = _mix(_NIGHT_SKY, zenith * brightness, day)
         horizon = _mix(_NIGHT_HORIZON, horizon * brightness, day)
-        warmth = _mix(np.array([1.0, 0.50, 0.22]), np.array([1.0, 0.94, 0.82]), high_sun)
+        warmth = _mix(np.array([1.0, 0.62, 0.38]), np.array([1.0, 0.94, 0.82]), high_sun)
         direct = _ramp(weather.sun_altitude_angle, -1.0, 10.0) * (1.0 - 0.88 * overcast)
         fog = _percent(weather.fog_density)
         rain = _percent(weather.precipitation)

@@ -25,7 +25,7 @@ COMMAND_DTYPE = np.dtype(
 Commands = NDArray[np.void]
 
 
-SMALLEST_TEXTURE_PX = 3.0
+SMALLEST_TEXTURE_PX = 5.0
 """Where texture is smaller than this on the picture it is left out."""
 
 

@@ -133,7 +133,7 @@ void main() {
     float fine = (cell_noise(ground * 33.0) - 0.5) * clamp(1.4 - distance_m * 0.10, 0.0, 1.0);
     float coarse = smooth_noise(ground * 0.9) - 0.5;
     float wide = smooth_noise(ground * 0.11) - 0.5;
-    float near = clamp(metre_px * 0.4 - 1.2, 0.0, 1.0);
+    float near = clamp(metre_px * 0.25 - 1.25, 0.0, 1.0);
     coarse *= near;
     wide *= mix(near, 1.0, step(0.01, v_traits.y));
     float grain = v_traits.x * (0.35 * fine + 0.22 * coarse + 0.28 * wide)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SECTORS = 60
-_ALTITUDES_DEG = (-2.0, 0.0, 2.0, 5.0, 9.0, 14.0, 20.0, 28.0, 38.0, 50.0, 65.0, 80.0, 90.0)
+_ALTITUDES_DEG = (-1.0, 0.0, 2.0, 5.0, 9.0, 14.0, 20.0, 27.0, 35.0, 44.0, 56.0, 70.0, 90.0)
 
 
 def dome() -> tuple[NDArray[np.float32], NDArray[np.uint32]]:

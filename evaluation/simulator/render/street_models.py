@@ -23,7 +23,7 @@ SIGN_WHITE = Finish((246, 246, 242))
 SIGN_BLACK = Finish((22, 22, 24))
 LAMPS = (
     Finish((58, 12, 12), glow_rgb=(255, 26, 18), glow_bit=0),
-    Finish((58, 46, 12), glow_rgb=(255, 190, 10), glow_bit=1),
+    Finish((58, 46, 12), glow_rgb=(255, 168, 12), glow_bit=1),
     Finish((10, 48, 26), glow_rgb=(10, 255, 110), glow_bit=2),
 )
 """Red, yellow, green: the bit is the value of carla.TrafficLightState."""
