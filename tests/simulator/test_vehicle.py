@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 TICK_S = 0.05
 ME = 7
 CAR = VehicleSpec.for_class("car", (2.445, 0.92, 0.745))
-GRIP_MPS2 = 0.95 * 9.81
+GRIP_MPS2 = 1.55 * 9.81
 ORIGIN = Transform()
 
 

@@ -18,7 +18,12 @@ from evaluation.simulator.vehicle.drivetrain import (
     wheel_angle_rad,
 )
 from evaluation.simulator.vehicle.planar import AxleForces, Chassis, step_planar
-from evaluation.simulator.vehicle.spec import GRAVITY_MPS2, GRIP_PER_TYRE_FRICTION, VehicleSpec
+from evaluation.simulator.vehicle.spec import (
+    FRONT_GRIP_PER_TYRE_FRICTION,
+    GRAVITY_MPS2,
+    REAR_GRIP_PER_TYRE_FRICTION,
+    VehicleSpec,
+)
 from evaluation.simulator.vehicle.suspension import (
     GROUND_FIELDS,
     REST_MPS,
@@ -187,7 +192,8 @@ class VehicleFleet(BodyTable):
             specs = self._specs
             load_n = axle_loads_n(specs)
             stiffness = [(s.front_stiffness_per_rad, s.rear_stiffness_per_rad) for s in specs]
-            grip = np.array([s.tyre_friction * GRIP_PER_TYRE_FRICTION for s in specs])
+            friction = np.array([max(s.tyre_friction, 0.01) for s in specs])
+            grip_per_friction = (FRONT_GRIP_PER_TYRE_FRICTION, REAR_GRIP_PER_TYRE_FRICTION)
             mass_kg = np.array([s.mass_kg for s in specs])
             yaw_inertia = np.array([s.yaw_inertia_kgm2 for s in specs])
             inertia = np.stack((mass_kg, mass_kg, yaw_inertia), axis=1)
@@ -196,7 +202,7 @@ class VehicleFleet(BodyTable):
                 inertia=inertia,
                 mass_matrix=inertia[:, :, None] * np.eye(3),
                 axle_m=np.array([(s.front_axle_m, -s.rear_axle_m) for s in specs]),
-                grip_n=np.maximum(grip, 0.01)[:, None] * load_n,
+                grip_n=np.outer(friction, grip_per_friction) * load_n,
                 stiffness_npr=np.maximum(np.array(stiffness), 0.1) * load_n,
             )
             self._powertrain = stack_powertrain(specs, load_n)

@@ -17,8 +17,10 @@ KMH_PER_MPS = 3.6
 GRAVITY_MPS2 = 9.81
 AIR_DENSITY_KGPM3 = 1.2
 
-# CARLA counts a tyre of a saloon as 3.5; a dry road gives it a friction coefficient near 0.95.
-GRIP_PER_TYRE_FRICTION = 0.95 / 3.5
+# CARLA counts a tyre of a saloon as 3.5. Its cars hold the road better than real ones, and they
+# plough rather than spin: the rear axle has more grip than the front one.
+FRONT_GRIP_PER_TYRE_FRICTION = 1.4 / 3.5
+REAR_GRIP_PER_TYRE_FRICTION = 1.55 / 3.5
 
 # Below this share of the nominal angle the wheels really stand, because of suspension and tyre
 # compliance; with it small and full steer both meet the curvature fitted in World on Rails.
@@ -72,7 +74,7 @@ class VehicleSpec:
     tyre_friction: float = 3.5
     # Lateral force per load and slip angle; a stiffer rear makes the vehicle understeer.
     front_stiffness_per_rad: float = 17.0
-    rear_stiffness_per_rad: float = 19.0
+    rear_stiffness_per_rad: float = 20.0
     torque_curve_rpm_nm: tuple[tuple[float, float], ...] = (
         (0.0, 265.0),
         (1500.0, 290.0),
