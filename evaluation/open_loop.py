@@ -35,11 +35,11 @@ from model.training.sampler import Draw
 F64 = NDArray[np.float64]
 
 MEASURES = {
-    "route_10m": "route at 10 m (m)",
-    "route_end": "route at its end (m)",
-    "wp_ade": "waypoints, mean (m)",
-    "wp_fde": "waypoints, last (m)",
-    "speed_mps": "speed (m/s)",
+    "route_10m": "route 10 m",
+    "route_end": "route end",
+    "wp_ade": "wp ADE",
+    "wp_fde": "wp FDE",
+    "speed_mps": "speed m/s",
 }
 WORST_BY = ("route_end", "wp_fde")
 STEP_S = 0.25
@@ -245,7 +245,10 @@ def summarise(judged: Judged, baseline: dict[str, F64], buckets: Buckets) -> lis
 
 def table_of(summary: list[dict[str, Any]]) -> Table:
     """Mean errors, one row per record."""
-    table = Table("frames of", "number", *MEASURES.values(), title="Open loop, mean errors")
+    table = Table(title="Open loop, mean errors (m)")
+    table.add_column("frames of", no_wrap=True)
+    for title in ("number", *MEASURES.values()):
+        table.add_column(title, justify="right")
     for record in summary:
         values = (record[measure] for measure in MEASURES)
         cells = ("-" if value is None else f"{value:.2f}" for value in values)

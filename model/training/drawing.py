@@ -24,6 +24,7 @@ GRID: Colour = (60, 64, 72)
 FRONT_WIDTH_PX = 640
 ABOVE_WIDTH_PX = 320
 AHEAD_M = 45.0
+LINE_PX = 20
 NEAREST_DEPTH_M = 0.3
 
 
@@ -80,11 +81,12 @@ def draw(sample: Drawn, lines: Sequence[str] = ()) -> U8:
     ):
         _dots(front, project(points, matrix, sample.extrinsics), colour, 4)
     above = _from_above(sample, max(ABOVE_WIDTH_PX, size[1]))
-    canvas = np.full((above.shape[0], FRONT_WIDTH_PX + above.shape[1], 3), GROUND, dtype=np.uint8)
+    height_px = max(above.shape[0], size[1] + LINE_PX * len(lines) + 8)
+    canvas = np.full((height_px, FRONT_WIDTH_PX + above.shape[1], 3), GROUND, dtype=np.uint8)
     canvas[: size[1], :FRONT_WIDTH_PX] = front
-    canvas[:, FRONT_WIDTH_PX:] = above
+    canvas[: above.shape[0], FRONT_WIDTH_PX:] = above
     for number, line in enumerate(lines):
-        place = (10, min(size[1] + 22, canvas.shape[0] - 30) + 20 * number)
+        place = (10, size[1] + LINE_PX * (number + 1) - 4)
         cv2.putText(canvas, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (235, 235, 235), 1)
     return canvas
 

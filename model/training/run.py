@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import lightning
@@ -31,6 +32,8 @@ def train(settings: TrainingSettings) -> Path:
     """
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    # The sampler resumes by itself; Lightning cannot know.
+    warnings.filterwarnings("ignore", ".*your dataloader is not resumable")
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     output = Path(settings.output)
     output.mkdir(parents=True, exist_ok=True)

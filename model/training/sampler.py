@@ -65,22 +65,23 @@ class BatchSampler(Sampler[list[Draw]]):
 
     def __iter__(self) -> Iterator[list[Draw]]:
         epoch, start = divmod(self.position(), len(self))
-        draws = self.epoch(epoch)[self.rank :: self.ranks]
+        rows, shifted = self.epoch(epoch)
+        places = np.arange(self.samples)[self.rank :: self.ranks]
         for batch in range(start, len(self)):
-            yield draws[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [
+                Draw(int(rows[place]), bool(shifted[place]), (self.seed, epoch, int(place)))
+                for place in places[batch * self.batch_size : (batch + 1) * self.batch_size]
+            ]
 
-    def epoch(self, number: int) -> list[Draw]:
-        """All draws of an epoch, over all ranks."""
+    def epoch(self, number: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """All draws of an epoch, over all ranks: rows, and which are seen from the twins."""
         rng = np.random.default_rng((self.seed, number))
         # Evenly spaced marks on the cumulated chances, moved by a random part of their distance.
         marks = (np.arange(self.samples) + rng.uniform()) * (self.cumulative[-1] / self.samples)
         rows = np.searchsorted(self.cumulative, marks, side="right")
         rows = rng.permutation(np.minimum(rows, len(self.cumulative) - 1))
         shifted = (rng.uniform(size=self.samples) < self.shifted_share) & self.has_twins[rows]
-        return [
-            Draw(int(row), bool(twin), (self.seed, number, place))
-            for place, (row, twin) in enumerate(zip(rows, shifted, strict=True))
-        ]
+        return rows, shifted
 
 
 class EveryFrame(Sampler[Draw]):
