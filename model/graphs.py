@@ -72,7 +72,7 @@ class GraphedStages:
 
     def _capture_stage(self, stage: Callable[..., Any], *inputs: Tensor) -> Any:
         """Compile and capture one stage; returns the buffers that each replay fills."""
-        call = self._compile(stage, inputs) if self.compiled else stage
+        call = compile_stage(stage, inputs) if self.compiled else stage
         side_stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side_stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side_stream):
@@ -86,16 +86,19 @@ class GraphedStages:
         self._replays.append(graph.replay)
         return outputs
 
-    def _compile(self, stage: Callable[..., Any], inputs: tuple[Tensor, ...]) -> Callable[..., Any]:
-        """The compiled stage; the stage itself, and a warning, where this machine cannot compile.
 
-        Compilers fail in many ways that share no class (no Triton, no C compiler, an old driver),
-        and each leaves a stage that still runs, only slower.
-        """
-        compiled = torch.compile(stage, fullgraph=True, dynamic=False)
-        try:
-            compiled(*inputs)
-        except Exception as error:  # noqa: BLE001
-            logger.warning("running %s uncompiled: %s", stage.__name__, error)
-            return stage
-        return compiled
+def compile_stage(
+    stage: Callable[..., Any], inputs: tuple[Tensor, ...], options: dict[str, Any] | None = None
+) -> Callable[..., Any]:
+    """The compiled stage; the stage itself, and a warning, where this machine cannot compile.
+
+    Compilers fail in many ways that share no class (no Triton, no C++ compiler, an old driver), and
+    each leaves a stage that still runs, only slower.
+    """
+    compiled = torch.compile(stage, fullgraph=True, dynamic=False, options=options)
+    try:
+        compiled(*inputs)
+    except Exception as error:  # noqa: BLE001
+        logger.warning("running %s uncompiled: %s", stage.__name__, error)
+        return stage
+    return compiled

@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--ticks", type=int, default=0, help="0: 100, or 2 for base on a CPU")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compiled", action="store_true", help="torch.compile on a CPU as well")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -94,7 +95,8 @@ def run(
     camera = config.cameras[0]
     size = (len(config.cameras), camera.height_px, camera.width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
-    runtime = Runtime(model, str(device), threads=arguments.threads)
+    compiled = arguments.compiled or None
+    runtime = Runtime(model, str(device), compiled=compiled, threads=arguments.threads)
     runtime.predict(images, SPEED_MPS, TARGETS_EGO_M)
     memory_gb = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
     runtime.latency = LatencyLog()

@@ -108,6 +108,30 @@ def test_bad_input_names_the_argument(changes: dict[str, object], message: str) 
         Runtime(make_model(), "cpu").predict(**arguments)
 
 
+def test_a_machine_without_compiler_drives_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def compile_nothing(stage: object, **options: object) -> object:
+        def fail(*inputs: object) -> object:
+            raise RuntimeError("no C++ compiler found")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile_nothing)
+    prediction = Runtime(make_model(), "cpu", compiled=True).predict(pictures(), 4.0, TARGETS)
+    assert np.isfinite(prediction.route).all()
+    assert "running vision uncompiled: no C++ compiler found" in caplog.text
+
+
+@pytest.mark.slow
+def test_compiled_stages_predict_the_same() -> None:
+    model = make_model()
+    eager = Runtime(model, "cpu").predict(pictures(), 4.0, TARGETS)
+    compiled = Runtime(model, "cpu", compiled=True).predict(pictures(), 4.0, TARGETS)
+    np.testing.assert_allclose(compiled.route, eager.route, atol=1e-4)
+    np.testing.assert_allclose(compiled.speed_wps, eager.speed_wps, atol=1e-4)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("compiled", [False, True])
