@@ -119,6 +119,7 @@ def _open(settings: OpenLoopSettings) -> tuple[DrivingModel, DrivingDataset]:
         raise ProblemError("expected --run, or --checkpoint and --data")
     model = load_checkpoint(checkpoint)
     index, _ = with_cameras(index, model.config.cameras, MAX_BROKEN_SHARE)
+    index = index.from_frame(model.config.hist_len - 1)
     return model.to(settings.device).eval(), DrivingDataset(root, index, model.config)
 
 
@@ -130,7 +131,7 @@ def _held_out(run: Path) -> tuple[Path, DatasetIndex]:
     plain: Any = OmegaConf.to_container(OmegaConf.load(path))
     index = read_index(run / "index.npz")
     _, validation = index.split(float(plain["data"]["validation_share"]), int(plain["seed"]))
-    return Path(plain["data"]["root"]), validation
+    return Path(plain["data"]["root"]), validation.from_frame(int(plain["data"]["first_frame"]))
 
 
 def _chosen(index: DatasetIndex, settings: OpenLoopSettings) -> NDArray[np.intp]:

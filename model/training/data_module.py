@@ -30,6 +30,8 @@ class DataSettings:
     * ``samples_per_epoch``: null for as many as there are frames.
     * ``shifted_share`` of the samples are seen from the shifted cameras, which is how the network
       learns to come back to its lane.
+    * ``first_frame``: frames before it are not used. SimLingo leaves out the ten in which the car
+      still stands; where the car may start at once, they show how to start.
     * ``validation_share`` is a share of the drives.
     * ``max_broken_share``: more unreadable drives, frames or pictures than that are an error.
     * ``picture_cache``: folder on a fast disk for decoded pictures, or null.
@@ -44,6 +46,7 @@ class DataSettings:
     workers: int
     samples_per_epoch: int | None
     shifted_share: float
+    first_frame: int
     validation_share: float
     max_broken_share: float
     picture_cache: str | None
@@ -54,6 +57,7 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         require(self.batch_size >= 1, "data.batch_size", "at least 1", self)
+        require(self.first_frame >= 0, "data.first_frame", "at least 0", self)
         require(self.workers >= 0, "data.workers", "at least 0", self)
         samples = self.samples_per_epoch
         require(samples is None or samples >= 1, "data.samples_per_epoch", "at least 1", self)
@@ -111,6 +115,7 @@ class DrivingDataModule(lightning.LightningDataModule):
             read_index(self.index_file), config.cameras, settings.max_broken_share
         )
         self.problems = [*index.problems.tolist(), *problems]
+        index = index.from_frame(max(settings.first_frame, config.hist_len - 1))
         training, validation = index.split(settings.validation_share, self.seed)
         root = Path(settings.root)
         if not len(training):

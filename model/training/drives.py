@@ -24,8 +24,6 @@ from model.training.labels import future_waypoints
 WAYPOINTS = 10
 STORED_ROUTE_POINTS = 40
 STORED_SPEEDS = 8
-# Standing still before the start says nothing about driving.
-SKIPPED_FIRST_FRAMES = 10
 TWIN_SUFFIX = "_augmented"
 # SimLingo's one camera; its drives carry no rig.json.
 UPSTREAM_RIG: tuple[dict[str, Any], ...] = (
@@ -138,7 +136,6 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
         usable &= present
     columns["waypoints_ego_m"] = future_waypoints(poses, WAYPOINTS).astype(np.float32)
     columns["speeds_mps"] = _history(columns.pop("speed_mps"), STORED_SPEEDS)
-    usable[:SKIPPED_FIRST_FRAMES] = False
     return {name: column[usable] for name, column in columns.items()}, count, problems
 
 

@@ -23,7 +23,7 @@ from rich.progress import track
 from model.training.drives import Drive, find_drives, read_drive
 from model.training.labels import CameraShift
 
-FORMAT = 2
+FORMAT = 3
 PER_DRIVE = ("drives", "rigs")
 WHOLE = ("problems",)
 
@@ -84,6 +84,10 @@ class DatasetIndex:
             if field.name not in (*PER_DRIVE, *WHOLE)
         }
         return replace(self, **kept)
+
+    def from_frame(self, first: int) -> DatasetIndex:
+        """Without what comes before frame ``first`` of each drive."""
+        return self.rows(np.flatnonzero(self.frame >= first))
 
     def fingerprint(self) -> str:
         """Tells two selections of frames apart."""

@@ -29,7 +29,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_checkpoint(DrivingModel(DEBUG), folder / "checkpoint")
     save_checkpoint(DrivingModel(DEBUG), folder / "run" / "best")
     write_index(folder / "run" / "index.npz", load_index(folder / "data", "training"))
-    plain = {"seed": 1, "data": {"root": str(folder / "data"), "validation_share": 0.5}}
+    data = {"root": str(folder / "data"), "validation_share": 0.5, "first_frame": 10}
+    plain = {"seed": 1, "data": data}
     (folder / "run" / "settings.yaml").write_text(json.dumps(plain), encoding="utf-8")
     return folder
 
@@ -59,7 +60,7 @@ def judged(settings: OpenLoopSettings) -> dict[str, dict[str, float]]:
 
 def test_judges_every_frame_and_writes_a_report(place: Path, tmp_path: Path) -> None:
     errors = judged(settings_of(place, tmp_path))
-    assert errors["all"]["frames"] == 2 * 16
+    assert errors["all"]["frames"] == 2 * 26
     assert all(np.isfinite(errors["all"][measure]) for measure in MEASURES)
     # On a circle of 50 m the plan straight on leaves the lane by the sagitta of its chord.
     circle_m = 50.0 * np.array([np.sin(0.2), 1.0 - np.cos(0.2)])

@@ -19,4 +19,4 @@ def dataset_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def dataset_index(dataset_root: Path) -> DatasetIndex:
-    return load_index(dataset_root, "training")
+    return load_index(dataset_root, "training").from_frame(10)

@@ -107,7 +107,7 @@ def test_too_long_a_speed_history(dataset_root: Path, dataset_index: DatasetInde
 def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str) -> None:
     split = write_dataset(tmp_path, drives=1)
     index = load_index(tmp_path, "training")
-    path = split / "group" / "scenario" / "Town_0" / "rgb_left" / "0010.jpg"
+    path = split / "group" / "scenario" / "Town_0" / "rgb_left" / "0000.jpg"
     if damage == "missing":
         path.unlink()
     elif damage == "truncated":
@@ -119,7 +119,7 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str)
     dataset = DrivingDataset(tmp_path, index, DEBUG)
     broken = dataset[PLAIN]
     assert isinstance(broken, Unreadable)
-    assert "rgb_left/0010.jpg" in broken.problem
+    assert "rgb_left/0000.jpg" in broken.problem
     batch = collate([broken, dataset[Draw(1, False, None)]])
     assert len(batch.example.driving_input.vehicle_speed) == 1
     assert batch.problems == [broken.problem]

@@ -25,9 +25,10 @@ from tests.model.training.recording import (
 def test_reads_usable_frames(tmp_path: Path) -> None:
     write_dataset(tmp_path, drives=2)
     index = load_index(tmp_path, "training")
-    # The first ten of 24 frames of each drive are skipped.
-    assert index.frame.tolist() == [*range(10, 24)] * 2
-    assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 2 * 4
+    assert index.frame.tolist() == [*range(24)] * 2
+    assert index.from_frame(10).frame.tolist() == [*range(10, 24)] * 2
+    # The last ten frames have no whole future.
+    assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 2 * 14
     np.testing.assert_allclose(index.speeds_mps, SPEED_MPS)
     np.testing.assert_allclose(index.shift[0], [0.5, np.radians(5.0)], rtol=1e-6)
     assert index.commands[0].tolist() == [4, 2]
@@ -111,13 +112,13 @@ def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> No
     else:
         picture.write_bytes(b"")
     index = load_index(tmp_path, "training", max_broken_share=0.05)
-    assert index.frame.tolist() == [*range(10, 15), *range(16, 24)]
+    assert index.frame.tolist() == [*range(15), *range(16, 24)]
     assert len(index.problems) == 1
     assert str(drive) in index.problems[0]
     assert "15" in index.problems[0]
     if "picture" not in damage:
-        # Its pose is unknown too, so the frames before it have no whole future.
-        assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 0
+        # Its pose is unknown too, so the ten frames before it have no whole future.
+        assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 5
 
 
 def test_too_many_broken_frames_are_an_error(tmp_path: Path) -> None:
@@ -175,7 +176,7 @@ def test_reasons_for_slowing_down(tmp_path: Path) -> None:
         {"speed_reduced_by_obj_type": "vehicle.audi.tt"},
         {"speed_reduced_by_obj_type": "traffic.traffic_light"},
     ]
-    for frame, reason in enumerate(reasons, start=10):
+    for frame, reason in enumerate(reasons):
         write_json(folder / f"{frame:04d}.json.gz", measurement(frame, **reason))
     index = load_index(tmp_path, "training")
     found = [OBSTACLES[number] for number in index.obstacle[:6]]
@@ -195,9 +196,9 @@ def test_mixed_camera_counts(tmp_path: Path) -> None:
     write_drive(split / "group" / "scenario" / "alone", cameras=DEBUG.cameras[:1])
     index = load_index(tmp_path, "training")
     fitting, problems = with_cameras(index, DEBUG.cameras, max_broken_share=0.5)
-    assert len(fitting) == 2 * 14
+    assert len(fitting) == 2 * 24
     assert len(problems) == 1
     assert "alone" in problems[0]
     with pytest.raises(DatasetError, match=r"1 of 3 drives .* rgb_left"):
         with_cameras(index, DEBUG.cameras, max_broken_share=0.05)
-    assert len(with_cameras(index, DEBUG.cameras[:1], 0.0)[0]) == 3 * 14
+    assert len(with_cameras(index, DEBUG.cameras[:1], 0.0)[0]) == 3 * 24
