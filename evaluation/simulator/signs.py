@@ -7,12 +7,14 @@ what the map says of a place is remembered.
 
 from __future__ import annotations
 
+from math import isnan, nan
+
 import carla
 import numpy as np
 
 from evaluation.simulator.areas import AreaIndex
 from evaluation.simulator.bodies import BodyTable
-from evaluation.simulator.cells import Floats
+from evaluation.simulator.cells import Floats, Ints
 from evaluation.simulator.codec import Vector3D
 from evaluation.simulator.town.town import Town
 
@@ -31,26 +33,35 @@ class SpeedLimits:
         self._town = town
         signs = [sign for sign in town.traffic_signs if sign.type_id.startswith(LIMIT_SIGN)]
         self._areas = AreaIndex([s.transform for s in signs], [s.trigger_box for s in signs])
-        self._shown_mps = [float(s.type_id[len(LIMIT_SIGN) :]) / KMH_PER_MPS for s in signs]
-        self._limit_mps: dict[int, float] = {}
+        shown_kmh = [float(sign.type_id.removeprefix(LIMIT_SIGN)) for sign in signs]
+        self._shown_mps = np.array(shown_kmh, dtype=np.float64) / KMH_PER_MPS
+        self._actor_ids: Ints = np.zeros(0, dtype=np.int64)
+        self._limit_mps: Floats = np.zeros(0)
         self._of_cell: dict[tuple[int, int, int], float | None] = {}
         self._tick = 0
 
     def step(self, vehicles: BodyTable) -> Floats:
         """Return the limit (n,) in m/s for each row of `vehicles`; call it once per tick."""
-        actor_ids = vehicles.actor_ids.tolist()
+        self._follow_membership(vehicles.actor_ids)
         places = vehicles.state["position_m"]
         passing, signs = self._areas.candidates(places)
-        for row, sign in zip(passing.tolist(), signs.tolist(), strict=True):
-            self._limit_mps[actor_ids[row]] = self._shown_mps[sign]
-        for row, actor_id in enumerate(actor_ids):
-            known_mps = self._limit_mps.get(actor_id)
-            if known_mps is None or (self._tick + row) % LOOK_UP_TICKS == 0:
-                self._limit_mps[actor_id] = self.at(Vector3D(*places[row].tolist()), known_mps)
+        self._limit_mps[passing] = self._shown_mps[signs]
+        turn = range(self._tick % LOOK_UP_TICKS, len(places), LOOK_UP_TICKS)
+        unknown = np.flatnonzero(np.isnan(self._limit_mps)).tolist()
+        for row in {*turn, *unknown}:
+            passed_mps = float(self._limit_mps[row])
+            place = Vector3D(*places[row].tolist())
+            self._limit_mps[row] = self.at(place, None if isnan(passed_mps) else passed_mps)
         self._tick += 1
-        if len(self._limit_mps) > 2 * len(actor_ids):
-            self._limit_mps = {actor_id: self._limit_mps[actor_id] for actor_id in actor_ids}
-        return np.array([self._limit_mps[actor_id] for actor_id in actor_ids])
+        return self._limit_mps
+
+    def _follow_membership(self, actor_ids: Ints) -> None:
+        """Keep one limit per row of the vehicles; NaN for new ones."""
+        if np.array_equal(actor_ids, self._actor_ids):
+            return
+        known = dict(zip(self._actor_ids.tolist(), self._limit_mps.tolist(), strict=True))
+        self._actor_ids = actor_ids.copy()
+        self._limit_mps = np.array([known.get(actor_id, nan) for actor_id in actor_ids.tolist()])
 
     def at(self, place_m: Vector3D, passed_mps: float | None = None) -> float:
         """Return the limit in m/s at a place for who passed a sign with `passed_mps` last."""

@@ -26,7 +26,8 @@ import carla
 import numpy as np
 
 from evaluation.simulator import tick
-from evaluation.simulator.blueprints import BlueprintLibrary, described
+from evaluation.simulator.actor_records import Description
+from evaluation.simulator.blueprints import BlueprintLibrary
 from evaluation.simulator.codec import VehicleControl
 from evaluation.simulator.dialect import DIALECTS
 from evaluation.simulator.roadside import show_road_facts
@@ -36,6 +37,7 @@ from tests.simulator.client_session import ClientSession
 from tests.simulator.server_process import RunningSimulator, running_simulator
 
 EGO = "vehicle.lincoln.mkz_2020"
+CAR = "vehicle.tesla.model3"
 NANO_YAWS_DEG = (0.0, -58.0, 58.0)
 WARM_UP_TICKS = 40
 DELTA_S = 0.05
@@ -158,7 +160,7 @@ def traffic(session: ClientSession, count: int) -> Iterator[None]:
     manager.set_random_device_seed(1)
     points = session.world.get_map().get_spawn_points()
     chosen = points[1 :: max((len(points) - 1) // count, 1)][:count]
-    cars = [session.spawn("vehicle.tesla.model3", point) for point in chosen]
+    cars = [session.spawn(CAR, point) for point in chosen]
     session.ticks(1)
     for car in cars:
         car.set_autopilot(True, port)
@@ -179,7 +181,7 @@ def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
     town = load_town(town_spec, 1)
     dialect = DIALECTS["0.9.16"]
     world = World(town, BlueprintLibrary(), 1, 1)
-    model = described(world.blueprint("vehicle.tesla.model3"), dialect)
+    model = Description(0, CAR)
     step = max(len(town.spawn_points) // max(vehicles, 1), 1)
     for point in town.spawn_points[::step][:vehicles]:
         actor = world.spawn(model, point)

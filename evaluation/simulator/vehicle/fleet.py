@@ -26,11 +26,14 @@ from evaluation.simulator.vehicle.spec import (
 )
 from evaluation.simulator.vehicle.suspension import (
     GROUND_FIELDS,
+    MEASURE_EVERY_M,
+    MEASURE_EVERY_TICKS,
+    MEASURE_LATEST_M,
     REST_MPS,
     GroundHeight,
     measure_ground,
-    needs_measure,
     step_suspension,
+    way_since_measure_m,
 )
 
 # How far above its ground a body may be to be touched by the road's friction.
@@ -68,6 +71,7 @@ class VehicleFleet(BodyTable):
         self._powertrain: Powertrain | None = None
         self._chassis: Chassis | None = None
         self._new_controls: dict[int, VehicleControl] = {}
+        self._ticks = 0
 
     def add(self, actor_id: int, spec: VehicleSpec, transform: Transform) -> None:
         """Put a vehicle at rest at `transform`; a second one of the same id is a `ValueError`."""
@@ -123,8 +127,8 @@ class VehicleFleet(BodyTable):
         )
         self._new_controls.clear()
         pedals = np.array((throttle, brake, steer), dtype=np.float64).T
-        np.nan_to_num(pedals, copy=False)
-        state["wanted_pedals"][rows] = np.clip(pedals, _LEAST_PEDALS, 1.0)
+        pedals[np.isnan(pedals)] = 0.0
+        state["wanted_pedals"][rows] = np.minimum(np.maximum(pedals, _LEAST_PEDALS), 1.0)
         state["hand_brake"][rows] = hand_brake
         state["reverse"][rows] = reverse
         state["manual_gear_shift"][rows] = manual
@@ -239,19 +243,26 @@ class VehicleFleet(BodyTable):
             # On a slope a body that starts to move leaves its height at once.
             still = np.abs(state["velocity_mps"]).max(axis=1) < REST_MPS
             state["settled"] &= still | (slope == 0.0).all(axis=1)
-        rows = np.flatnonzero(falls & needs_measure(state))
-        if len(rows):
-            chassis, powertrain = self._tables()
-            part = state[rows]
-            measure_ground(part, chassis.axle_m[rows], powertrain.half_track_m[rows], ground_height)
-            level = (part["ground_slope"] == 0.0).all(axis=1)
-            part["settled"] &= level & (part["ground_m"][:, 2] == part["position_m"][:, 2])
-            state[rows] = part
+        self._ticks += 1
+        way_m = way_since_measure_m(state)
+        # Several vehicles together cost little more than one: they wait for each other.
+        limit_m = MEASURE_EVERY_M if self._ticks % MEASURE_EVERY_TICKS == 0 else MEASURE_LATEST_M
+        if (falls & (way_m > limit_m)).any():
+            self._measure_ground(np.flatnonzero(falls & (way_m > MEASURE_EVERY_M)), ground_height)
         rows = np.flatnonzero(falls & ~state["settled"])
         if len(rows):
             part = state[rows]
             step_suspension(part, duration_s)
             state[rows] = part
+
+    def _measure_ground(self, rows: NDArray[np.intp], ground_height: GroundHeight) -> None:
+        """Look at the ground below some vehicles; on the same level ground nothing changes."""
+        chassis, powertrain = self._tables()
+        part = self.state[rows]
+        measure_ground(part, chassis.axle_m[rows], powertrain.half_track_m[rows], ground_height)
+        level = (part["ground_slope"] == 0.0).all(axis=1)
+        part["settled"] &= level & (part["ground_m"][:, 2] == part["position_m"][:, 2])
+        self.state[rows] = part
 
     # Read-outs
 

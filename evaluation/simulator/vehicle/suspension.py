@@ -27,8 +27,10 @@ GROUND_FIELDS = (
 """A point of the ground's plane, its rise along world x and y, and the body's height above it."""
 
 BODY_STIFFNESS_RADPS = 12.0
-# Way after which the ground is measured again.
+# Way after which the ground is measured again: in every third tick, and at the latest.
 MEASURE_EVERY_M = 1.5
+MEASURE_EVERY_TICKS = 3
+MEASURE_LATEST_M = 3.5
 LEVEL_SLOPE = 1e-5
 REST_MPS = 1e-3
 REST_M = 1e-4
@@ -63,11 +65,11 @@ def measure_ground(
     state["ground_slope"] = np.where(np.abs(slope) < LEVEL_SLOPE, 0.0, slope)
 
 
-def needs_measure(state: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether a vehicle has left the place where its ground was measured (n,)."""
+def way_since_measure_m(state: NDArray[Any]) -> Floats:
+    """How far (n,) each vehicle is from where its ground was measured; inf: never measured."""
     way = state["position_m"][:, :2] - state["ground_m"][:, :2]
-    near: NDArray[np.bool_] = (way * way).sum(axis=1) < MEASURE_EVERY_M**2
-    return ~near
+    distance: Floats = np.hypot(way[:, 0], way[:, 1])
+    return distance
 
 
 def step_suspension(state: NDArray[Any], step_s: float) -> None:
