@@ -8,7 +8,6 @@ from pathlib import Path
 import carla
 
 from evaluation.problems import ProblemError
-from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
 
 DEMO = "demo"
 GENERATED = re.compile(r"generated:(\d+)")
@@ -56,6 +55,9 @@ def spec_of(name: str, asked: str | None, folder: Path | None) -> str:
 
 def opendrive_of(spec: str) -> str:
     """OpenDRIVE text of a town."""
+    # Imported here because it costs seconds, and drives with a route file do without it.
+    from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
+
     generated = GENERATED.fullmatch(spec)
     if generated:
         return generate_opendrive(name_of(spec), int(generated[1]))
