@@ -160,6 +160,8 @@ def _drive_all(run: _Run, routes: Sequence[Route], bar: ProgressBar, many: bool)
             if session is None or session.town != route.town:
                 stack.close()
                 session = stack.enter_context(_session_for(run.settings, route))
+                drawn_by = f", drawn by {session.server.renderer}" if session.server else ""
+                run.console.print(f"Town {session.town}{drawn_by}", highlight=False)
             outcome = run.drive(session, route, run.observers(route, bar, many))
             run.record(route, outcome)
             crashes = crashes + 1 if outcome.failure == SIMULATION_CRASHED else 0
@@ -193,7 +195,7 @@ def print_table(console: Console, results: Results) -> None:
         extra = results.extras.get(record.route_id, {})
         lateral_m = extra.get("lateral_p95_m")
         table.add_row(
-            record.route_id,
+            record.route_id.split("_")[1],
             f"{record.scores['score_composed']:.2f}",
             f"{record.scores['score_route']:.1f} %",
             f"{record.scores['score_penalty']:.3f}",

@@ -42,7 +42,8 @@ class Server:
     """`with Server(settings, log) as server:` runs a simulator on server.port.
 
     The child has a session of its own, so that Ctrl-C reaches the runner only, which ends it in
-    order; should the runner die, the child sees it (`--parent-pid`) and ends by itself.
+    order; should the runner die, the child sees it (`--parent-pid`) and ends by itself. renderer:
+    the graphics driver that it draws with.
     """
 
     def __init__(self, settings: ServerSettings, log_path: Path) -> None:
@@ -50,6 +51,7 @@ class Server:
         self._log_path = log_path
         self._process: subprocess.Popen[str] | None = None
         self.host = LOOPBACK
+        self.renderer = ""
         self.port = settings.port
 
     def command(self) -> list[str]:
@@ -107,7 +109,9 @@ class Server:
                     f"the simulator could not start (exit code {code}):\n{self.log_tail()}"
                 )
             if line.startswith(READY):
-                return int(json.loads(line.removeprefix(READY))["port"])
+                facts = json.loads(line.removeprefix(READY))
+                self.renderer = str(facts.get("renderer", ""))
+                return int(facts["port"])
 
     def _pump(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
         """Copies the child's output to the log for as long as it runs."""
