@@ -5,8 +5,9 @@
 Starts a simulator, connects the real client in synchronous mode and prints a table. "tick" is what
 the client waits for, until the pictures of that frame are there; with vehicles it includes the
 client's own traffic manager. "server" and "client" are the processor time of the two processes per
-tick, which a busy machine distorts less than waiting time. A second table splits the server's part;
-it is measured in this process, without the client, on vehicles that drive straight on.
+tick (medians), which a busy machine distorts less than waiting time. A second table splits the
+server's part; it is measured in this process, without the client, on vehicles that drive straight
+on and start again before they leave their street.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import numpy as np
 from evaluation.simulator import tick
 from evaluation.simulator.actor_records import Description
 from evaluation.simulator.blueprints import BlueprintLibrary
-from evaluation.simulator.codec import VehicleControl
+from evaluation.simulator.codec import Vector3D, VehicleControl
 from evaluation.simulator.dialect import DIALECTS
 from evaluation.simulator.roadside import show_road_facts
 from evaluation.simulator.town.town import load_town
@@ -40,6 +41,8 @@ EGO = "vehicle.lincoln.mkz_2020"
 CAR = "vehicle.tesla.model3"
 NANO_YAWS_DEG = (0.0, -58.0, 58.0)
 WARM_UP_TICKS = 40
+RESTART_TICKS = 30
+SPEED_MPS = 8.0
 DELTA_S = 0.05
 PICTURE_TIMEOUT_S = 30.0
 
@@ -107,19 +110,26 @@ def measure(
     with ClientSession(server.port) as session:
         pictures = nano_cameras(session) if with_cameras else []
         with traffic(session, vehicles):
-            waits_ms = []
-            for index in range(WARM_UP_TICKS + ticks):
-                if index == WARM_UP_TICKS:
-                    server_before, client_before = cpu_ms(server.process.pid), cpu_ms(os.getpid())
-                begin_s = time.perf_counter()
+            spent_ms = []
+            for _ in range(WARM_UP_TICKS + ticks):
+                before = clocks_ms(server)
                 frame = session.world.tick()
                 for readings in pictures:
                     wait_for(readings, frame)
-                waits_ms.append((time.perf_counter() - begin_s) * 1e3)
-            server_ms = (cpu_ms(server.process.pid) - server_before) / ticks
-            client_ms = (cpu_ms(os.getpid()) - client_before) / ticks
-    p50, p95 = np.percentile(waits_ms[WARM_UP_TICKS:], (50, 95)).tolist()
-    return Cost(name, p50, p95, server_ms, client_ms)
+                spent_ms.append(clocks_ms(server) - before)
+    wait, of_server, of_client = np.array(spent_ms[WARM_UP_TICKS:]).T
+    return Cost(
+        name,
+        float(np.median(wait)),
+        float(np.percentile(wait, 95)),
+        float(np.median(of_server)),
+        float(np.median(of_client)),
+    )
+
+
+def clocks_ms(server: RunningSimulator) -> np.ndarray:
+    """Return wall time and the processor times of server and client."""
+    return np.array((time.perf_counter() * 1e3, cpu_ms(server.process.pid), cpu_ms(os.getpid())))
 
 
 def nano_cameras(session: ClientSession) -> list[queue.Queue[carla.Image]]:
@@ -177,15 +187,17 @@ def traffic(session: ClientSession, count: int) -> Iterator[None]:
 
 
 def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
-    """Return the mean processor time (ms) of the parts of a tick of the world."""
+    """Return the median processor time (ms) of the parts of a tick of the world."""
     town = load_town(town_spec, 1)
     dialect = DIALECTS["0.9.16"]
     world = World(town, BlueprintLibrary(), 1, 1)
     model = Description(0, CAR)
     step = max(len(town.spawn_points) // max(vehicles, 1), 1)
+    starts = {}
     for point in town.spawn_points[::step][:vehicles]:
         actor = world.spawn(model, point)
-        world.apply_vehicle_control(actor, VehicleControl(throttle=0.4))
+        world.apply_vehicle_control(actor, VehicleControl(throttle=0.5))
+        starts[actor.actor_id] = point
     ground = town.ground_height_m
     parts: dict[str, Callable[[], object]] = {
         "vehicles": lambda: world.fleet.step(DELTA_S, ground),
@@ -199,14 +211,19 @@ def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
         "limits and lights ahead": lambda: show_road_facts(world),
         "world state message": lambda: tick.world_state(world, 1, dialect),
     }
-    spent_s = dict.fromkeys(parts, 0.0)
+    spent_ms: dict[str, list[float]] = {name: [] for name in parts}
     for index in range(WARM_UP_TICKS + ticks):
+        if index % RESTART_TICKS == 0:
+            for actor_id, point in starts.items():
+                heading = np.radians(point.rotation.yaw)
+                velocity = SPEED_MPS * np.array((np.cos(heading), np.sin(heading), 0.0))
+                world.fleet.teleport(actor_id, point)
+                world.fleet.set_velocity(actor_id, Vector3D(*velocity.tolist()))
         for name, part in parts.items():
             begin_s = time.process_time()
             part()
-            if index >= WARM_UP_TICKS:
-                spent_s[name] += time.process_time() - begin_s
-    split = {name: 1e3 * value_s / ticks for name, value_s in spent_s.items()}
+            spent_ms[name].append(1e3 * (time.process_time() - begin_s))
+    split = {name: float(np.median(spent[WARM_UP_TICKS:])) for name, spent in spent_ms.items()}
     return {**split, "sum": sum(split.values())}
 
 
