@@ -187,10 +187,13 @@ def _session_for(settings: DriveSettings, route: Route) -> AbstractContextManage
 
 
 def print_table(console: Console, results: Results) -> None:
-    """The routes' scores, and their means over all routes of the run."""
+    """The routes' scores, and their means over all routes of the run. Lateral is the 95th
+    percentile of the distance from the lane's centre."""
     table = Table(title=f"Driving score by rules {results.run['rules']}")
-    for heading in ("Route", "Score", "Completion", "Penalty", "Lateral p95", "Ticks/s", "Status"):
-        table.add_column(heading, justify="left" if heading in ("Route", "Status") else "right")
+    table.add_column("Route")
+    for heading in ("Score", "Done", "Penalty", "Lateral", "Ticks/s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("Status")
     for record in results.records:
         extra = results.extras.get(record.route_id, {})
         lateral_m = extra.get("lateral_p95_m")
@@ -206,7 +209,7 @@ def print_table(console: Console, results: Results) -> None:
     if len(results.records) > 1:
         table.add_section()
         table.add_row(
-            f"{len(results.records)} of {results.total} routes",
+            f"{len(results.records)} of {results.total}",
             f"{mean_of(results.records, 'score_composed'):.2f}",
             f"{mean_of(results.records, 'score_route'):.1f} %",
             f"{mean_of(results.records, 'score_penalty'):.3f}",
@@ -219,5 +222,7 @@ def print_table(console: Console, results: Results) -> None:
 
 
 def _status_text(record: RouteRecord) -> str:
-    found = [f"{len(one)} {kind}" for kind, one in record.infractions.items() if one]
+    found = [
+        f"{len(one)} {kind.replace('_', ' ')}" for kind, one in record.infractions.items() if one
+    ]
     return ", ".join([record.status, *found])
