@@ -215,7 +215,7 @@ def test_at_which_light(x: float, y: float, z: float, yaw: float, light: int) ->
     assert found.tolist() == [light]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60), st.floats(-180, 180)), max_size=6),
     st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60)), min_size=1, max_size=20),
