@@ -236,4 +236,4 @@ def test_areas_agree_with_a_plain_check(
             local = complex(px - x, py - y) * turn - (1.0 + 2.0j)
             excess_m = max(abs(local.real) - half.x, abs(local.imag) - half.y)
             if abs(excess_m) > 1e-6:
-                assert ((point, area) in found) is (excess_m < 0.0)
+                assert ((point, area) in found) == (excess_m < 0.0)
