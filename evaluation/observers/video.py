@@ -181,7 +181,7 @@ class Video(Observer):
         for index, line in enumerate(self._lines(step)):
             _write(canvas, line, (12, top + 24 + 26 * index), TEXT_COLOUR)
         if tick.time_s < self._warning_until_s and step.infractions:
-            kind = step.infractions[-1].kind.value.replace("_", " ")
+            kind = step.infractions[-1].kind.value.removesuffix("_infractions").replace("_", " ")
             _write(canvas, f"infraction: {kind}", (12, FRONT_PX[1] - 16), WARNING_COLOUR)
         return canvas
 
