@@ -31,10 +31,11 @@ OUTLOOK_FRAMES = 4
 class BucketWeights:
     """Share of the samples that is drawn from each bucket; the sum need not be 1.
 
-    ``all`` has every frame. A curve counts by how far the path is to the side after 20 m. The four
-    obstacles are what the expert slows down for while it moves; ``standing`` is waiting in front of
-    anything. ``stopping``, ``starting`` and ``changing_speed`` compare the speed with that in one
-    second.
+    ``all`` has every frame but those of ``standing``, so that the weight of the latter decides
+    alone how much waiting is seen. A curve counts by how far the path is to the side after 20 m.
+    The four obstacles are what the expert slows down for while it moves; ``standing`` is waiting in
+    front of anything. ``stopping``, ``starting`` and ``changing_speed`` compare the speed with that
+    in one second.
     """
 
     all: float
@@ -66,14 +67,15 @@ def find_buckets(index: DatasetIndex) -> Buckets:
     change_mps2 = (later_mps - speed_mps) / (OUTLOOK_FRAMES * FRAME_INTERVAL_S)
     aside_m = np.nan_to_num(np.abs(index.route_ego_m[:, CURVE_AHEAD_M - 1, 1]))
     moving = speed_mps >= STANDING_MPS
+    standing = ~moving & ~(later_mps > STARTED_MPS)
     found = {
-        "all": np.ones(len(index), dtype=np.bool_),
+        "all": ~standing,
         "gentle_curve": (aside_m >= GENTLE_CURVE_M) & (aside_m < SHARP_CURVE_M) & moving,
         "sharp_curve": (aside_m >= SHARP_CURVE_M) & moving,
         "stopping": (change_mps2 < -FAST_CHANGE_MPS2) & moving,
         "starting": (speed_mps < STARTED_MPS) & (later_mps > STARTED_MPS),
         "changing_speed": (np.abs(change_mps2) > FAST_CHANGE_MPS2) & moving,
-        "standing": ~moving & ~(later_mps > STARTED_MPS),
+        "standing": standing,
         "changed_route": index.changed_route,
     }
     for number, name in enumerate(OBSTACLES[1:], start=1):

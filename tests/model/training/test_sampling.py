@@ -126,6 +126,6 @@ def test_buckets_by_what_happens(dataset_index: DatasetIndex) -> None:
     assert found == [
         {"all", "gentle_curve"},
         {"all", "starting"},
-        {"all", "standing"},
+        {"standing"},
         {"all", "gentle_curve", "stopping", "changing_speed", "vehicle"},
     ]
