@@ -214,8 +214,7 @@ def _blaming(status: str, session: Session, kind: type[Exception] = Exception) -
     except SimulatorError:
         raise
     except kind as error:
-        if session.server is not None:
-            session.server.require_running()
+        session.require_alive()
         raise AgentError(status) from error
 
 

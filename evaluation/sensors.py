@@ -25,6 +25,8 @@ LIMITS: Mapping[str, int] = {
     "sensor.opendrive_map": 1,
     "sensor.speedometer": 1,
 }
+TIME_OUT = "time-out"
+"""Word by which the carla package's errors tell that nobody answered."""
 PSEUDO_SENSORS = ("sensor.opendrive_map", "sensor.speedometer")
 
 # Attributes that the leaderboard sets (leaderboard/autoagents/agent_wrapper.py).
@@ -194,6 +196,8 @@ class SensorHub:
         try:
             sensor = world.spawn_actor(blueprint, mount_of(spec), attach_to=self._ego)
         except RuntimeError as error:
+            if TIME_OUT in str(error):
+                raise self._session.failure(error) from error
             raise SensorSpecError(f"sensor {name!r} cannot be placed: {error}") from error
         self._actors.append(sensor)
         self._names.append(name)

@@ -21,6 +21,7 @@ WORKER_THREADS = 16
 others, and with too few the world's own state would not be read."""
 ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
 CARLA_PORT = 2000
+GONE_TIMEOUT_S = 0.2
 
 
 class SimulatorAddressError(ProblemError, ValueError):
@@ -74,13 +75,20 @@ class Session:
             raise SimulatorError(f"ticked frame {frame}, but the state is of {snapshot.frame}")
         return snapshot
 
+    def require_alive(self) -> None:
+        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended."""
+        if self.server is None or self.server.running:
+            return
+        # Clearing away what was in it must not wait for an answer to every call.
+        self.client.set_timeout(GONE_TIMEOUT_S)
+        self.server.require_running()
+
     def failure(self, error: Exception) -> SimulatorError:
         """The error with its cause, which for a dead simulator is found in its log."""
-        if self.server is not None:
-            try:
-                self.server.require_running()
-            except SimulatorError as dead:
-                return dead
+        try:
+            self.require_alive()
+        except SimulatorError as dead:
+            return dead
         if isinstance(error, SimulatorError):
             return error
         return SimulatorError(f"the simulator at {self.host}:{self.port} failed: {error}")

@@ -298,8 +298,8 @@ def test_a_simulator_that_dies_is_told_and_replaced(own_place: Place) -> None:
         step=(
             "import os, signal\n        "
             "from tests.integration.test_drive import simulators_of\n        "
-            "[os.kill(pid, signal.SIGKILL) for pid in simulators_of(os.getpid()) "
-            "if Probe.routes == 1 and timestamp > 0.5]"
+            "if Probe.routes == 1 and timestamp > 0.5:\n            "
+            "[os.kill(pid, signal.SIGKILL) for pid in simulators_of(os.getpid())]"
         ),
     )
     with started(own_place.arguments(agent, "--timeout", "10")) as process:
