@@ -21,6 +21,7 @@ from agent.observation import AgentStep, Observation, Observer
 from agent.policy import Policy
 from agent.settings import AgentSettings
 from planner.controller import Controller, ControllerSettings
+from planner.creep import CreepSettings
 from planner.geodesy import GeoReference, GnssLocator
 from planner.records import Control, EgoState, Plan, Target
 from planner.route import RoutePlanner
@@ -60,8 +61,11 @@ class DrivingLoop:
         self._locator = GnssLocator(GeoReference.solve(gps, points[:, :2]), points[0, :2])
         self._filter = StateFilter()
         self._route = RoutePlanner(points[:, :2], commands)
+        creep = CreepSettings(
+            patience_ticks=settings.creep_after_ticks, push_ticks=settings.creep_push_ticks
+        )
         self._controller = Controller(
-            ControllerSettings(start_brake_ticks=settings.start_brake_ticks)
+            ControllerSettings(start_brake_ticks=settings.start_brake_ticks, creep=creep)
         )
         self._control = BRAKED
         self._timestamp_s: float | None = None

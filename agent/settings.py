@@ -41,6 +41,10 @@ class AgentSettings:
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
         start_brake_ticks: how long the car is held after it has been spawned.
+        creep_after_ticks: how long the car stands before it is pushed on. A light of two phases is
+            red for about 15 s, so who stands for 20 s has missed a green one.
+        creep_push_ticks: length of a push; two seconds bring a car to 3 m/s, which no network takes
+            for standing any more.
         record: folder for a debug session (video and steps.jsonl); none when empty.
         record_every: every how many ticks the session gets a picture.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
@@ -53,6 +57,8 @@ class AgentSettings:
     max_stale_ticks: int = ObserverSettings.max_stale_ticks
     max_blind_ticks: int = ObserverSettings.max_blind_ticks
     start_brake_ticks: int = 40
+    creep_after_ticks: int = 400
+    creep_push_ticks: int = 40
     record: str = ""
     record_every: int = 2
     save_name: str = ""
@@ -63,6 +69,8 @@ class AgentSettings:
         for name in ("threads", "max_stale_ticks", "max_blind_ticks", "start_brake_ticks"):
             value = getattr(self, name)
             _require(value >= 0, name, "0 or more", value)
+        for name in ("creep_after_ticks", "creep_push_ticks"):
+            _require(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
 
     @property
     def observer(self) -> ObserverSettings:
