@@ -43,8 +43,7 @@ class AgentSettings:
         start_brake_ticks: how long the car is held after it has been spawned.
         creep_after_ticks: how long the car stands before it is pushed on. A light of two phases is
             red for about 15 s, so who stands for 20 s has missed a green one.
-        creep_push_ticks: length of a push; two seconds bring a car to 3 m/s, which no network takes
-            for standing any more.
+        creep_push_ticks: length of a push, enough to carry the car over the stop line.
         record: folder for a debug session (video and steps.jsonl); none when empty.
         record_every: every how many ticks the session gets a picture.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
@@ -58,7 +57,7 @@ class AgentSettings:
     max_blind_ticks: int = ObserverSettings.max_blind_ticks
     start_brake_ticks: int = 40
     creep_after_ticks: int = 400
-    creep_push_ticks: int = 40
+    creep_push_ticks: int = 80
     record: str = ""
     record_every: int = 2
     save_name: str = ""
