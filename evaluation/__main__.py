@@ -31,6 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     parsed.passed_on = unknown
     signal.signal(signal.SIGTERM, _on_sigterm)
+    # Shells start background jobs deaf to it; who sends it all the same means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     verbs = {
         "drive": _drive,
         "collect": _collect,
