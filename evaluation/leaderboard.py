@@ -36,6 +36,7 @@ PARSER_FOLDER = Path(sys.prefix) / "leaderboard"
 EVALUATOR = Path("leaderboard") / "leaderboard_evaluator.py"
 PROJECT = Path(__file__).parents[1]
 STOP_TIMEOUT_S = 20.0
+POLL_S = 1.0
 
 
 class LeaderboardMissingError(ProblemError, RuntimeError):
@@ -158,6 +159,7 @@ def run_leaderboard(settings: LeaderboardSettings) -> int:
         "SCENARIO_RUNNER_ROOT": str(scenario_runner),
         "PYTHONPATH": os.pathsep.join([*map(str, paths), *inherited]),
     }
+    server: Server | None = None
     with ExitStack() as stack:
         if settings.simulator is not None:
             host, port = parse_address(settings.simulator)
@@ -178,7 +180,18 @@ def run_leaderboard(settings: LeaderboardSettings) -> int:
         command = evaluator_command(settings, leaderboard / EVALUATOR, host, port)
         process = subprocess.Popen(command, env=environment)
         stack.callback(_end, process)
-        return process.wait()
+        return _wait(process, server)
+
+
+def _wait(process: subprocess.Popen[bytes], server: Server | None) -> int:
+    """Exit code of the evaluator; SimulatorError if its simulator ends before it, because it would
+    only notice after its own long time-out."""
+    while True:
+        try:
+            return process.wait(POLL_S)
+        except subprocess.TimeoutExpired:
+            if server is not None:
+                server.require_running()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

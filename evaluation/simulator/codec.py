@@ -159,12 +159,20 @@ class VehicleControl(NamedTuple):
         return cls(
             min(max(real("VehicleControl.throttle", items[0]), 0.0), 1.0),
             min(max(real("VehicleControl.steer", items[1]), -1.0), 1.0),
-            min(max(real("VehicleControl.brake", items[2]), 0.0), 1.0),
+            _brake(items[2]),
             flag("VehicleControl.hand_brake", items[3]),
             flag("VehicleControl.reverse", items[4]),
             flag("VehicleControl.manual_gear_shift", items[5]),
             integer("VehicleControl.gear", items[6]),
         )
+
+
+def _brake(data: object) -> float:
+    """The brake pedal, clipped to [0, 1]. The client's traffic manager divides by the speed it aims
+    at and sends NaN to a car that is to stand; Unreal's clamp makes full brake of that."""
+    if type(data) is float and data != data:
+        return 1.0
+    return min(max(real("VehicleControl.brake", data), 0.0), 1.0)
 
 
 class WalkerControl(NamedTuple):

@@ -167,6 +167,13 @@ def test_anything_else_is_a_wire_error(data: object) -> None:
             assert isinstance(record.from_wire(data), record)
 
 
+def test_a_brake_that_is_not_a_number_is_full_brake() -> None:
+    nan = float("nan")
+    assert VehicleControl.from_wire([0.0, 0.1, nan, False, False, False, 0]).brake == 1.0
+    with pytest.raises(WireError, match=r"VehicleControl\.throttle: expected a finite number"):
+        VehicleControl.from_wire([nan, 0.1, 0.0, False, False, False, 0])
+
+
 def test_controls_are_clipped() -> None:
     control = VehicleControl.from_wire([3.0, -7.0, -1.0, False, False, False, 1])
     assert control[:3] == (1.0, -1.0, 0.0)
