@@ -95,6 +95,8 @@ class ExpertSettings:
         jpeg_quality: of the recorded pictures.
         cameras: also mount the rig as the agent's own sensors, for a video of the drive.
         perturb: mean number of steering disturbances per minute; the labels do not show them.
+        hesitate: mean number of times per minute that the car brakes for no reason; training
+            leaves out the positions that show it.
         target_noise_m: standard deviation of the position from which target points are computed.
         limit_factor: share of the speed limit that is driven.
         seed: of shifts, disturbances and noise.
@@ -114,6 +116,7 @@ class ExpertSettings:
     jpeg_quality: int = 90
     cameras: bool = False
     perturb: float = 0.0
+    hesitate: float = 0.0
     target_noise_m: float = 0.0
     limit_factor: float = 0.85
     seed: int = 0
@@ -123,7 +126,7 @@ class ExpertSettings:
         _require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100", self.jpeg_quality)
         _require(self.interval_s > 0.0, "interval_s", "more than 0", self.interval_s)
         _require(0.1 <= self.limit_factor <= 1.0, "limit_factor", "0.1 to 1", self.limit_factor)
-        for name in ("shift_m", "turn_deg", "perturb", "target_noise_m"):
+        for name in ("shift_m", "turn_deg", "perturb", "hesitate", "target_noise_m"):
             value = getattr(self, name)
             _require(value >= 0.0, name, "0 or more", value)
 

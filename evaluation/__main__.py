@@ -161,7 +161,13 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="simulators at a time")
     parser.add_argument("--traffic", type=int, default=0, metavar="N", help="background vehicles")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--varied-routes", action="store_true", help="routes that meet the most kinds of junctions"
+    )
     parser.add_argument("--varied-weather", action="store_true", help="another weather per route")
+    parser.add_argument(
+        "--varied-lights", action="store_true", help="other, shorter phases of lights per route"
+    )
     parser.add_argument("--split", default="training", help="folder of the dataset")
     parser.add_argument("--group", default="routes", help="folder of the dataset")
     parser.add_argument("--scenario", default="lane_following", help="folder of the dataset")
@@ -185,7 +191,9 @@ def _collect(parsed: argparse.Namespace) -> int:
         jobs=parsed.jobs,
         traffic=parsed.traffic,
         seed=parsed.seed,
+        varied_routes=parsed.varied_routes,
         varied_weather=parsed.varied_weather,
+        varied_lights=parsed.varied_lights,
         split=parsed.split,
         group=parsed.group,
         scenario=parsed.scenario,

@@ -19,6 +19,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import carla
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,9 +38,12 @@ from evaluation.session import Session, SessionSettings, open_session
 from evaluation.stage import open_stage
 
 EXPERT = Path(__file__).parents[1] / "agent" / "expert_agent.py"
-ROUTES_PER_SESSION = 5
+ROUTES_PER_SESSION = 8
 """A simulator is started anew after so many routes, and a failure costs no more than these."""
 PARENT_CHECK_S = 1.0
+GREEN_S = (4.0, 10.0)
+ALL_RED_S = (0.5, 2.0)
+"""Ranges of the phases of varied lights; the usual ones are 10 and 2 s."""
 UNSCORED = "Unknown"
 NOT_RUN = "Failed - Simulation crashed"
 
@@ -56,7 +60,9 @@ class CollectSettings:
     jobs: int = 2
     traffic: int = 0
     seed: int = 0
+    varied_routes: bool = False
     varied_weather: bool = False
+    varied_lights: bool = False
     split: str = "training"
     group: str = "routes"
     scenario: str = "lane_following"
@@ -156,7 +162,12 @@ def _routes_by_town(settings: CollectSettings) -> Iterator[tuple[str, Sequence[R
     for number, spec in enumerate(settings.towns):
         world_map, name = open_map(spec)
         seed = settings.seed + number
-        yield spec, generate(world_map, name, settings.length_m, settings.count, seed)
+        yield (
+            spec,
+            generate(
+                world_map, name, settings.length_m, settings.count, seed, settings.varied_routes
+            ),
+        )
 
 
 def _spec(settings: CollectSettings, name: str) -> str:
@@ -225,6 +236,8 @@ def _drive_route(session: Session, route: Route, settings: CollectSettings) -> D
     started_s = time.monotonic()
     driver = Driver(load_agent_class(EXPERT), settings.expert_config(route))
     with open_stage(session, route, settings.traffic, seed) as stage:
+        if settings.varied_lights:
+            set_light_times(session.world, seed)
         outcome = run_episode(stage, driver, [])
     record = record_of(0, route.name, outcome, Rules.V2_0)
     if folder.is_dir():
@@ -234,6 +247,16 @@ def _drive_route(session: Session, route: Route, settings: CollectSettings) -> D
     status = NOT_RUN if outcome.failure == SIMULATION_CRASHED else record.status
     frames = len(list((folder / "measurements").glob("*.json.gz")))
     return Drive(route.name, status, frames, time.monotonic() - started_s)
+
+
+def set_light_times(world: carla.World, seed: int) -> None:
+    """Give all lights of the town other, mostly shorter phases than usual: more of the moments in
+    which a light changes, fewer of waiting for it."""
+    rng = np.random.default_rng(seed)
+    green_s, red_s = float(rng.uniform(*GREEN_S)), float(rng.uniform(*ALL_RED_S))
+    for light in world.get_actors().filter("traffic.traffic_light"):
+        light.set_green_time(green_s)
+        light.set_red_time(red_s)
 
 
 def random_weather(seed: int) -> tuple[tuple[str, float], ...]:

@@ -14,6 +14,7 @@ import carla
 from agent.lane_route import LaneGraph
 from evaluation.problems import ProblemError
 from evaluation.server import Server, ServerSettings, SimulatorError
+from evaluation.stall_watch import TickClock
 
 TICK_S = 0.05
 WORKER_THREADS = 16
@@ -39,7 +40,8 @@ class SessionSettings:
 
 @dataclass(frozen=True)
 class Session:
-    """A synchronous world with ticks of 0.05 s; server is None when it runs elsewhere."""
+    """A synchronous world with ticks of 0.05 s; server is None when it runs elsewhere. clock tells
+    others whether a tick is in progress."""
 
     client: carla.Client
     world: carla.World
@@ -47,6 +49,7 @@ class Session:
     port: int
     server: Server | None
     timeout_s: float
+    clock: TickClock = field(default_factory=TickClock)
 
     @cached_property
     def world_map(self) -> carla.Map:
@@ -67,7 +70,8 @@ class Session:
     def tick(self) -> carla.WorldSnapshot:
         """One step of the world; SimulatorError when the simulator does not answer."""
         try:
-            frame = self.world.tick(self.timeout_s)
+            with self.clock:
+                frame = self.world.tick(self.timeout_s)
         except RuntimeError as error:
             raise self.failure(error) from error
         snapshot = self.world.get_snapshot()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.ports import free_port
 from evaluation.session import Session
+from evaluation.stall_watch import StallWatch
 
 ROLE = "background"
 CLEAR_OF_EGO_M = 12.0
@@ -22,6 +23,7 @@ class Traffic:
         self._session = session
         self.vehicle_ids: tuple[int, ...] = ()
         self._manager = session.client.get_trafficmanager(free_port())
+        self._watch = StallWatch(session.clock, self._manager.get_port())
         try:
             self._manager.set_synchronous_mode(True)
             self._manager.set_random_device_seed(seed)
@@ -67,9 +69,12 @@ class Traffic:
         self.vehicle_ids = ()
         try:
             self._session.client.apply_batch_sync(commands, False)
-            self._session.world.tick(self._session.timeout_s)
+            with self._session.clock:
+                self._session.world.tick(self._session.timeout_s)
         except RuntimeError:
             # The simulator is gone and its vehicles with it.
             return
+        finally:
+            self._watch.close()
         self._manager.set_synchronous_mode(False)
         self._manager.shut_down()

@@ -10,7 +10,7 @@ import numpy as np
 
 from planner.creep import CreepSettings, CreepState, advance_creep, apply_creep
 from planner.lateral import LateralController, LateralSettings
-from planner.longitudinal import LongitudinalController, LongitudinalSettings, desired_speed_mps
+from planner.longitudinal import LongitudinalController, LongitudinalSettings
 from planner.records import Control, FloatArray, Plan
 
 
@@ -74,7 +74,7 @@ class Controller:
         self._creep = advance_creep(self._creep, speed_mps, settings.creep)
         if not (route_valid and waypoints_valid and timing_valid and speed_valid):
             return halted
-        desired_mps = desired_speed_mps(plan.waypoints_ego_m, plan.waypoint_interval_s)
+        desired_mps = self._longitudinal.desired_mps(plan.waypoints_ego_m, plan.waypoint_interval_s)
         throttle, brake = self._longitudinal.step(desired_mps, speed_mps)
         return apply_creep(Control(self._steer, throttle, brake), self._creep, settings.creep)
 

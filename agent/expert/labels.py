@@ -27,11 +27,16 @@ BOX_RADIUS_M = 60.0
 
 
 def measurement(
-    view: WorldView, decision: Decision, targets: Sequence[Target], route_world_m: F64
+    view: WorldView,
+    decision: Decision,
+    targets: Sequence[Target],
+    route_world_m: F64,
+    hesitates: bool = False,
 ) -> dict[str, Any]:
     """What goes into `measurements/*.json.gz`, but for the augmentation's two numbers.
 
-    `route_world_m` is the path from the ego on, one metre apart.
+    `route_world_m` is the path from the ego on, one metre apart; `hesitates` says that the car
+    brakes for no reason, and that its future positions are no example until that is over.
     """
     route = _rounded(ego_from_world(route_world_m, view.ego))
     points = [_rounded(ego_from_world(t.position_world_m, view.ego))[0] for t in targets]
@@ -53,6 +58,7 @@ def measurement(
         "steer": decision.control.steer,
         "throttle": decision.control.throttle,
         "brake": decision.control.brake > 0.0,
+        "hesitates": hesitates,
         "light_state": decision.light,
         "light_hazard": reason == "light",
         "stop_sign_hazard": reason == "stop_sign",

@@ -14,7 +14,7 @@ from agent.expert.driver import Decision, DriverSettings, ExpertDriver
 from agent.expert.labels import ROUTE_POINTS, boxes, measurement
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
 from agent.expert.lane_route import plan_path
-from agent.expert.perturbation import SteerPerturbation
+from agent.expert.perturbation import Hesitation, SteerPerturbation
 from agent.expert.privileged_world import PrivilegedWorld, WorldView
 from agent.expert.recording import (
     Recorder,
@@ -82,6 +82,7 @@ class ExpertSession:
             DriverSettings(speed=SpeedSettings(limit_factor=settings.limit_factor)),
         )
         self._perturbation = SteerPerturbation(settings.perturb, rng)
+        self._hesitation = Hesitation(settings.hesitate, rng)
         self._timestamp_s: float | None = None
         self.recording_directory: Path | None = None
         self._recorder = self._start_recording() if settings.record else None
@@ -96,9 +97,10 @@ class ExpertSession:
         decision = self._driver.step(view, self._limit_mps(), max(dt_s, 1e-3))
         targets = self._targets.advance(self._noisy(view.ego))
         decided = time.perf_counter()
+        control = self._perturbation.apply(decision.control, dt_s)
+        control = self._hesitation.apply(control, dt_s)
         if self._recorder is not None:
             self._record(self._recorder, view, decision, targets)
-        control = self._perturbation.apply(decision.control, dt_s)
         done = time.perf_counter()
         return AgentStep(
             frame=view.frame,
@@ -182,11 +184,12 @@ class ExpertSession:
         targets: tuple[Target, Target],
     ) -> None:
         route = self._driver.route_ahead_world_m(decision.distance_m, ROUTE_POINTS)
+        hesitates = self._hesitation.active
         recorder.note(
             TickState(
                 frame=view.frame,
                 ego_transform=view.ego_transform,
-                measurement=lambda: measurement(view, decision, targets, route),
+                measurement=lambda: measurement(view, decision, targets, route, hesitates),
                 boxes=lambda: boxes(view.others, view.ego, self._world.body_of),
             )
         )

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from model.training.drives import OBSTACLES
+from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
 from model.training.labels import FRAME_INTERVAL_S
 
@@ -34,8 +34,9 @@ class BucketWeights:
     ``all`` has every frame but those of ``standing``, so that the weight of the latter decides
     alone how much waiting is seen. A curve counts by how far the path is to the side after 20 m.
     The four obstacles are what the expert slows down for while it moves; ``standing`` is waiting in
-    front of anything. ``stopping``, ``starting`` and ``changing_speed`` compare the speed with that
-    in one second.
+    front of anything, and ``green_light`` the counterpart of ``traffic_light``. ``stopping``,
+    ``starting`` and ``changing_speed`` compare the speed with that in one second; who waits for
+    something that is about to end does not start yet, because nothing in the picture tells.
     """
 
     all: float
@@ -48,6 +49,7 @@ class BucketWeights:
     vehicle: float
     walker: float
     traffic_light: float
+    green_light: float
     stop_sign: float
     changed_route: float
 
@@ -67,15 +69,18 @@ def find_buckets(index: DatasetIndex) -> Buckets:
     change_mps2 = (later_mps - speed_mps) / (OUTLOOK_FRAMES * FRAME_INTERVAL_S)
     aside_m = np.nan_to_num(np.abs(index.route_ego_m[:, CURVE_AHEAD_M - 1, 1]))
     moving = speed_mps >= STANDING_MPS
-    standing = ~moving & ~(later_mps > STARTED_MPS)
+    free = index.obstacle == OBSTACLES.index("none")
+    starting = (speed_mps < STARTED_MPS) & (later_mps > STARTED_MPS)
+    standing = ~moving & ~(starting & free)
     found = {
         "all": ~standing,
         "gentle_curve": (aside_m >= GENTLE_CURVE_M) & (aside_m < SHARP_CURVE_M) & moving,
         "sharp_curve": (aside_m >= SHARP_CURVE_M) & moving,
         "stopping": (change_mps2 < -FAST_CHANGE_MPS2) & moving,
-        "starting": (speed_mps < STARTED_MPS) & (later_mps > STARTED_MPS),
+        "starting": starting & free,
         "changing_speed": (np.abs(change_mps2) > FAST_CHANGE_MPS2) & moving,
         "standing": standing,
+        "green_light": (index.light == LIGHTS.index("green")) & free,
         "changed_route": index.changed_route,
     }
     for number, name in enumerate(OBSTACLES[1:], start=1):

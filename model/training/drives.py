@@ -41,6 +41,7 @@ UPSTREAM_RIG: tuple[dict[str, Any], ...] = (
     },
 )
 OBSTACLES = ("none", "vehicle", "walker", "traffic_light", "stop_sign")
+LIGHTS = ("none", "green", "yellow", "red")
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zlib.error)
 
 Columns = dict[str, NDArray[Any]]
@@ -134,7 +135,9 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
         missing = columns["frame"][usable & ~present]
         problems += [f"{drive}: {camera}/{frame:04d}.jpg: missing or empty" for frame in missing]
         usable &= present
-    columns["waypoints_ego_m"] = future_waypoints(poses, WAYPOINTS).astype(np.float32)
+    waypoints = future_waypoints(poses, WAYPOINTS).astype(np.float32)
+    waypoints[_leads_into(columns.pop("hesitates"), WAYPOINTS)] = np.nan
+    columns["waypoints_ego_m"] = waypoints
     columns["speeds_mps"] = _history(columns.pop("speed_mps"), STORED_SPEEDS)
     return {name: column[usable] for name, column in columns.items()}, count, problems
 
@@ -155,7 +158,9 @@ def _empty_columns(count: int) -> Columns:
         "route_original_ego_m": unknown(STORED_ROUTE_POINTS, 2),
         "shift": np.zeros((count, 2), dtype=np.float32),
         "obstacle": np.zeros(count, dtype=np.int8),
+        "light": np.zeros(count, dtype=np.int8),
         "changed_route": np.zeros(count, dtype=np.bool_),
+        "hesitates": np.zeros(count, dtype=np.bool_),
         "has_twins": np.ones(count, dtype=np.bool_),
     }
 
@@ -182,7 +187,10 @@ def _fill(columns: Columns, row: int, record: Mapping[str, Any]) -> NDArray[np.f
         _numbers({"augmentation_rotation": 0.0, **record}, "augmentation_rotation", ())
     )
     columns["obstacle"][row] = OBSTACLES.index(_obstacle(record))
+    light = str(record.get("light_state") or "none").lower()
+    columns["light"][row] = LIGHTS.index(light) if light in LIGHTS else 0
     columns["changed_route"][row] = bool(record.get("changed_route", False))
+    columns["hesitates"][row] = bool(record.get("hesitates", False))
     return pose
 
 
@@ -213,6 +221,14 @@ def _present(folder: Path, frames: NDArray[np.int32]) -> NDArray[np.bool_]:
         return np.zeros(len(frames), dtype=np.bool_)
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
     return np.array([sizes.get(f"{frame:04d}.jpg", 0) > 0 for frame in frames], dtype=np.bool_)
+
+
+def _leads_into(event: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:
+    """Whether ``event`` is true in each frame or in one of the next ``frames``."""
+    ends = np.minimum(np.arange(len(event)) + frames + 1, len(event))
+    so_far = np.concatenate([[0], np.cumsum(event)])
+    leads: NDArray[np.bool_] = so_far[ends] > so_far[:-1]
+    return leads
 
 
 def _history(speed_mps: NDArray[np.float32], count: int) -> NDArray[np.float32]:

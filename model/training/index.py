@@ -23,7 +23,7 @@ from rich.progress import track
 from model.training.drives import Drive, find_drives, read_drive
 from model.training.labels import CameraShift
 
-FORMAT = 3
+FORMAT = 4
 PER_DRIVE = ("drives", "rigs")
 WHOLE = ("problems",)
 
@@ -45,11 +45,13 @@ class DatasetIndex:
         speeds_mps: (n, 8) forward speed now, 0.25 s ago and so on.
         targets_ego_m: (n, 2, 2) next target point and next but one.
         commands: (n, 2) route commands of the two targets.
-        waypoints_ego_m: (n, 10, 2) positions 0.25 s apart; NaN where the drive ends before.
+        waypoints_ego_m: (n, 10, 2) positions 0.25 s apart; NaN where the drive ends before, and
+            where the expert was made to brake for no reason.
         route_ego_m: (n, 40, 2) path ahead, 1 m apart; NaN beyond its end.
         route_original_ego_m: (n, 40, 2) the same before the expert moved it around obstacles.
         shift: (n, 2) the augmented cameras' translation (m, right) and rotation (rad, clockwise).
         obstacle: what the expert slows down for, as a row of ``drives.OBSTACLES``.
+        light: what the next traffic light within reach shows, as a row of ``drives.LIGHTS``.
         changed_route: whether the expert's path differs from the planned one.
         has_twins: whether the pictures of all augmented cameras are there.
     """
@@ -67,6 +69,7 @@ class DatasetIndex:
     route_original_ego_m: NDArray[np.float32]
     shift: NDArray[np.float32]
     obstacle: NDArray[np.int8]
+    light: NDArray[np.int8]
     changed_route: NDArray[np.bool_]
     has_twins: NDArray[np.bool_]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agent.expert.lane_path import LanePath, build_path
 from agent.expert.pedals import Pedals
-from agent.expert.perturbation import SteerPerturbation
+from agent.expert.perturbation import Hesitation, SteerPerturbation
 from agent.expert.steering import SteeringSettings, steer_to_path
 from planner.records import Control, EgoState
 
@@ -116,3 +116,21 @@ def test_perturbations_are_rare_small_and_short() -> None:
     changed = np.abs(steers - 0.1) > 1e-9
     assert 0.02 < changed.mean() < 0.1
     assert np.abs(steers - 0.1).max() <= 0.06 + 1e-9
+
+
+def test_hesitations_brake_now_and_then_and_say_so() -> None:
+    control = Control(0.1, 0.5, 0.0)
+    off = Hesitation(0.0, np.random.default_rng(0))
+    assert off.apply(control, DT_S) is control
+    assert not off.active
+    hesitation = Hesitation(3.0, np.random.default_rng(0))
+    controls, active = [], []
+    for _ in range(24000):
+        controls.append(hesitation.apply(control, DT_S))
+        active.append(hesitation.active)
+    assert 0.03 < np.mean(active) < 0.1
+    for changed, braking in zip(controls, active, strict=True):
+        assert changed.steer == control.steer
+        assert (changed.throttle == 0.0 and changed.brake > 0.1) if braking else changed is control
+    braked = [hesitation.apply(Control(0.0, 0.0, 1.0), DT_S).brake for _ in range(2400)]
+    assert min(braked) == 1.0

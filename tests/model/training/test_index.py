@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.config import DEBUG
-from model.training.drives import OBSTACLES, find_drives
+from model.training.drives import LIGHTS, OBSTACLES, find_drives
 from model.training.index import DatasetError, load_index
 from model.training.rig import difference, with_cameras
 from tests.model.training.recording import (
@@ -181,6 +181,26 @@ def test_reasons_for_slowing_down(tmp_path: Path) -> None:
     index = load_index(tmp_path, "training")
     found = [OBSTACLES[number] for number in index.obstacle[:6]]
     assert found == ["traffic_light", "stop_sign", "walker", "vehicle", "traffic_light", "none"]
+
+
+def test_what_lights_show(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    folder = split / "group" / "scenario" / "Town_0" / "measurements"
+    for frame, state in enumerate(("Green", "Red", "Yellow", "None", "Off")):
+        write_json(folder / f"{frame:04d}.json.gz", measurement(frame, light_state=state))
+    index = load_index(tmp_path, "training")
+    found = [LIGHTS[number] for number in index.light[:6]]
+    assert found == ["green", "red", "yellow", "none", "none", "none"]
+
+
+def test_positions_that_show_a_hesitation_are_no_example(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    folder = split / "group" / "scenario" / "Town_0" / "measurements"
+    write_json(folder / "0011.json.gz", measurement(11, hesitates=True))
+    index = load_index(tmp_path, "training")
+    valid = np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))
+    assert index.frame[valid].tolist() == [0, 12, 13]
+    assert np.isfinite(index.route_ego_m[:, :30]).all()
 
 
 def test_rig_differences() -> None:

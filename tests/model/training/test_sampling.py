@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.training.buckets import Buckets, draw_weights, find_buckets
-from model.training.drives import OBSTACLES
+from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
 from model.training.sampler import BatchSampler, Draw, EveryFrame
 
@@ -108,14 +108,16 @@ def test_senseless_weights(weights: tuple[float, float]) -> None:
 
 
 def test_buckets_by_what_happens(dataset_index: DatasetIndex) -> None:
-    index = dataset_index.rows(np.arange(4))
+    index = dataset_index.rows(np.arange(6))
     speeds, waypoints = index.speeds_mps.copy(), index.waypoints_ego_m.copy()
     speeds[1] = 0.0  # starts: the waypoints go on at 8 m/s
     speeds[2], waypoints[2] = 0.0, 0.0  # stands
     waypoints[3, 4:] = waypoints[3, 3]  # stops within a second
-    obstacle = np.array([0, 0, 3, 1], dtype=np.int8)
+    speeds[4] = 0.0  # still waits, for a light that is about to change
+    obstacle = np.array([0, 0, 3, 1, 3, 0], dtype=np.int8)
+    light = np.array([0, 1, 3, 0, 3, 1], dtype=np.int8)
     index = dataclasses.replace(
-        index, speeds_mps=speeds, waypoints_ego_m=waypoints, obstacle=obstacle
+        index, speeds_mps=speeds, waypoints_ego_m=waypoints, obstacle=obstacle, light=light
     )
     buckets = find_buckets(index)
     found = [
@@ -123,9 +125,12 @@ def test_buckets_by_what_happens(dataset_index: DatasetIndex) -> None:
         for row in buckets.member
     ]
     assert OBSTACLES[1] == "vehicle"
+    assert LIGHTS[1] == "green"
     assert found == [
         {"all", "gentle_curve"},
-        {"all", "starting"},
+        {"all", "starting", "green_light"},
         {"standing"},
         {"all", "gentle_curve", "stopping", "changing_speed", "vehicle"},
+        {"standing"},
+        {"all", "gentle_curve", "green_light"},
     ]
