@@ -168,6 +168,7 @@ class ModelConfig:
     * ``speed_step_m``, ``route_step_m``: what the heads predict per step before any training, so
       that a small model does not spend its first hour learning to move forward.
     * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each picture (the bonnet).
+    * ``image_enhancing``: equalise the histogram of each picture's brightness.
     """
 
     name: str
@@ -177,6 +178,7 @@ class ModelConfig:
     hist_len: int = 1
     speed_history: int = 1
     cut_bottom_quarter: bool = False
+    image_enhancing: bool = False
     route_as: Literal["target_point", "coords", "image"] = "target_point"
     target_points: int = 2
     speed_as_input: bool = True

@@ -14,6 +14,7 @@ from torch import Tensor
 from model.batch import InputError
 from model.config import ModelConfig
 from model.driving import DrivingModel
+from model.enhance import equalise
 from model.folded import FoldedPolicy
 from model.graphs import GraphedStages, compile_stage
 from model.latency import LatencyLog
@@ -108,6 +109,8 @@ class Runtime:
             raise InputError(f"images: expected shape {expected}, got {images.shape}")
         if images.dtype != np.uint8:
             raise InputError(f"images: expected uint8, got {images.dtype}")
+        if config.image_enhancing:
+            images = equalise(images)
         pictures = torch.from_numpy(np.ascontiguousarray(images)).reshape(
             1, config.hist_len, *expected[-4:]
         )

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 
 from model.batch import DrivingExample, DrivingInput, DrivingLabel
 from model.config import ConfigError, ModelConfig
+from model.enhance import equalise
 from model.route import draw_route, equal_spacing
 from model.training.augment import AugmentSettings, augment
 from model.training.drives import STORED_SPEEDS, TWIN_SUFFIX
@@ -47,8 +48,8 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
     """Examples by :class:`model.training.sampler.Draw`.
 
     Pictures have the size that the model's rig says; another size is an error, since a resized
-    picture would not be what the agent's cameras see. They are handed over as they were taken: the
-    model cuts and normalises them itself, in training as at the wheel.
+    picture would not be what the agent's cameras see. They are handed over as they were taken, or
+    equalised: the model cuts and normalises them itself, in training as at the wheel.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             rng = np.random.default_rng(draw.key)
             flat = views.reshape(-1, *views.shape[2:])
             views = augment(flat, self.augmentation, rng).reshape(views.shape)
+        if self.config.image_enhancing:
+            views = equalise(views)
         return torch.from_numpy(views).permute(0, 1, 4, 2, 3)
 
     def _view(self, drive: Path, frame: int, shifted: bool) -> NDArray[np.uint8]:

@@ -1,0 +1,24 @@
+"""Histogram equalisation of camera pictures, the same at training and at the wheel."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+U8 = NDArray[np.uint8]
+
+
+def equalise(pictures: U8) -> U8:
+    """Spread the brightness of each picture over all levels; colours keep their hue.
+
+    Args:
+        pictures: (..., rows, columns, 3) RGB.
+    """
+    flat = pictures.reshape(-1, *pictures.shape[-3:])
+    equalised = np.empty_like(flat)
+    for picture, result in zip(flat, equalised, strict=True):
+        parts = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YCrCb)
+        parts[:, :, 0] = cv2.equalizeHist(parts[:, :, 0])
+        result[:] = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+    return equalised.reshape(pictures.shape)
