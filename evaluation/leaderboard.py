@@ -18,6 +18,7 @@ from evaluation.problems import ProblemError
 from evaluation.routes import RouteFileError, read_routes
 from evaluation.server import Server, ServerSettings
 from evaluation.session import parse_address
+from evaluation.stall_watch import IdleWatch
 
 PACKAGES = (
     "py_trees",
@@ -123,12 +124,12 @@ def require_packages(folder: Path = PARSER_FOLDER) -> None:
 
 
 def evaluator_command(
-    settings: LeaderboardSettings, evaluator: Path, host: str, port: int
+    settings: LeaderboardSettings, evaluator: Path, host: str, port: int, manager_port: int
 ) -> list[str]:
-    """The official command line."""
+    """The official command line; manager_port: for its traffic manager."""
     command = [sys.executable, str(evaluator)]
     command += ["--host", host, "--port", str(port)]
-    command += ["--traffic-manager-port", str(free_port())]
+    command += ["--traffic-manager-port", str(manager_port)]
     command += ["--traffic-manager-seed", str(settings.seed)]
     command += ["--routes", str(settings.routes), "--repetitions", str(settings.repetitions)]
     command += ["--agent", str(settings.agent), "--agent-config", settings.agent_config]
@@ -177,21 +178,24 @@ def run_leaderboard(settings: LeaderboardSettings) -> int:
             )
             stack.enter_context(server)
             host, port = server.host, server.port
-        command = evaluator_command(settings, leaderboard / EVALUATOR, host, port)
+        manager_port = free_port()
+        command = evaluator_command(settings, leaderboard / EVALUATOR, host, port, manager_port)
         process = subprocess.Popen(command, env=environment)
         stack.callback(_end, process)
-        return _wait(process, server)
+        return _wait(process, server, manager_port)
 
 
-def _wait(process: subprocess.Popen[bytes], server: Server | None) -> int:
+def _wait(process: subprocess.Popen[bytes], server: Server | None, manager_port: int) -> int:
     """Exit code of the evaluator; SimulatorError if its simulator ends before it, because it would
     only notice after its own long time-out."""
+    watch = IdleWatch(process.pid, manager_port)
     while True:
         try:
             return process.wait(POLL_S)
         except subprocess.TimeoutExpired:
             if server is not None:
                 server.require_running()
+            watch.check()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

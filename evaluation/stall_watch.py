@@ -11,10 +11,12 @@ traffic manager's own port, because the one in Python waits for the lock that th
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgpack
 
@@ -23,6 +25,9 @@ logger = logging.getLogger(__name__)
 STALLED_S = 5.0
 CHECK_S = 0.5
 ANSWER_S = 2.0
+IDLE_S = 20.0
+IDLE_CPU_S = 0.05
+"""What the threads of a process that waits may spend meanwhile."""
 
 
 @dataclass
@@ -70,6 +75,46 @@ class StallWatch:
                 self.woken += 1
                 logger.warning("the traffic manager sleeps through a tick: waking it")
                 wake(self._port)
+
+
+class IdleWatch:
+    """Watches another process whose ticks cannot be seen: one that takes no processor time at all
+    waits for its traffic manager (or for an answer, and then waking it does no harm).
+
+    Args:
+        pid: of the process.
+        port: of its traffic manager.
+        idle_s: how long it may rest; longer than anything that it rightly waits for.
+    """
+
+    def __init__(self, pid: int, port: int, idle_s: float = IDLE_S) -> None:
+        self.woken = 0
+        self._pid = pid
+        self._port = port
+        self._idle_s = idle_s
+        self._spent_s = processor_time_s(pid)
+        self._since_s = time.monotonic()
+
+    def check(self) -> None:
+        """To be called every now and then."""
+        now_s, spent_s = time.monotonic(), processor_time_s(self._pid)
+        if spent_s is None or self._spent_s is None or spent_s > self._spent_s + IDLE_CPU_S:
+            self._spent_s, self._since_s = spent_s, now_s
+        elif now_s - self._since_s > self._idle_s:
+            self._since_s = now_s
+            self.woken += 1
+            logger.warning("process %d does nothing: waking its traffic manager", self._pid)
+            wake(self._port)
+
+
+def processor_time_s(pid: int) -> float | None:
+    """Time that a process has spent computing; None where the system does not tell."""
+    try:
+        # The name before it, in brackets, may hold spaces.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def wake(port: int) -> None:

@@ -191,12 +191,12 @@ def test_missing_packages_are_named_with_the_command(
 
 def test_the_official_command_line() -> None:
     settings = LeaderboardSettings(Path("r.xml"), Path("a.py"), passed_on=("--debug", "1"))
-    command = evaluator_command(settings, Path("e.py"), "127.0.0.1", 2000)
+    command = evaluator_command(settings, Path("e.py"), "127.0.0.1", 2000, 8000)
     assert command[command.index("--port") + 1] == "2000"
     assert "--resume" not in command
     assert command[-2:] == ["--debug", "1"]
     resuming = LeaderboardSettings(Path("r.xml"), Path("a.py"), resume=True)
-    assert "--resume" in evaluator_command(resuming, Path("e.py"), "127.0.0.1", 2000)
+    assert "--resume" in evaluator_command(resuming, Path("e.py"), "127.0.0.1", 2000, 8000)
 
 
 @pytest.mark.parametrize("verb", ["drive", "serve", "routes", "leaderboard"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +12,7 @@ from collections.abc import Callable
 import msgpack
 import pytest
 
-from evaluation.stall_watch import StallWatch, TickClock, wake
+from evaluation.stall_watch import IdleWatch, StallWatch, TickClock, wake
 
 WAIT_S = 5.0
 
@@ -85,3 +87,23 @@ def test_nobody_to_wake_is_only_a_warning(caplog: pytest.LogCaptureFixture) -> N
         port = int(free.getsockname()[1])
     wake(port)
     assert f"port {port}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("work", "woken"), [("time.sleep(60)", True), ("while True: sum(range(1000))", False)]
+)
+def test_a_process_that_does_nothing_is_woken(
+    manager: SleepingManager, work: str, woken: bool
+) -> None:
+    with subprocess.Popen([sys.executable, "-S", "-c", f"import time\n{work}"]) as process:
+        try:
+            time.sleep(1.0)
+            watch = IdleWatch(process.pid, manager.port, idle_s=0.5)
+            for _ in range(10):
+                time.sleep(0.09)
+                watch.check()
+        finally:
+            process.kill()
+    assert (watch.woken > 0) is woken
+    assert len(manager.heard) == 2 * watch.woken
+    manager.close()
