@@ -100,17 +100,17 @@ class FoldedVision(nn.Module):
         self.patch_px = encoder.patch_px
         embeddings = tower.embeddings
         weight, shift = fold_colours(embeddings.patch_embedding.weight, encoder.normalise)
-        self.embed = linear(weight, None)
+        self.embed = Affine(weight, None)
         positions = embeddings.position_embedding.weight.clone()
         positions[0] += embeddings.class_embedding
         positions[1:] += shift
         self.positions = constant(positions)
         self.first_norm = tower.pre_layrnorm
         self.layers = nn.ModuleList(FoldedVisionLayer(layer) for layer in tower.encoder.layers)
-        self.widen, self.act = projector.linear_1, projector.act
+        self.widen, self.act = merge([projector.linear_1], None, None), projector.act
         outer, narrow = nn.Sequential(encoder.projection, language_projection), projector.linear_2
         outer_weight, outer_bias = matrix_of(outer, encoder.projection.in_features)
-        self.narrow = linear(outer_weight @ narrow.weight, outer_weight @ narrow.bias + outer_bias)
+        self.narrow = Affine(outer_weight @ narrow.weight, outer_weight @ narrow.bias + outer_bias)
         self.newline = constant(encoder.image_newline @ outer_weight.T + outer_bias)
         encodings = encoder.temporal_encoding + encoder.camera_encoding
         self.encodings = constant(language_projection(encodings))
@@ -154,9 +154,9 @@ class FoldedVisionLayer(nn.Module):
         self.eps = part.layer_norm1.eps
         inputs = (attention.q_proj, attention.k_proj, attention.v_proj)
         self.qkv = merge(inputs, part.layer_norm1.weight, part.layer_norm1.bias)
-        self.out = attention.out_proj
+        self.out = merge([attention.out_proj], None, None)
         self.up = merge([mlp.fc1], part.layer_norm2.weight, part.layer_norm2.bias)
-        self.act, self.down = mlp.activation_fn, mlp.fc2
+        self.act, self.down = mlp.activation_fn, merge([mlp.fc2], None, None)
 
     def forward(self, hidden: Tensor) -> Tensor:
         batch, tokens, size = hidden.shape
@@ -238,15 +238,30 @@ class FoldedDecoderLayer(nn.Module):
         return torch.addcmul(x * cos, x.roll(self.head_size // 2, -1), signed_sin)
 
 
-def merge(modules: Sequence[nn.Module], scale: Tensor | None, shift: Tensor | None) -> nn.Linear:
-    """One Linear for several that read the same norm's output, its scale and shift folded in."""
+class Affine(nn.Module):
+    """A Linear that stores its matrix inputs first: a CPU multiplies a tenth faster that way."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Copies ``weight`` (outputs, inputs) and ``bias`` (outputs,)."""
+        super().__init__()
+        self.weight = nn.Parameter(weight.detach().T.contiguous(), requires_grad=False)
+        self.bias = None if bias is None else constant(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        flat = x.reshape(-1, x.shape[-1])
+        product = flat @ self.weight if self.bias is None else self.bias.addmm(flat, self.weight)
+        return product.reshape(*x.shape[:-1], -1)
+
+
+def merge(modules: Sequence[nn.Module], scale: Tensor | None, shift: Tensor | None) -> Affine:
+    """One matrix for several that read the same norm's output, its scale and shift folded in."""
     pairs = [matrix_of(module, cast(int, module.in_features)) for module in modules]
     weight, bias = torch.cat([w for w, _ in pairs]), torch.cat([b for _, b in pairs])
     if shift is not None:
         bias = bias + weight @ shift
     if scale is not None:
         weight = weight * scale
-    return linear(weight, bias if bool(bias.any()) else None)
+    return Affine(weight, bias if bool(bias.any()) else None)
 
 
 def matrix_of(module: nn.Module, inputs: int) -> tuple[Tensor, Tensor]:
@@ -262,15 +277,6 @@ def fold_colours(weight: Tensor, normalise: Normalise) -> tuple[Tensor, Tensor]:
     """Patch embedding of grey levels: weight (width, pixels) and what the mean colour adds."""
     scaled = (weight * normalise.scale).flatten(1)
     return scaled, (weight * normalise.shift).sum((1, 2, 3))
-
-
-def linear(weight: Tensor, bias: Tensor | None) -> nn.Linear:
-    """A Linear that holds copies of ``weight`` and ``bias``."""
-    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    layer.weight.copy_(weight)
-    if bias is not None:
-        layer.bias.copy_(bias)
-    return layer
 
 
 def constant(tensor: Tensor) -> nn.Parameter:

@@ -221,7 +221,9 @@ def pool(
         return grid
     rows, columns, width = grid.shape[1] // factor, grid.shape[2] // factor, grid.shape[3]
     grid = grid[:, : rows * factor, : columns * factor]
-    return grid.reshape(-1, rows, factor, columns, factor, width).mean((2, 4))
+    squares = grid.reshape(-1, rows, factor, columns, factor, width)
+    # One axis after the other: a mean over both at once takes ten times as long on a CPU.
+    return squares.mean(4).mean(2)
 
 
 def clip_config(vision: VisionConfig) -> CLIPVisionConfig:
