@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import pytest
 
 # Two torch threads collapse beside a simulator on two cores, and so do BLAS pools.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# CUDA builds of torch bring triton, which has an LLVM of its own. Loaded after the one of Mesa's
+# software renderer it crashes the process; before it, both work.
+with contextlib.suppress(ImportError):
+    import triton  # noqa: F401
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

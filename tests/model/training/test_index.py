@@ -10,7 +10,7 @@ import pytest
 
 from model.config import DEBUG
 from model.training.drives import LIGHTS, OBSTACLES, find_drives
-from model.training.index import DatasetError, load_index
+from model.training.index import DatasetError, DatasetIndex, load_index
 from model.training.rig import difference, with_cameras
 from tests.model.training.recording import (
     PERFECT,
@@ -166,9 +166,15 @@ def test_split_is_by_drive_and_stable(tmp_path: Path) -> None:
     assert len(index.split(0.0, seed=1)[1]) == 0
 
 
+def _indexed(root: Path, changes: dict[int, dict[str, object]]) -> DatasetIndex:
+    """Index of one drive in which some frames' measurements are changed."""
+    folder = write_dataset(root, drives=1) / "group" / "scenario" / "Town_0" / "measurements"
+    for frame, change in changes.items():
+        write_json(folder / f"{frame:04d}.json.gz", measurement(frame, **change))
+    return load_index(root, "training")
+
+
 def test_reasons_for_slowing_down(tmp_path: Path) -> None:
-    split = write_dataset(tmp_path, drives=1)
-    folder = split / "group" / "scenario" / "Town_0" / "measurements"
     reasons: list[dict[str, object]] = [
         {"light_hazard": True},
         {"stop_sign_hazard": True},
@@ -176,28 +182,22 @@ def test_reasons_for_slowing_down(tmp_path: Path) -> None:
         {"speed_reduced_by_obj_type": "vehicle.audi.tt"},
         {"speed_reduced_by_obj_type": "traffic.traffic_light"},
     ]
-    for frame, reason in enumerate(reasons):
-        write_json(folder / f"{frame:04d}.json.gz", measurement(frame, **reason))
-    index = load_index(tmp_path, "training")
+    index = _indexed(tmp_path, dict(enumerate(reasons)))
     found = [OBSTACLES[number] for number in index.obstacle[:6]]
     assert found == ["traffic_light", "stop_sign", "walker", "vehicle", "traffic_light", "none"]
 
 
 def test_what_lights_show(tmp_path: Path) -> None:
-    split = write_dataset(tmp_path, drives=1)
-    folder = split / "group" / "scenario" / "Town_0" / "measurements"
-    for frame, state in enumerate(("Green", "Red", "Yellow", "None", "Off")):
-        write_json(folder / f"{frame:04d}.json.gz", measurement(frame, light_state=state))
-    index = load_index(tmp_path, "training")
+    states = ("Green", "Red", "Yellow", "None", "Off")
+    index = _indexed(
+        tmp_path, {frame: {"light_state": state} for frame, state in enumerate(states)}
+    )
     found = [LIGHTS[number] for number in index.light[:6]]
     assert found == ["green", "red", "yellow", "none", "none", "none"]
 
 
 def test_positions_that_show_a_hesitation_are_no_example(tmp_path: Path) -> None:
-    split = write_dataset(tmp_path, drives=1)
-    folder = split / "group" / "scenario" / "Town_0" / "measurements"
-    write_json(folder / "0011.json.gz", measurement(11, hesitates=True))
-    index = load_index(tmp_path, "training")
+    index = _indexed(tmp_path, {11: {"hesitates": True}})
     valid = np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))
     assert index.frame[valid].tolist() == [0, 12, 13]
     assert np.isfinite(index.route_ego_m[:, :30]).all()
