@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from planner.lateral import LateralController, LateralSettings, lookahead_m, point_along_route
 
+GAINS = LateralSettings().gains
 STRAIGHT = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
 
 
@@ -51,7 +52,7 @@ def test_repeated_points_and_a_route_at_the_ego() -> None:
 def test_first_steer_is_proportional_to_the_angle(angle_deg: float) -> None:
     angle_rad = math.radians(angle_deg)
     route = np.arange(1.0, 21.0)[:, None] * [math.cos(angle_rad), math.sin(angle_rad)]
-    expected = (3.118357247806046 + 0.6406067986034124) * angle_deg / 90.0
+    expected = (GAINS.proportional + GAINS.integral) * angle_deg / 90.0
     assert LateralController().step(route, 5.0) == pytest.approx(expected)
 
 
@@ -60,7 +61,7 @@ def test_change_of_the_error_is_damped() -> None:
     controller.step(STRAIGHT, 5.0)
     angle_rad = math.radians(9.0)
     route = np.arange(1.0, 21.0)[:, None] * [math.cos(angle_rad), math.sin(angle_rad)]
-    expected = 0.1 * (3.118357247806046 + 0.6406067986034124 / 2 + 1.3782508892109167)
+    expected = 0.1 * (GAINS.proportional + GAINS.integral / 2 + GAINS.derivative)
     assert controller.step(route, 5.0) == pytest.approx(expected)
 
 
