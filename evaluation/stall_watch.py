@@ -6,6 +6,9 @@ looks for work (`TrafficManagerLocal::Run` and `SynchronousTick` of LibCarla 0.9
 that now and then, on a busy machine, it sleeps through it: both sides wait for ever. Switching
 synchronous mode off and on sends the notification again. The switch has to come through the
 traffic manager's own port, because the one in Python waits for the lock that the tick holds.
+
+The end of a traffic manager has the same flaw, and there Python is locked out as well: `shut_down`
+waits first.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import carla
 import msgpack
 
 logger = logging.getLogger(__name__)
@@ -25,6 +29,7 @@ logger = logging.getLogger(__name__)
 STALLED_S = 5.0
 CHECK_S = 0.5
 ANSWER_S = 2.0
+SETTLE_S = 0.2
 IDLE_S = 20.0
 IDLE_CPU_S = 0.05
 """What the threads of a process that waits may spend meanwhile."""
@@ -126,3 +131,11 @@ def wake(port: int) -> None:
                 connection.recv(1024)
     except OSError as error:
         logger.warning("no traffic manager answers on port %d: %s", port, error)
+
+
+def shut_down(manager: carla.TrafficManager) -> None:
+    """End a traffic manager of this process. Its thread is given the time to finish the step and
+    to fall asleep: what is sent to a thread on its way there is lost."""
+    time.sleep(SETTLE_S)
+    manager.set_synchronous_mode(False)
+    manager.shut_down()

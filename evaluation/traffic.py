@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation.ports import free_port
 from evaluation.session import Session
-from evaluation.stall_watch import StallWatch
+from evaluation.stall_watch import StallWatch, shut_down
 
 ROLE = "background"
 CLEAR_OF_EGO_M = 12.0
@@ -76,5 +76,4 @@ class Traffic:
             return
         finally:
             self._watch.close()
-        self._manager.set_synchronous_mode(False)
-        self._manager.shut_down()
+        shut_down(self._manager)

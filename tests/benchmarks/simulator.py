@@ -16,7 +16,6 @@ import argparse
 import os
 import platform
 import queue
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,7 +112,7 @@ def measure(
             spent_ms = []
             for _ in range(WARM_UP_TICKS + ticks):
                 before = clocks_ms(server)
-                frame = session.world.tick()
+                frame = session.ticks(1)
                 for readings in pictures:
                     wait_for(readings, frame)
                 spent_ms.append(clocks_ms(server) - before)
@@ -163,24 +162,17 @@ def traffic(session: ClientSession, count: int) -> Iterator[None]:
     if not count:
         yield
         return
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    manager = session.client.get_trafficmanager(port)
-    manager.set_synchronous_mode(True)
-    manager.set_random_device_seed(1)
-    points = session.world.get_map().get_spawn_points()
-    chosen = points[1 :: max((len(points) - 1) // count, 1)][:count]
-    cars = [session.spawn(CAR, point) for point in chosen]
-    session.ticks(1)
-    for car in cars:
-        car.set_autopilot(True, port)
-    try:
-        yield
-    finally:
+    with session.traffic_manager() as manager:
+        manager.set_random_device_seed(1)
+        points = session.world.get_map().get_spawn_points()
+        chosen = points[1 :: max((len(points) - 1) // count, 1)][:count]
+        cars = [session.spawn(CAR, point) for point in chosen]
+        session.ticks(1)
         for car in cars:
-            car.set_autopilot(False, port)
-        manager.set_synchronous_mode(False)
-        manager.shut_down()
+            car.set_autopilot(True, manager.get_port())
+        yield
+        for car in cars:
+            car.set_autopilot(False, manager.get_port())
 
 
 # Without the client

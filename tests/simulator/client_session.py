@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
 import carla
+
+from evaluation.ports import free_port
+from evaluation.stall_watch import StallWatch, TickClock, shut_down
 
 TIMEOUT_S = 30.0
 DELTA_S = 0.05
@@ -23,7 +28,20 @@ class ClientSession:
         self.world = self.client.get_world()
         self.apply_synchronous(True)
         self.world.set_weather(carla.WeatherParameters.ClearNoon)
+        self.clock = TickClock()
         self._actors: list[carla.Actor] = []
+
+    @contextlib.contextmanager
+    def traffic_manager(self) -> Iterator[carla.TrafficManager]:
+        """A synchronous traffic manager, for ticks (and loading a town) under `clock` only."""
+        manager = self.client.get_trafficmanager(free_port())
+        watch = StallWatch(self.clock, manager.get_port())
+        manager.set_synchronous_mode(True)
+        try:
+            yield manager
+        finally:
+            watch.close()
+            shut_down(manager)
 
     def apply_synchronous(self, enabled: bool) -> None:
         settings = self.world.get_settings()
@@ -56,7 +74,8 @@ class ClientSession:
         """Tick and return the last frame."""
         frame = 0
         for _ in range(count):
-            frame = self.world.tick()
+            with self.clock:
+                frame = self.world.tick()
         return frame
 
     def read(self, readings: queue.Queue[Any], frame: int) -> Any:

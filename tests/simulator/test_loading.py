@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import carla
 import pytest
 
 from tests.simulator.client_session import DELTA_S, ClientSession, pose
@@ -55,19 +54,10 @@ def test_reset_settings_makes_the_world_asynchronous(tiny_simulator: RunningSimu
 
 def test_load_right_after_making_a_traffic_manager(demo_simulator: RunningSimulator) -> None:
     """What the leaderboard does for every route."""
-    client = carla.Client("127.0.0.1", demo_simulator.port)
-    client.set_timeout(30.0)
-    world = client.get_world()
-    for _ in range(2):
-        settings = world.get_settings()
-        settings.synchronous_mode, settings.fixed_delta_seconds = True, DELTA_S
-        world.apply_settings(settings)
-        manager = client.get_trafficmanager(client.get_trafficmanager().get_port())
-        manager.set_synchronous_mode(True)
-        world = client.load_world("Demo", False)
-        world.tick()
-        assert world.get_snapshot().frame > 0
-    manager.set_synchronous_mode(False)
-    manager.shut_down()
-    settings.synchronous_mode = False
-    world.apply_settings(settings)
+    with ClientSession(demo_simulator.port) as session:
+        for _ in range(2):
+            with session.traffic_manager():
+                with session.clock:
+                    session.world = session.client.load_world("Demo", False)
+                session.ticks(1)
+            assert session.world.get_snapshot().frame > 0

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import carla
 import pytest
 
+from evaluation.ports import free_port
 from tests.simulator.client_session import ClientSession
 from tests.simulator.server_process import RunningSimulator
 
@@ -20,30 +20,22 @@ def demo(demo_simulator: RunningSimulator) -> Iterator[ClientSession]:
         yield session
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
 def test_traffic_manager_drives_in_lane(demo: ClientSession) -> None:
-    manager = demo.client.get_trafficmanager(free_port())
-    manager.set_synchronous_mode(True)
-    manager.set_random_device_seed(3)
-    town = demo.world.get_map()
-    points = town.get_spawn_points()
-    cars = [demo.spawn("vehicle.tesla.model3", point) for point in points[: CARS * 8 : 8]]
-    demo.ticks(1)
-    starts = [car.get_location() for car in cars]
-    for car in cars:
-        car.set_autopilot(True, manager.get_port())
-    demo.ticks(100)
-    moved = [car.get_location().distance(start) for car, start in zip(cars, starts, strict=True)]
-    assert sum(distance > 8.0 for distance in moved) >= CARS - 1
-    for car in cars:
-        waypoint = town.get_waypoint(car.get_location())
-        assert waypoint.transform.location.distance(car.get_location()) < 1.0
-    manager.set_synchronous_mode(False)
-    manager.shut_down()
+    with demo.traffic_manager() as manager:
+        manager.set_random_device_seed(3)
+        town = demo.world.get_map()
+        points = town.get_spawn_points()
+        cars = [demo.spawn("vehicle.tesla.model3", point) for point in points[: CARS * 8 : 8]]
+        demo.ticks(1)
+        starts = [car.get_location() for car in cars]
+        for car in cars:
+            car.set_autopilot(True, manager.get_port())
+        demo.ticks(100)
+        places = [car.get_location() for car in cars]
+        moved = [place.distance(start) for place, start in zip(places, starts, strict=True)]
+        assert sum(distance > 8.0 for distance in moved) >= CARS - 1
+        for place in places:
+            assert town.get_waypoint(place).transform.location.distance(place) < 1.0
 
 
 def test_lights_cycle_and_obey(demo: ClientSession) -> None:
