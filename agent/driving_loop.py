@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.agent_contract import GpsPlan, WorldPlan, plan_arrays
+from agent.history import History
 from agent.observation import AgentStep, Observation, Observer
 from agent.policy import Policy
 from agent.settings import AgentSettings
+from model.batch import FRAME_INTERVAL_S
 from planner.controller import Controller, ControllerSettings
 from planner.creep import CreepSettings
 from planner.geodesy import GeoReference, GnssLocator
 from planner.records import Control, EgoState, Plan, Target
-from planner.route import RoutePlanner
+from planner.route import RouteAhead, RoutePlanner
 from planner.state_filter import StateFilter
 
 F64 = NDArray[np.float64]
@@ -33,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 TICK_S = 0.05
 LONGEST_STEP_S = 0.5
+FRAME_TICKS = round(FRAME_INTERVAL_S / TICK_S)
+# More than a network reads, because the stretch begins beside the car or behind it.
+ROUTE_MARGIN_M = 10.0
 NO_PLAN = Plan(route_ego_m=np.empty((0, 2)), waypoints_ego_m=np.empty((0, 2)))
 """What the controller answers with a safe stop."""
 BRAKED = Control(steer=0.0, throttle=0.0, brake=1.0)
@@ -44,6 +49,7 @@ class DrivingLoop:
     Args:
         gps_plan: the thinned plan in degrees.
         world_plan: the same points in world metres.
+        dense_plan: the whole plan in world metres, a point per metre or so.
         policy: the model; owned by the caller.
         settings: of the agent.
 
@@ -52,7 +58,12 @@ class DrivingLoop:
     """
 
     def __init__(
-        self, gps_plan: GpsPlan, world_plan: WorldPlan, policy: Policy, settings: AgentSettings
+        self,
+        gps_plan: GpsPlan,
+        world_plan: WorldPlan,
+        dense_plan: WorldPlan,
+        policy: Policy,
+        settings: AgentSettings,
     ) -> None:
         points, _, commands = plan_arrays(world_plan)
         gps = np.array([(place["lat"], place["lon"]) for place, _ in gps_plan], dtype=np.float64)
@@ -61,6 +72,9 @@ class DrivingLoop:
         self._locator = GnssLocator(GeoReference.solve(gps, points[:, :2]), points[0, :2])
         self._filter = StateFilter()
         self._route = RoutePlanner(points[:, :2], commands)
+        self._route_ahead = RouteAhead(plan_arrays(dense_plan)[0][:, :2])
+        self._pictures = History(policy.config.hist_len, FRAME_TICKS)
+        self._speeds = History(policy.config.speed_history, FRAME_TICKS)
         creep = CreepSettings(
             patience_ticks=settings.creep_after_ticks, push_ticks=settings.creep_push_ticks
         )
@@ -122,5 +136,11 @@ class DrivingLoop:
                 logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, fault)
             self._faults["tick without a plan"] += 1
             return None, {}
-        planned = self._policy.plan(observation, ego, targets)
+        planned = self._policy.plan(
+            self._pictures.add(observation.images),
+            self._speeds.add(np.array(ego.speed_mps)),
+            ego,
+            targets,
+            self._route_ahead.advance(ego, self._policy.config.route_points + ROUTE_MARGIN_M),
+        )
         return planned.plan, planned.stage_ms

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from agent.observation import Observation
+from model.batch import FRAME_INTERVAL_S
 from model.checkpoint import load_checkpoint
-from model.config import CameraConfig
+from model.config import CameraConfig, ModelConfig
+from model.route import planned_points
 from model.runtime import Runtime
 from planner.frames import ego_from_world
 from planner.records import EgoState, Plan, Target
 
-WAYPOINT_INTERVAL_S = 0.25
+U8, F64 = NDArray[np.uint8], NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,52 @@ class Policy:
         checkpoint: directory of the checkpoint; raises `CheckpointError` where it does not fit.
         device: cpu, cuda, cuda:N or auto.
         threads: of torch on a CPU; 0 leaves torch's own number. One is best beside a simulator.
+        compile_cpu: also compile where there is no GPU; see `Runtime`.
     """
 
-    def __init__(self, checkpoint: Path, device: str = "auto", threads: int = 1) -> None:
-        self._runtime: Runtime | None = Runtime(load_checkpoint(checkpoint), device)
-        self.cameras: tuple[CameraConfig, ...] = self._runtime.config.cameras
+    def __init__(
+        self, checkpoint: Path, device: str = "auto", threads: int = 1, compile_cpu: bool = False
+    ) -> None:
+        self._runtime: Runtime | None = Runtime(
+            load_checkpoint(checkpoint), device, compiled=compile_cpu or None, threads=threads
+        )
+        self.config: ModelConfig = self._runtime.config
+        self.cameras: tuple[CameraConfig, ...] = self.config.cameras
         self.device = str(self._runtime.device)
-        if threads > 0 and self._runtime.device.type == "cpu":
-            torch.set_num_threads(threads)
 
-    def plan(self, observation: Observation, ego: EgoState, targets: Sequence[Target]) -> Planned:
-        """Plan for one tick; speed and targets must be finite."""
+    def plan(
+        self,
+        images: U8,
+        speeds_mps: F64,
+        ego: EgoState,
+        targets: Sequence[Target],
+        route_world_m: F64,
+    ) -> Planned:
+        """Plan for one tick; all numbers must be finite.
+
+        Args:
+            images: (hist_len, N, H, W, 3) RGB, oldest first.
+            speeds_mps: (speed_history,), oldest first.
+            ego: where the car is.
+            targets: the next two; read where `route_as` is target_point.
+            route_world_m: (n, 2) the dense route from beside the ego on; read elsewhere.
+        """
         if self._runtime is None:
             raise RuntimeError("the policy has been closed")
         started = time.perf_counter()
-        points = np.stack([target.position_world_m for target in targets])
-        targets_ego_m = ego_from_world(points, ego)
-        prediction = self._runtime.predict(observation.images, ego.speed_mps, targets_ego_m)
+        if self.config.route_as == "target_point":
+            points = np.stack([target.position_world_m for target in targets])
+            points_ego_m = ego_from_world(points, ego)
+        else:
+            points_ego_m = planned_points(
+                ego_from_world(route_world_m, ego), self.config.route_points
+            )
+        views = images if self.config.hist_len > 1 else images[0]
+        prediction = self._runtime.predict(views, speeds_mps, points_ego_m)
         plan = Plan(
             route_ego_m=np.asarray(prediction.route, dtype=np.float64),
             waypoints_ego_m=np.asarray(prediction.speed_wps, dtype=np.float64),
-            waypoint_interval_s=WAYPOINT_INTERVAL_S,
+            waypoint_interval_s=FRAME_INTERVAL_S,
         )
         total_ms = 1e3 * (time.perf_counter() - started)
         return Planned(plan, {**prediction.stage_ms, "model": total_ms})

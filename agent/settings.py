@@ -37,6 +37,8 @@ class AgentSettings:
         checkpoint: directory with config.json and model.safetensors.
         device: cpu, cuda, cuda:1 or auto.
         threads: of torch on a CPU; 0 leaves torch's own number.
+        compile_cpu: compile the network on a CPU as well: a sixth less time per tick, but a minute
+            at the first start (seconds later), and a C++ compiler is needed.
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
@@ -52,6 +54,7 @@ class AgentSettings:
     checkpoint: Path = DEFAULT_CHECKPOINT
     device: str = "auto"
     threads: int = 1
+    compile_cpu: bool = False
     jpeg_quality: int = ObserverSettings.jpeg_quality
     max_stale_ticks: int = ObserverSettings.max_stale_ticks
     max_blind_ticks: int = ObserverSettings.max_blind_ticks

@@ -17,7 +17,7 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
-from agent.agent_contract import AutonomousAgent, Track  # noqa: E402
+from agent.agent_contract import AutonomousAgent, GpsPlan, Track, WorldPlan  # noqa: E402
 from agent.driving_loop import DrivingLoop  # noqa: E402
 from agent.observation import AgentStep  # noqa: E402
 from agent.policy import Policy  # noqa: E402
@@ -47,16 +47,25 @@ class SimLingoAgent(AutonomousAgent):
         self.track = Track.SENSORS
         self.last_step: AgentStep | None = None
         self.cameras: tuple[CameraConfig, ...] = ()
+        self._dense_plan: WorldPlan = ()
         self._settings = AgentSettings()
         self._policy: Policy | None = None
         self._loop: DrivingLoop | None = None
         self._recorder: SessionRecorder | None = None
 
+    def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
+        """Keep the dense plan too, which the base class thins out."""
+        super().set_global_plan(global_plan_gps, global_plan_world_coord)
+        self._dense_plan = global_plan_world_coord
+
     def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
         """Load the checkpoint; further arguments of leaderboard forks are ignored."""
         self._settings = read_agent_settings(path_to_conf_file)
         self._policy = Policy(
-            self._settings.checkpoint, self._settings.device, self._settings.threads
+            self._settings.checkpoint,
+            self._settings.device,
+            self._settings.threads,
+            self._settings.compile_cpu,
         )
         self.cameras = self._policy.cameras
         check_rig(self.cameras)
@@ -101,5 +110,9 @@ class SimLingoAgent(AutonomousAgent):
         if not self._global_plan or not self._global_plan_world_coord:
             raise RuntimeError("run_step before set_global_plan: the agent has no route")
         return DrivingLoop(
-            self._global_plan, self._global_plan_world_coord, self._policy, self._settings
+            self._global_plan,
+            self._global_plan_world_coord,
+            self._dense_plan,
+            self._policy,
+            self._settings,
         )

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from model.config import ModelConfig
 
 
+FRAME_INTERVAL_S = 0.25
+"""Between the frames of a history, and between waypoints."""
+
+
 class InputError(ValueError):
     """An input that the model cannot take; the message names the field, expected and got."""
 
@@ -23,9 +27,10 @@ class InputError(ValueError):
 class DrivingInput(NamedTuple):
     """One batch of observations.
 
-    ``target_point`` holds the sparse targets, or the next 20 route points when ``route_as`` is
-    ``coords``. ``map_route`` is the bird's-eye route picture and needed only when ``route_as`` is
-    ``image``. Intrinsics are in pixels; extrinsics are the camera's pose in the ego frame.
+    Histories begin with the oldest moment. ``target_point`` holds the sparse targets, or the next
+    route points when ``route_as`` is ``coords``. ``map_route`` is the bird's-eye route picture and
+    needed only when ``route_as`` is ``image``. Intrinsics are in pixels; extrinsics are the
+    camera's pose in the ego frame.
     """
 
     camera_images: UInt8[Tensor, "batch time cameras 3 rows columns"]

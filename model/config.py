@@ -162,7 +162,7 @@ class ModelConfig:
     """Everything that shapes a model, with the option names of SimLingo-Base's training code.
 
     * ``route_as``: ``target_point`` (``target_points`` of them, one or two), ``coords`` (the next
-      20 route points) or ``image`` (a bird's-eye picture of the route).
+      ``route_points`` points of the route) or ``image`` (a bird's-eye picture of the route).
     * ``route_head``: ``deep`` has three linear layers; ``published`` is the two-layer head of the
       released weights, whose last layers have no bias (so that those weights load).
     * ``speed_step_m``, ``route_step_m``: what the heads predict per step before any training, so
@@ -211,7 +211,8 @@ class ModelConfig:
     @property
     def route_tokens(self) -> int:
         """How many tokens the route encoder emits."""
-        return {"target_point": self.target_points, "coords": 20, "image": 1}[self.route_as]
+        by_route = {"target_point": self.target_points, "coords": self.route_points, "image": 1}
+        return by_route[self.route_as]
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

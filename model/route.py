@@ -9,11 +9,30 @@ from model.batch import InputError
 
 Points = NDArray[np.floating]
 
+ROUTE_SPACING_M = 1.0
+# A point nearer than this cannot be reached on a smooth path by a car that stands beside it.
+NEAREST_ROUTE_POINT_M = 1.0
 # SimLingo's route picture: half a metre to the pixel, the ego in the middle of the lowest row.
 MAP_SIZE_PX = 64
 MAP_PX_PER_M = 2.0
 # Below this length a path says nothing about where it is heading: a standing car's is noise.
 MIN_HEADING_LENGTH_M = 0.5
+
+
+def planned_points(route_ego_m: Points, count: int) -> NDArray[np.float32]:
+    """The planned route as a network reads it that is not content with sparse targets.
+
+    ``route_ego_m`` (n, 2): the dense route from about the ego on. ``count`` points (count, 2), 1 m
+    apart, the first at the ego.
+    """
+    return equal_spacing(ahead_of_ego(route_ego_m), ROUTE_SPACING_M, count)
+
+
+def ahead_of_ego(points_ego_m: Points) -> Points:
+    """The finite points (k, 2) from the first one on that lies ahead of the ego."""
+    finite = points_ego_m[np.isfinite(points_ego_m).all(axis=1)]
+    ahead = np.flatnonzero(finite[:, 0] >= NEAREST_ROUTE_POINT_M)
+    return finite[ahead[0] :] if len(ahead) else finite[:0]
 
 
 def equal_spacing(points_ego_m: Points, spacing_m: float, count: int) -> NDArray[np.float32]:

@@ -18,10 +18,9 @@ from model.enhance import equalise
 from model.folded import FoldedPolicy
 from model.graphs import GraphedStages, compile_stage
 from model.latency import LatencyLog
-from model.route import draw_route, equal_spacing, points_at
+from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at
 
 STAGES = ("pictures", "vision", "language", "head")
-ROUTE_SPACING_M = 1.0
 WARM_UP_TICKS = 3
 
 
@@ -44,10 +43,10 @@ class Runtime:
 
     ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one). On a GPU the
     stages are replayed as CUDA graphs. On a CPU torch is set to ``threads`` threads, for the whole
-    process: beside a simulator more than one is slower. ``compiled`` sends the stages through
-    torch.compile; None does so on a GPU only, because on a CPU it saves a sixth of the time but
-    needs a C++ compiler and, at the first start, minutes. The first ticks, which allocate and
-    compile, are run here with empty pictures.
+    process: beside a simulator more than one is slower (0: torch keeps its own number).
+    ``compiled`` sends the stages through torch.compile; None does so on a GPU only, because on a
+    CPU it saves a sixth of the time but needs a C++ compiler and, at the first start, a minute. The
+    first ticks, which allocate and compile, are run here with empty pictures.
     """
 
     def __init__(
@@ -72,10 +71,10 @@ class Runtime:
         )
         self._vision: Callable[[Tensor], Tensor] = self.policy.vision
         self._language: Callable[[Tensor, Tensor, Tensor], Tensor] = self.policy.language
-        if not on_gpu:
+        if not on_gpu and threads:
             torch.set_num_threads(threads)
-            if compiled:
-                self._compile_for_cpu()
+        if not on_gpu and compiled:
+            self._compile_for_cpu()
         self._warm_up()
 
     def predict(

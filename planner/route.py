@@ -193,6 +193,29 @@ class RoutePlannerSettings:
     heading_tolerance_rad: float = math.pi / 3.0
 
 
+class RouteAhead:
+    """The stretch of a dense route that lies ahead, followed in order as the ego moves along.
+
+    Args:
+        points_world_m: (n, 2) finite points, n >= 1.
+
+    Raises:
+        ValueError: bad points.
+    """
+
+    def __init__(self, points_world_m: npt.ArrayLike) -> None:
+        self._line = Polyline(points_world_m)
+        self._s_m = 0.0
+
+    def advance(self, ego: EgoState, length_m: float, spacing_m: float = 1.0) -> FloatArray:
+        """Points (m, 2) in world metres, `spacing_m` apart, from beside the ego on; fewer at the
+        route's end. An ego state that is not finite leaves it where it was."""
+        if np.isfinite(ego.position_world_m).all():
+            self._s_m = self._line.project(ego.position_world_m, self._s_m).s_m
+        end_m = min(self._s_m + length_m, self._line.length_m)
+        return self._line.point_at(np.append(np.arange(self._s_m, end_m, spacing_m), end_m))
+
+
 class RoutePlanner:
     """Hands out the next two points of a route, which it uses up as the ego passes them.
 

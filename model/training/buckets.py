@@ -11,9 +11,9 @@ from dataclasses import astuple, dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from model.batch import FRAME_INTERVAL_S
 from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
-from model.training.labels import FRAME_INTERVAL_S
 
 F64 = NDArray[np.float64]
 

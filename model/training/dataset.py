@@ -16,17 +16,11 @@ from torch.utils.data import Dataset
 from model.batch import DrivingExample, DrivingInput, DrivingLabel
 from model.config import ConfigError, ModelConfig
 from model.enhance import equalise
-from model.route import draw_route, equal_spacing
+from model.route import draw_route, planned_points
 from model.training.augment import AugmentSettings, augment
 from model.training.drives import STORED_SPEEDS, TWIN_SUFFIX
 from model.training.index import DatasetError, DatasetIndex
-from model.training.labels import (
-    NO_SHIFT,
-    ROUTE_SPACING_M,
-    CameraShift,
-    ahead_of_ego,
-    equally_spaced,
-)
+from model.training.labels import NO_SHIFT, CameraShift, equally_spaced
 from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
 
@@ -92,7 +86,7 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         map_route = None
         if config.route_as != "target_point":
             planned = shift.seen(index.route_original_ego_m[row].astype(np.float64))
-            points = equal_spacing(ahead_of_ego(planned), ROUTE_SPACING_M, config.route_points)
+            points = planned_points(planned, config.route_points)
             if config.route_as == "coords":
                 targets = points.astype(np.float64)
             else:

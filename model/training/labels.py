@@ -11,12 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-F64 = NDArray[np.float64]
+from model.route import ROUTE_SPACING_M, ahead_of_ego
 
-FRAME_INTERVAL_S = 0.25
-ROUTE_SPACING_M = 1.0
-# A point nearer than this cannot be reached on a smooth path by a car that stands beside it.
-NEAREST_ROUTE_POINT_M = 1.0
+F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -71,10 +68,3 @@ def equally_spaced(points_ego_m: F64, count: int, spacing_m: float = ROUTE_SPACI
     wanted_m = spacing_m * np.arange(count)
     columns = [np.interp(wanted_m, along_m, path[:, axis], right=np.nan) for axis in (0, 1)]
     return np.stack(columns, axis=1)
-
-
-def ahead_of_ego(points_ego_m: F64) -> F64:
-    """The finite points (k, 2) from the first one on that lies ahead of the ego."""
-    finite = points_ego_m[np.isfinite(points_ego_m).all(axis=1)]
-    ahead = np.flatnonzero(finite[:, 0] >= NEAREST_ROUTE_POINT_M)
-    return finite[ahead[0] :] if len(ahead) else finite[:0]

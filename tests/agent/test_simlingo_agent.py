@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from agent.simlingo_agent import SimLingoAgent, get_entry_point
 from model.checkpoint import CheckpointError, save_checkpoint
 from model.config import DEBUG
 from model.driving import DrivingModel
+from model.runtime import Prediction
 from tests.agent.sample_inputs import sensor_data, straight_plan
 
 START_TICKS = 3
@@ -76,6 +78,43 @@ def test_drives_and_tells_what_it_did(driver: SimLingoAgent) -> None:
     assert {"observe", "locate", "plan", "control", "model"} <= step.stage_ms.keys()
 
 
+class Listening:
+    """Keeps what the runtime of an agent's policy is asked."""
+
+    def __init__(self, agent: SimLingoAgent) -> None:
+        assert agent._policy is not None
+        assert agent._policy._runtime is not None
+        self.asked: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._predict = agent._policy._runtime.predict
+        agent._policy._runtime.predict = self  # type: ignore[method-assign,assignment]
+
+    def __call__(self, images: np.ndarray, speeds: np.ndarray, points: np.ndarray) -> Prediction:
+        self.asked.append((images.copy(), speeds.copy(), points.copy()))
+        return self._predict(images, speeds, points)
+
+
+@pytest.mark.parametrize("route_as", ["coords", "image"])
+def test_networks_that_look_back_and_read_the_route(route_as: str, tmp_path: Path) -> None:
+    config = dataclasses.replace(DEBUG, hist_len=2, speed_history=3, route_as=route_as)
+    save_checkpoint(DrivingModel(config), tmp_path)
+    agent = SimLingoAgent("localhost", 2000)
+    agent.set_global_plan(*straight_plan())
+    agent.setup(str(tmp_path))
+    heard = Listening(agent)
+    for k in range(20):
+        data = sensor_data(agent.cameras, k, x_m=0.25 * k, speed_mps=1.0 + 0.1 * k)
+        agent.run_step(data, 0.05 * k)
+    assert agent.last_step is not None
+    assert agent.last_step.plan is not None
+    images, speeds, points = heard.asked[-1]
+    np.testing.assert_array_equal(images[1], agent.last_step.images)
+    np.testing.assert_array_equal(images[0], heard.asked[-6][0][1])
+    assert speeds[-1] == agent.last_step.ego.speed_mps
+    np.testing.assert_array_equal(speeds[:2], [heard.asked[-11][1][-1], heard.asked[-6][1][-1]])
+    np.testing.assert_allclose(points, [[k, 0.0] for k in range(20)], atol=0.3)
+    agent.destroy()
+
+
 def test_same_input_same_control(checkpoint: Path) -> None:
     traces = []
     for _ in range(2):
@@ -129,6 +168,19 @@ def test_destroy_may_be_repeated_and_frees_the_model(driver: SimLingoAgent) -> N
     assert driver.last_step is None
     with pytest.raises(RuntimeError, match="setup"):
         drive(driver, 1)
+
+
+@pytest.mark.parametrize(("threads", "expected"), [("0", 2), ("1", 1)])
+def test_threads_of_torch(threads: str, expected: int, checkpoint: Path) -> None:
+    before = torch.get_num_threads()
+    agent = SimLingoAgent("localhost", 2000)
+    try:
+        torch.set_num_threads(2)
+        agent.setup(f"checkpoint={checkpoint},device=cpu,threads={threads}")
+        assert torch.get_num_threads() == expected
+    finally:
+        agent.destroy()
+        torch.set_num_threads(before)
 
 
 def test_extra_arguments_of_forks_are_ignored(checkpoint: Path) -> None:

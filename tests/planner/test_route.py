@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planner.records import Command, EgoState
-from planner.route import Polyline, RoutePlanner, resample, thin_plan
+from planner.route import Polyline, RouteAhead, RoutePlanner, resample, thin_plan
 from tests.planner.leaderboard_source import official_function
 
 FOLLOW = Command.LANE_FOLLOW
@@ -287,3 +287,23 @@ class TestRoutePlanner:
             RoutePlanner([[0.0, 0.0], [math.inf, 0.0]], [FOLLOW, FOLLOW])
         with pytest.raises(ValueError, match="4 points but 1 commands"):
             RoutePlanner(SQUARE, [FOLLOW])
+
+
+def test_route_ahead_begins_beside_the_ego_and_ends_with_the_route() -> None:
+    ahead = RouteAhead([[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]])
+    points = ahead.advance(EgoState(np.array([8.5, 1.0]), 0.0, 5.0), length_m=4.0)
+    np.testing.assert_allclose(points, [[8.5, 0], [9.5, 0], [10, 0.5], [10, 1.5], [10, 2.5]])
+    np.testing.assert_allclose(
+        ahead.advance(EgoState(np.array([np.nan, 1.0]), 0.0, 5.0), length_m=1.0),
+        [[8.5, 0.0], [9.5, 0.0]],
+    )
+    last = ahead.advance(EgoState(np.array([10.0, 9.5]), 1.5, 5.0), length_m=4.0)
+    np.testing.assert_allclose(last, [[10.0, 9.5], [10.0, 10.0]])
+
+
+def test_route_ahead_follows_a_crossing_in_order() -> None:
+    loop = [[0.0, 0.0], [60.0, 0.0], [60.0, 40.0], [30.0, 40.0], [30.0, -20.0]]
+    ahead = RouteAhead(loop)
+    for x_m in np.arange(0.0, 30.5, 2.0):
+        points = ahead.advance(EgoState(np.array([x_m, 0.2]), 0.0, 5.0), length_m=10.0)
+    np.testing.assert_allclose(points[-1], [40.0, 0.0])
