@@ -135,6 +135,8 @@ class DrivingLoop:
             if not self._faults:
                 logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, fault)
             self._faults["tick without a plan"] += 1
+            self._pictures.clear()
+            self._speeds.clear()
             return None, {}
         planned = self._policy.plan(
             self._pictures.add(observation.images),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+Values = NDArray[Any]
 
 
 class History:
@@ -19,12 +22,16 @@ class History:
     def __init__(self, moments: int, interval_ticks: int) -> None:
         self._interval = interval_ticks
         self._moments = moments
-        self._values: deque[NDArray] = deque(maxlen=(moments - 1) * interval_ticks + 1)
+        self._values: deque[Values] = deque(maxlen=(moments - 1) * interval_ticks + 1)
 
-    def add(self, value: NDArray) -> NDArray:
+    def add(self, value: Values) -> Values:
         """Take the present value; (moments, ...), oldest first. The first value stands in for
-        moments before the drive began."""
+        moments before the drive, or what came behind a gap, began."""
         self._values.append(value)
         newest = len(self._values) - 1
         ages = self._interval * np.arange(self._moments)[::-1]
         return np.stack([self._values[max(newest - age, 0)] for age in ages])
+
+    def clear(self) -> None:
+        """Forget everything: what follows is not continuous with what was."""
+        self._values.clear()

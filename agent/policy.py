@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from model.batch import FRAME_INTERVAL_S
 from model.checkpoint import load_checkpoint
 from model.config import CameraConfig, ModelConfig
+from model.latency import Latency
 from model.route import planned_points
 from model.runtime import Runtime
 from planner.frames import ego_from_world
 from planner.records import EgoState, Plan, Target
 
-U8, F64 = NDArray[np.uint8], NDArray[np.float64]
+U8 = NDArray[np.uint8]
+F64 = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,10 @@ class Policy:
         started = time.perf_counter()
         if self.config.route_as == "target_point":
             points = np.stack([target.position_world_m for target in targets])
-            points_ego_m = ego_from_world(points, ego)
+            points_ego_m: NDArray[np.floating] = ego_from_world(points, ego)
         else:
-            points_ego_m = planned_points(
-                ego_from_world(route_world_m, ego), self.config.route_points
-            )
+            route_ego_m = ego_from_world(route_world_m, ego)
+            points_ego_m = planned_points(route_ego_m, self.config.route_points)
         views = images if self.config.hist_len > 1 else images[0]
         prediction = self._runtime.predict(views, speeds_mps, points_ego_m)
         plan = Plan(
@@ -87,6 +88,10 @@ class Policy:
         )
         total_ms = 1e3 * (time.perf_counter() - started)
         return Planned(plan, {**prediction.stage_ms, "model": total_ms})
+
+    def latency(self) -> dict[str, Latency]:
+        """Figures by stage of the network, over the last few thousand ticks."""
+        return {} if self._runtime is None else self._runtime.latency.summary()
 
     def close(self) -> None:
         """Give the model's memory back; may be called again."""

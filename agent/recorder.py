@@ -1,10 +1,12 @@
-"""Debug sessions: a video of what the agent saw and meant, and one JSON line per tick."""
+"""Debug sessions: a video of what the agent saw and meant, one JSON line per tick, and how long
+the network took."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from numpy.typing import NDArray
 from agent.observation import AgentStep
 from agent.overlay import compose_step, drawing_of
 from model.config import CameraConfig
+from model.latency import Latency
 
 U8 = NDArray[np.uint8]
 
 TICKS_PER_S = 20
-VIDEO_FILE, STEPS_FILE = "video.mp4", "steps.jsonl"
+VIDEO_FILE, STEPS_FILE, LATENCY_FILE = "video.mp4", "steps.jsonl", "latency.json"
 
 
 class VideoWriter:
@@ -66,6 +69,7 @@ class SessionRecorder:
     def __init__(
         self, directory: Path, cameras: Sequence[CameraConfig], every_ticks: int = 2
     ) -> None:
+        self._directory = directory
         self._cameras = tuple(cameras)
         self._every = every_ticks
         self._count = 0
@@ -79,10 +83,14 @@ class SessionRecorder:
             self._video.write(compose_step(step, self._cameras))
         self._count += 1
 
-    def close(self) -> None:
-        """Finish both files; may be called again."""
+    def close(self, latency: Mapping[str, Latency] | None = None) -> None:
+        """Finish the files; may be called again. `latency`: the network's figures by stage."""
         self._steps.close()
         self._video.close()
+        if latency:
+            plain = {stage: asdict(figures) for stage, figures in latency.items()}
+            text = json.dumps(plain, indent=2) + "\n"
+            (self._directory / LATENCY_FILE).write_text(text, encoding="utf-8")
 
 
 def session_directory(root: Path, name: str) -> Path:

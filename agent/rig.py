@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.observation import GNSS_ID, IMU_ID, SPEED_ID
-from model.config import PRESETS, CameraConfig
+from model import projection
+from model.config import MAX_CAMERAS, PRESETS, CameraConfig
 
 F64 = NDArray[np.float64]
 
 MAX_RADIUS_M = 3.0
 """The leaderboard rejects sensors mounted farther from the vehicle's origin."""
-MAX_CAMERAS = 8
 
 
 class RigError(ValueError):
@@ -80,33 +80,12 @@ def state_specs() -> list[dict[str, Any]]:
 
 
 def project(points_ego_m: F64, camera: CameraConfig) -> tuple[F64, NDArray[np.bool_]]:
-    """Pixels (n, 2) (column, row) of ego points (n, 2) on the ground or (n, 3), and whether each
-    lies in the picture.
-
-    Pinhole without distortion; the camera looks along its x axis, columns grow along y, rows
-    against z. Points behind the camera are not visible and their pixels NaN.
-    """
-    points = np.asarray(points_ego_m, dtype=np.float64)
-    if points.shape[-1] == 2:
-        points = np.concatenate((points, np.zeros((len(points), 1))), axis=1)
-    pose = camera.extrinsics().astype(np.float64)
-    in_camera = (points - pose[:3, 3]) @ pose[:3, :3]
-    depth = in_camera[:, 0]
-    ahead = depth > 0.1
-    matrix = camera.intrinsics().astype(np.float64)
-    safe = np.where(ahead, depth, np.nan)
-    column = matrix[0, 2] + matrix[0, 0] * in_camera[:, 1] / safe
-    row = matrix[1, 2] - matrix[1, 1] * in_camera[:, 2] / safe
-    pixels = np.stack([column, row], axis=1)
+    """Pixels (n, 2) of ego points as :func:`model.projection.project` gives them, and whether each
+    lies in the picture."""
+    pixels = projection.project(points_ego_m, camera.intrinsics(), camera.extrinsics())
     with np.errstate(invalid="ignore"):
-        visible = (
-            ahead
-            & (column >= 0.0)
-            & (column < camera.width_px)
-            & (row >= 0.0)
-            & (row < camera.height_px)
-        )
-    return pixels, visible
+        inside = (pixels >= 0.0) & (pixels < [camera.width_px, camera.height_px])
+    return pixels, np.logical_and(inside[:, 0], inside[:, 1])
 
 
 def shifted_pose(camera: CameraConfig, shift_m: float, turn_deg: float) -> CameraConfig:

@@ -99,7 +99,7 @@ class SimLingoAgent(AutonomousAgent):
             logger.warning("met on this route: %s", dict(warnings))
         try:
             if recorder is not None:
-                recorder.close()
+                recorder.close(policy.latency() if policy is not None else None)
         finally:
             if policy is not None:
                 policy.close()

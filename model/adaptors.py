@@ -104,7 +104,8 @@ class ContextEncoder(nn.Module):
     def forward(self, driving_input: DrivingInput) -> Float[Tensor, "batch tokens width"]:
         route = driving_input.map_route if self.from_picture else driving_input.target_point
         if route is None:
-            raise InputError("map_route: expected a picture because route_as is image, got None")
+            field = "map_route" if self.from_picture else "target_point"
+            raise InputError(f"{field}: expected the input that route_as asks for, got None")
         return self.encode(driving_input.vehicle_speed, route)
 
     def encode(

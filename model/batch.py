@@ -38,7 +38,7 @@ class DrivingInput(NamedTuple):
     camera_extrinsics: Float[Tensor, "batch cameras 4 4"]
     vehicle_speed: Float[Tensor, "batch history"]
     map_route: UInt8[Tensor, "batch 3 map_rows map_columns"] | None
-    target_point: Float[Tensor, "batch 2"] | Float[Tensor, "batch points 2"]
+    target_point: Float[Tensor, "batch 2"] | Float[Tensor, "batch points 2"] | None
 
 
 class DrivingLabel(NamedTuple):
@@ -78,7 +78,6 @@ class TrainingOutput(NamedTuple):
     loss_averages: dict[str, Tensor]
     loss_values: dict[str, Tensor]
     loss_counts: dict[str, Tensor]
-    driving_output: DrivingOutput | None = None
 
 
 def check_input(driving_input: DrivingInput, config: ModelConfig) -> None:
@@ -98,6 +97,8 @@ def check_input(driving_input: DrivingInput, config: ModelConfig) -> None:
     _expect("vehicle_speed", driving_input.vehicle_speed, (batch, config.speed_history))
     if config.route_as == "image":
         _expect_map_route(driving_input.map_route, batch)
+    elif driving_input.target_point is None:
+        raise InputError(f"target_point: route_as {config.route_as} expected points, got None")
     elif driving_input.target_point.dim() != 2 or config.route_tokens != 1:
         _expect("target_point", driving_input.target_point, (batch, config.route_tokens, 2))
     else:

@@ -35,7 +35,11 @@ def save_checkpoint(model: DrivingModel, directory: Path | str) -> None:
 
 def load_config(directory: Path | str) -> ModelConfig:
     """Read a checkpoint's configuration; raises :class:`CheckpointError`."""
-    path = Path(directory) / CONFIG_FILE
+    return read_config(Path(directory) / CONFIG_FILE)
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Read a configuration's file; raises :class:`CheckpointError`."""
     try:
         return ModelConfig.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ConfigError) as error:
@@ -48,14 +52,22 @@ def load_checkpoint(directory: Path | str) -> DrivingModel:
     Every weight must be there, none may be left over and all shapes must agree; otherwise
     :class:`CheckpointError`.
     """
-    model = DrivingModel(load_config(directory))
+    try:
+        model = DrivingModel(load_config(directory))
+    except ConfigError as error:
+        raise CheckpointError(f"{Path(directory) / CONFIG_FILE}: {error}") from error
+    load_weights(model, directory)
+    return model.eval()
+
+
+def load_weights(model: DrivingModel, directory: Path | str) -> None:
+    """Fill ``model`` from a checkpoint's weights, strictly; raises :class:`CheckpointError`."""
     path = Path(directory) / WEIGHTS_FILE
     try:
         weights = load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: {error}") from error
     load_strictly(model, weights, str(path))
-    return model.eval()
 
 
 def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model.strict_json import ConfigError, from_plain, require
+from model.strict_json import ConfigError, from_plain, require, require_positive
 
 __all__ = [
     "BASE",
@@ -86,9 +86,18 @@ class CameraConfig:
 class VisionConfig:
     """The picture encoder. The defaults are LLaVA-NeXT's CLIP ViT-L/14 at 336 px.
 
-    ``encoder`` is ``llava`` or ``resnet34``; only ``downsample_feature_grid_factor``,
-    ``token_size`` and ``freeze`` matter to the latter. ``feature_layer`` counts hidden states from
-    the end, as LLaVA does: -2 leaves the last layer out, and that layer is never built.
+    * ``encoder``: ``llava`` or ``resnet34``; to the latter only ``token_size`` and ``freeze``
+      matter.
+    * ``tile_px``, ``grid_pinpoints``: a picture is cut into tiles of this side; of the possible
+      grids (rows, columns in pixels) the one is taken that keeps most of it.
+    * ``feature_layer`` counts hidden states from the end, as LLaVA does: -2 leaves the last layer
+      out, and that layer is never built.
+    * ``token_size``: width of the vision tokens; where it differs from the Llama's a projection
+      follows.
+    * ``downsample_feature_grid_factor``: side of the squares of patches that become one token;
+      null and 1 keep every patch.
+    * ``use_global_img``: the whole picture, shrunk to one tile, comes before its tiles.
+    * ``freeze``: the tower is not trained; projection and encodings are.
     """
 
     encoder: Literal["llava", "resnet34"] = "llava"
@@ -108,6 +117,8 @@ class VisionConfig:
     freeze: bool = False
 
     def __post_init__(self) -> None:
+        counts = ("tile_px", "patch_px", "hidden_size", "layers", "heads", "mlp_size")
+        require_positive(self, "vision", *counts, "projector_size", "token_size")
         require(self.encoder in ("llava", "resnet34"), "vision.encoder", "llava or resnet34", self)
         require(
             self.downsample_feature_grid_factor in (None, 1, 2),
@@ -143,6 +154,7 @@ class LanguageConfig:
     lora: bool = False
 
     def __post_init__(self) -> None:
+        require_positive(self, "language", "layers", "heads", "hidden_size", "mlp_size")
         even = self.hidden_size % (2 * self.heads) == 0
         require(even, "language.hidden_size", "a multiple of twice the heads", self)
 
@@ -161,14 +173,23 @@ LANGUAGE_PRESETS = {
 class ModelConfig:
     """Everything that shapes a model, with the option names of SimLingo-Base's training code.
 
+    * ``hist_len``: moments whose pictures are read, 0.25 s apart; ``speed_history``: speeds
+      likewise.
+    * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each picture (the bonnet).
+    * ``image_enhancing``: equalise the histogram of each picture's brightness.
     * ``route_as``: ``target_point`` (``target_points`` of them, one or two), ``coords`` (the next
       ``route_points`` points of the route) or ``image`` (a bird's-eye picture of the route).
+    * ``speed_as_input``: without it the speed has no token.
+    * ``new_layer_norm_minmax``: normalise speeds and coordinates by the newer ranges of
+      ``model/adaptors.py``.
+    * ``speed_wps_mode``: waypoints are positions (``2d``) or distances along the route (``1d``).
+    * ``predict_route_as_wps``: without it there is no route head, and the waypoints are followed.
+    * ``speed_points``, ``route_points``: how many (a quarter of a second and a metre apart).
+    * ``adaptor_size``: width of the heads' hidden layers.
     * ``route_head``: ``deep`` has three linear layers; ``published`` is the two-layer head of the
       released weights, whose last layers have no bias (so that those weights load).
     * ``speed_step_m``, ``route_step_m``: what the heads predict per step before any training, so
       that a small model does not spend its first hour learning to move forward.
-    * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each picture (the bonnet).
-    * ``image_enhancing``: equalise the histogram of each picture's brightness.
     """
 
     name: str
@@ -194,10 +215,12 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         require(1 <= len(self.cameras) <= MAX_CAMERAS, "cameras", f"1 to {MAX_CAMERAS}", self)
+        names = {camera.name for camera in self.cameras}
+        require(len(names) == len(self.cameras), "cameras", "a name of its own for each", self)
         sizes = {(camera.width_px, camera.height_px) for camera in self.cameras}
         require(len(sizes) == 1, "cameras", "pictures of one size", self)
-        require(self.hist_len >= 1, "hist_len", "at least 1", self)
-        require(self.speed_history >= 1, "speed_history", "at least 1", self)
+        counts = ("hist_len", "speed_history", "speed_points", "route_points", "adaptor_size")
+        require_positive(self, "", *counts)
         routes = ("target_point", "coords", "image")
         require(self.route_as in routes, "route_as", " or ".join(routes), self)
         require(self.target_points in (1, 2), "target_points", "1 or 2", self)

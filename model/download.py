@@ -1,4 +1,6 @@
-"""Fetch the pretrained parts: ``python -m model.download --to DIRECTORY``.
+"""Fetch the pretrained parts: ``python -m model.download --to out/pretrained``.
+
+A training starts from them with ``pretrained=out/pretrained``.
 
 Only the bytes of the wanted tensors are read, from the hub by range requests or from a directory
 that holds a copy (``--llava DIRECTORY``): of LLaVA-NeXT's 15 GB that is the vision tower and the
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -50,10 +53,14 @@ def collect(part: str, source: str, destination: Path) -> Path:
     open_file = opener(source)
     prefixes = LLAVA_PREFIXES if part == "llava" else RESNET_PREFIXES
     weights: dict[str, Tensor] = {}
-    for shard, names in _shards(open_file).items():
-        wanted = rename(dict.fromkeys(names), prefixes)
-        if wanted:
-            weights.update(_read(open_file, shard, wanted))
+    try:
+        for shard, names in _shards(open_file).items():
+            wanted = rename(dict.fromkeys(names), prefixes)
+            if wanted:
+                weights.update(_read(open_file, shard, wanted))
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{source}: cannot read {part}: {problem}") from error
     if not weights:
         raise CheckpointError(f"{source}: expected tensors of {part}, got none")
     destination.mkdir(parents=True, exist_ok=True)
@@ -66,6 +73,8 @@ def opener(source: str) -> OpenFile:
     """How to open a file of ``source``: a directory, else a repository of the Hugging Face hub."""
     if Path(source).is_dir():
         return lambda name: (Path(source) / name).open("rb")
+    if source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise CheckpointError(f"{source}: no such directory, and no name of a hub repository")
     from huggingface_hub import HfFileSystem
 
     hub: Any = HfFileSystem()
@@ -119,12 +128,16 @@ def _read(open_file: OpenFile, shard: str, wanted: Mapping[str, str]) -> dict[st
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--to", type=Path, required=True, help="directory to write into")
-    parser.add_argument("--parts", nargs="+", choices=SOURCES, default=["llava"])
+    parts = "what to fetch; llava is what the preset base needs"
+    parser.add_argument("--parts", nargs="+", choices=SOURCES, default=["llava"], help=parts)
     for part, source in SOURCES.items():
         parser.add_argument(f"--{part}", default=source, help="hub repository or directory")
     arguments = parser.parse_args()
-    for part in arguments.parts:
-        print(collect(part, getattr(arguments, part), arguments.to))
+    try:
+        for part in arguments.parts:
+            print(collect(part, getattr(arguments, part), arguments.to))
+    except CheckpointError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

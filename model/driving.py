@@ -17,8 +17,8 @@ from model.vision import build_picture_encoder
 class DrivingModel(nn.Module):
     """Vision tokens, then speed and route, then learned queries, read by a causal transformer.
 
-    The four stages of ``forward`` are methods of their own, so that the runtime can time them and
-    the trainer can recompute none. Weights are drawn from torch's global generator: seed it first.
+    This is the model as it is trained; :class:`model.folded.FoldedPolicy` computes the same for
+    less at the wheel. Weights are drawn from torch's global generator: seed it first.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -50,7 +50,11 @@ class DrivingModel(nn.Module):
         self, tiles: Float[Tensor, "tiles 3 rows columns"], driving_input: DrivingInput
     ) -> Float[Tensor, "batch tokens width"]:
         """Prepared pictures to tokens of the language model's width."""
-        tokens: Tensor = self.language_projection(self.vision_model(tiles, driving_input))
+        tokens: Tensor = self.language_projection(
+            self.vision_model(
+                tiles, driving_input.camera_intrinsics, driving_input.camera_extrinsics
+            )
+        )
         return tokens
 
     def think(

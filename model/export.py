@@ -1,14 +1,17 @@
 """Write a checkpoint's policy as one file: ``python -m model.export CHECKPOINT --to FILE``.
 
-``FILE.pt2`` is a program of torch.export, ``FILE.onnx`` needs the packages onnx and onnxscript.
-Inputs: camera_images (1, time, cameras, 3, rows, columns) uint8, vehicle_speed (1, history) in m/s,
-and the route: target_point (1, n, 2) in metres, or map_route (1, 3, 64, 64) uint8. Outputs:
-speed_wps and route as in :class:`model.batch.DrivingOutput`. Float32 throughout.
+``FILE.pt2`` is a program of torch.export; ``FILE.onnx`` needs the packages onnx, onnxscript and
+onnxruntime. Inputs: camera_images (1, time, cameras, 3, rows, columns) uint8, equalised beforehand
+(:mod:`model.enhance`) if the model is one with ``image_enhancing``; vehicle_speed (1, history) in
+m/s; route, which is what :class:`model.batch.DrivingInput` calls target_point (1, n, 2) in metres
+or map_route (1, 3, 64, 64) uint8. Outputs: speed_wps and route as in
+:class:`model.batch.DrivingOutput`. Float32 throughout.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,10 +21,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.checkpoint import load_checkpoint
+from model.batch import DrivingInput
+from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import ModelConfig
 from model.driving import DrivingModel
-from model.folded import FoldedPolicy
+from model.folded import FoldedPolicy, stacked
 from model.runtime import blank_input
 
 # Positions may differ by this much between eager and exported: far below what a car can follow.
@@ -41,7 +45,8 @@ def export(model: DrivingModel, path: Path) -> float:
     policy = FoldedPolicy(model)
     inputs = random_input(model.config)
     with torch.inference_mode():
-        expected = policy(*inputs)
+        output = model.eval()(_as_batch(model.config, *inputs))
+    expected = [part for part in output if part is not None]
     if path.suffix == ".pt2":
         outputs = _export_program(policy, inputs, path)
     elif path.suffix == ".onnx":
@@ -64,6 +69,19 @@ def random_input(config: ModelConfig, seed: int = 0) -> tuple[Tensor, Tensor, Te
     if route.is_floating_point():
         route = 20.0 * torch.randn(route.shape, generator=generator)
     return pictures, speeds, route
+
+
+def _as_batch(config: ModelConfig, pictures: Tensor, speeds: Tensor, route: Tensor) -> DrivingInput:
+    """The model's own input."""
+    drawn = config.route_as == "image"
+    return DrivingInput(
+        camera_images=pictures,
+        camera_intrinsics=stacked([camera.intrinsics() for camera in config.cameras]),
+        camera_extrinsics=stacked([camera.extrinsics() for camera in config.cameras]),
+        vehicle_speed=speeds,
+        map_route=route if drawn else None,
+        target_point=None if drawn else route.squeeze(1) if config.route_tokens == 1 else route,
+    )
 
 
 def _export_program(
@@ -102,7 +120,10 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--to", type=Path, required=True, help="FILE.pt2 or FILE.onnx")
     arguments = parser.parse_args()
-    error_m = export(load_checkpoint(arguments.checkpoint), arguments.to)
+    try:
+        error_m = export(load_checkpoint(arguments.checkpoint), arguments.to)
+    except (CheckpointError, ExportError) as error:
+        sys.exit(f"error: {error}")
     print(f"{arguments.to}: largest difference {error_m:.1e} m")
 
 

@@ -11,11 +11,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.image import Normalise, to_tiles
 from model.language import Llama, causal_attention
@@ -33,8 +36,8 @@ class FoldedPolicy(nn.Module):
         model = copy.deepcopy(model).eval().cpu().float()
         self.seeing = (
             FoldedVision(model.vision_model, model.language_projection)
-            if isinstance(model.vision_model, LLaVAnextEncoderModel)
-            else PlainVision(model.vision_model, model.language_projection)
+            if type(model.vision_model) is LLaVAnextEncoderModel
+            else PlainVision(model.vision_model, model.language_projection, model.config)
         )
         self.context = model.context
         self.thinking = FoldedLlama(model.language_model, model.driving_adaptor.queries(1))
@@ -75,10 +78,15 @@ class FoldedPolicy(nn.Module):
 
 
 class PlainVision(nn.Module):
-    """An encoder as it is, for those that have nothing to fold."""
+    """An encoder as it is, for those that have nothing to fold; the rig's matrices are built in."""
 
-    def __init__(self, encoder: PictureEncoder, language_projection: nn.Module) -> None:
+    def __init__(
+        self, encoder: PictureEncoder, language_projection: nn.Module, config: ModelConfig
+    ) -> None:
         super().__init__()
+        cameras = config.cameras
+        self.intrinsics = constant(stacked([camera.intrinsics() for camera in cameras]))
+        self.extrinsics = constant(stacked([camera.extrinsics() for camera in cameras]))
         self.encoder = encoder
         self.language_projection = language_projection
 
@@ -86,7 +94,8 @@ class PlainVision(nn.Module):
         return self.encoder.prepare(camera_images)
 
     def forward(self, tiles: Tensor) -> Tensor:
-        tokens: Tensor = self.language_projection(self.encoder.encode(tiles))
+        matrices = self.intrinsics, self.extrinsics
+        tokens: Tensor = self.language_projection(self.encoder(tiles, *matrices))
         return tokens
 
 
@@ -277,6 +286,11 @@ def fold_colours(weight: Tensor, normalise: Normalise) -> tuple[Tensor, Tensor]:
     """Patch embedding of grey levels: weight (width, pixels) and what the mean colour adds."""
     scaled = (weight * normalise.scale).flatten(1)
     return scaled, (weight * normalise.shift).sum((1, 2, 3))
+
+
+def stacked(matrices: Sequence[NDArray[np.float32]]) -> Tensor:
+    """One matrix per camera as a batch of one."""
+    return torch.from_numpy(np.stack(matrices))[None]
 
 
 def constant(tensor: Tensor) -> nn.Parameter:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import LlamaConfig, LlamaModel
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, apply_rotary_pos_emb
 
-from model.config import LanguageConfig
+from model.config import ConfigError, LanguageConfig
 
 LORA_RANK, LORA_ALPHA, LORA_DROPOUT = 16, 32, 0.1
 
@@ -107,12 +107,15 @@ def causal_attention(
 
 
 def add_lora(model: LlamaModel) -> None:
-    """Freeze ``model`` and give each of its Linears a trainable low-rank adapter."""
+    """Freeze ``model`` and give each of its Linears a trainable low-rank adapter.
+
+    Raises :class:`model.config.ConfigError` without the package peft.
+    """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
-        raise ImportError(
-            "language.lora: expected the package peft, found none; pip install simlingo-carla[lora]"
+        raise ConfigError(
+            "language.lora: expected the package peft, found none; pip install peft"
         ) from error
     linears = {name for name, part in model.named_modules() if isinstance(part, nn.Linear)}
     lora = LoraConfig(

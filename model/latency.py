@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 KEPT_TICKS = 4096
 
@@ -18,6 +19,11 @@ class Latency:
     p50_ms: float
     p95_ms: float
     max_ms: float
+
+    @classmethod
+    def of(cls, samples_ms: Sequence[float] | NDArray[np.floating]) -> Latency:
+        """The figures of at least one sample."""
+        return cls(*np.percentile(samples_ms, [50, 95, 100]).tolist())
 
 
 class LatencyLog:
@@ -35,7 +41,4 @@ class LatencyLog:
             return {}
         columns = {name: np.array([tick[name] for tick in self._ticks]) for name in self._ticks[0]}
         columns["total"] = np.sum(list(columns.values()), axis=0)
-        return {
-            name: Latency(*np.percentile(column, [50, 95, 100]).tolist())
-            for name, column in columns.items()
-        }
+        return {name: Latency.of(column) for name, column in columns.items()}

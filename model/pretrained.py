@@ -30,14 +30,17 @@ LLAVA_PREFIXES = {
     "projector.": ("multi_modal_projector.", "model.multi_modal_projector."),
     "image_newline": ("image_newline", "model.image_newline"),
 }
-RESNET_PREFIXES = {"": ("resnet.", "")}
+RESNET_PREFIXES = {
+    "embedder.": ("resnet.embedder.", "embedder."),
+    "encoder.": ("resnet.encoder.", "encoder."),
+}
 
 
 def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
-    """Fill the parts of ``model`` that have a file in ``directory``; returns these files' names.
+    """Fill the parts of ``model`` that others have trained; returns the names of the files read.
 
-    Raises :class:`model.checkpoint.CheckpointError` where the vision tower's file is missing, or
-    where a tensor is missing or has another shape.
+    Raises :class:`model.checkpoint.CheckpointError` where a file is missing, or where a tensor is
+    missing or has another shape.
     """
     directory = Path(directory)
     vision = model.vision_model
@@ -52,7 +55,8 @@ def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
         try:
             weights = load_file(path)
         except (OSError, SafetensorError) as error:
-            raise CheckpointError(f"{path}: {error}; see python -m model.download") from error
+            fetch = f"python -m model.download --to {directory} --parts {path.stem}"
+            raise CheckpointError(f"{path}: {error}; to fetch it: {fetch}") from error
         wanted = part.state_dict().keys()
         load_strictly(part, {key: w for key, w in weights.items() if key in wanted}, str(path))
     return list(parts)

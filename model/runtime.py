@@ -24,6 +24,10 @@ STAGES = ("pictures", "vision", "language", "head")
 WARM_UP_TICKS = 3
 
 
+class DeviceError(ValueError):
+    """A device that cannot be used; the message names it and what there is."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """What the model foresees, ego frame, metres; and how long each stage took.
@@ -57,9 +61,7 @@ class Runtime:
         compiled: bool | None = None,
         threads: int = 1,
     ) -> None:
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
+        self.device = find_device(device)
         on_gpu = self.device.type == "cuda"
         self.config = model.config
         self.latency = LatencyLog()
@@ -104,6 +106,8 @@ class Runtime:
         expected: tuple[int, ...] = (len(config.cameras), camera.height_px, camera.width_px, 3)
         if config.hist_len > 1:
             expected = (config.hist_len, *expected)
+        if not isinstance(images, np.ndarray):
+            raise InputError(f"images: expected a numpy array, got {type(images).__name__}")
         if images.shape != expected:
             raise InputError(f"images: expected shape {expected}, got {images.shape}")
         if images.dtype != np.uint8:
@@ -116,7 +120,7 @@ class Runtime:
         return pictures.permute(0, 1, 2, 5, 3, 4)
 
     def _check_speed(self, speed_mps: float | NDArray[np.floating]) -> Tensor:
-        speeds = np.atleast_1d(np.asarray(speed_mps, dtype=np.float32))
+        speeds = np.atleast_1d(_numbers("speed_mps", speed_mps))
         if speeds.shape != (self.config.speed_history,):
             raise InputError(
                 f"speed_mps: expected {self.config.speed_history} values, got shape {speeds.shape}"
@@ -126,7 +130,7 @@ class Runtime:
         return torch.from_numpy(speeds)[None]
 
     def _route_input(self, targets_ego_m: NDArray[np.floating]) -> Tensor:
-        points = np.asarray(targets_ego_m, dtype=np.float32)
+        points = _numbers("targets_ego_m", targets_ego_m)
         wanted = 1 if self.config.route_as == "image" else self.config.route_tokens
         if points.ndim != 2 or points.shape[1] != 2 or len(points) < wanted:
             raise InputError(
@@ -188,6 +192,32 @@ class Runtime:
         pictures, speeds, route = blank_input(self.config)
         for _ in range(WARM_UP_TICKS):
             self._run(pictures, speeds, route)
+
+
+def _numbers(argument: str, values: object) -> NDArray[np.float32]:
+    try:
+        return np.asarray(values, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{argument}: expected numbers, got {values!r}") from error
+
+
+def find_device(name: str) -> torch.device:
+    """``cpu``, ``cuda``, ``cuda:N`` or ``auto``; :class:`DeviceError` where this machine has none
+    of that name."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device: expected cpu, cuda, cuda:N or auto, got {name!r}") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise DeviceError(
+            f"device: {name!r} asked for, but torch {torch.__version__} sees {count} GPUs"
+        )
+    if device.type not in ("cpu", "cuda"):
+        raise DeviceError(f"device: expected cpu, cuda, cuda:N or auto, got {name!r}")
+    return device
 
 
 def blank_input(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:

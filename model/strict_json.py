@@ -21,6 +21,12 @@ def require(holds: bool, field: str, expected: str, config: object) -> None:
         raise ConfigError(f"{field}: expected {expected}, got {got!r}")
 
 
+def require_positive(config: object, section: str, *fields: str) -> None:
+    """Raise :class:`ConfigError` unless these counts are at least 1."""
+    for field in fields:
+        require(getattr(config, field) >= 1, _join(section, field), "at least 1", config)
+
+
 def from_plain(cls: type[T], plain: object, where: str = "") -> T:
     """Build dataclass ``cls`` from dicts, lists and scalars.
 

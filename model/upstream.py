@@ -14,14 +14,16 @@ import dataclasses
 import json
 import pickle
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from model.checkpoint import CheckpointError, load_strictly, save_checkpoint
+from model.checkpoint import CheckpointError, load_strictly, read_config, save_checkpoint
 from model.config import BASE, ModelConfig
 from model.driving import DrivingModel
 from model.pretrained import to_float
@@ -123,11 +125,11 @@ def read_state_dict(source: Path) -> Mapping[str, Tensor]:
     """The tensors of a file, or of a directory of consolidated DeepSpeed weights."""
     if source.is_dir():
         return _read_directory(source)
-    if source.suffix == ".safetensors":
-        return load_file(source)
     try:
+        if source.suffix == ".safetensors":
+            return load_file(source)
         content = torch.load(source, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
         raise CheckpointError(f"{source}: {error}") from error
     content = content.get("state_dict", content) if isinstance(content, dict) else content
     if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):
@@ -151,13 +153,24 @@ def _read_directory(source: Path) -> Mapping[str, Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path)
+    parser.add_argument("source", type=Path, help="file, or directory of consolidated weights")
     parser.add_argument("--to", type=Path, required=True, help="directory of the new checkpoint")
-    parser.add_argument("--cameras", type=int, default=1, choices=(1, 2, 3))
+    what = parser.add_mutually_exclusive_group()
+    rig = "how many of front, left and right (default: the front alone, as released)"
+    what.add_argument("--cameras", type=int, default=1, choices=(1, 2, 3), help=rig)
+    options = "config.json of the model that was trained, where options or rig differ"
+    what.add_argument("--config", type=Path, help=options)
     arguments = parser.parse_args()
-    cameras = UPSTREAM.cameras[: arguments.cameras]
-    config = dataclasses.replace(UPSTREAM, cameras=cameras)
-    save_checkpoint(import_upstream(arguments.source, config), arguments.to)
+    try:
+        if arguments.config is None:
+            cameras = UPSTREAM.cameras[: arguments.cameras]
+            config = dataclasses.replace(UPSTREAM, cameras=cameras)
+        else:
+            config = read_config(arguments.config)
+        save_checkpoint(import_upstream(arguments.source, config), arguments.to)
+    except CheckpointError as error:
+        sys.exit(f"error: {error}")
+    print(f"Checkpoint: {arguments.to}")
 
 
 if __name__ == "__main__":

@@ -18,11 +18,12 @@ from transformers import (
     ResNetConfig,
     ResNetModel,
 )
+from transformers.activations import ACT2FN
 from transformers.models.llava_next.modeling_llava_next import LlavaNextMultiModalProjector
 
-from model.batch import DrivingInput
 from model.config import ModelConfig, VisionConfig
 from model.image import CLIP_MEAN_STD, IMAGENET_MEAN_STD, Normalise, to_tiles
+from model.strict_json import require
 from model.tiles import TileLayout, kept_rows, layout_for
 
 ENCODING_STD = 0.02
@@ -63,19 +64,16 @@ class PictureEncoder(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"], driving_input: DrivingInput
+        self,
+        tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"],
+        camera_intrinsics: Float[Tensor, "batch cameras 3 3"],
+        camera_extrinsics: Float[Tensor, "batch cameras 4 4"],
     ) -> Float[Tensor, "batch tokens width"]:
         """Tokens in the order time, camera, row, column.
 
-        The whole input comes along, so that an encoder may use the cameras' intrinsics and
-        extrinsics; those that exist know a camera by its place in the rig.
+        The cameras' matrices are there for encoders that use them; those that exist know a camera
+        by its place in the rig.
         """
-        return self.encode(tiles)
-
-    def encode(
-        self, tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"]
-    ) -> Float[Tensor, "batch tokens width"]:
-        """The tower's features with the encodings of moment and camera added."""
         tokens = self.features(tiles.to(self.camera_encoding.dtype))
         tokens = tokens.reshape(-1, self.moments, self.cameras, *tokens.shape[1:])
         return (tokens + self.temporal_encoding + self.camera_encoding).flatten(1, 3)
@@ -99,6 +97,7 @@ class LLaVAnextEncoderModel(PictureEncoder):
 
     def __init__(self, config: ModelConfig) -> None:
         vision = config.vision
+        require(vision.activation in ACT2FN, "vision.activation", "one of transformers'", vision)
         super().__init__(config, vision.projector_size)
         self.layout = layout_for(config)
         self.factor = vision.downsample_feature_grid_factor or 1

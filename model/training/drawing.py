@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.batch import DrivingExample, DrivingOutput
+from model.projection import project
 from model.route import points_at
 
 U8 = NDArray[np.uint8]
@@ -25,7 +26,6 @@ FRONT_WIDTH_PX = 640
 ABOVE_WIDTH_PX = 320
 AHEAD_M = 45.0
 LINE_PX = 20
-NEAREST_DEPTH_M = 0.3
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,13 @@ def sample_of(example: DrivingExample, output: DrivingOutput, row: int) -> Drawn
     if waypoints.shape[1] == 1:
         waypoints = points_at(route, waypoints[:, 0])
     front = driving_input.camera_images[row, -1, 0].permute(1, 2, 0)
+    targets = driving_input.target_point
+    points = None if targets is None else targets[row].reshape(-1, 2).cpu().numpy()
     return Drawn(
         picture=front.cpu().numpy(),
         intrinsics=driving_input.camera_intrinsics[row, 0].cpu().numpy(),
         extrinsics=driving_input.camera_extrinsics[row, 0].cpu().numpy(),
-        targets=driving_input.target_point[row].reshape(-1, 2).cpu().numpy(),
+        targets=np.empty((0, 2), np.float32) if points is None else points,
         label_route=label.route[row].cpu().numpy(),
         label_waypoints=label.speed_wps[row].cpu().numpy(),
         route=route,
@@ -91,17 +93,6 @@ def draw(sample: Drawn, lines: Sequence[str] = ()) -> U8:
     return canvas
 
 
-def project(points_ego_m: F32, intrinsics: F32, ego_from_camera: F32) -> F32:
-    """Pixels (n, 2) of points on the ground; NaN where they are behind the camera."""
-    ground = np.concatenate([points_ego_m, np.zeros((len(points_ego_m), 1))], axis=1)
-    in_camera = (ground - ego_from_camera[:3, 3]) @ ego_from_camera[:3, :3]
-    depth = np.where(in_camera[:, 0] > NEAREST_DEPTH_M, in_camera[:, 0], np.nan)
-    # CARLA's axes: x forward, y right, z up.
-    column = intrinsics[0, 2] + intrinsics[0, 0] * in_camera[:, 1] / depth
-    row = intrinsics[1, 2] - intrinsics[1, 1] * in_camera[:, 2] / depth
-    return np.stack([column, row], axis=1).astype(np.float32)
-
-
 def _from_above(sample: Drawn, side_px: int) -> U8:
     """The ego in the middle of the lower edge, a line every ten metres."""
     canvas = np.full((side_px, side_px, 3), GROUND, dtype=np.uint8)
@@ -123,15 +114,15 @@ def _from_above(sample: Drawn, side_px: int) -> U8:
     return canvas
 
 
-def _drawable(pixels: F32) -> NDArray[np.int32]:
+def _drawable(pixels: NDArray[np.floating]) -> NDArray[np.int32]:
     kept = pixels[np.isfinite(pixels).all(axis=1)]
-    return kept.clip(-10_000, 10_000).round().astype(np.int32)
+    return np.clip(kept, -10_000, 10_000).round().astype(np.int32)
 
 
-def _path(canvas: U8, pixels: F32, colour: Colour) -> None:
+def _path(canvas: U8, pixels: NDArray[np.floating], colour: Colour) -> None:
     cv2.polylines(canvas, [_drawable(pixels).reshape(-1, 1, 2)], False, colour, 2, cv2.LINE_AA)
 
 
-def _dots(canvas: U8, pixels: F32, colour: Colour, radius_px: int) -> None:
+def _dots(canvas: U8, pixels: NDArray[np.floating], colour: Colour, radius_px: int) -> None:
     for column, row in _drawable(pixels):
         cv2.circle(canvas, (int(column), int(row)), radius_px, colour, -1, cv2.LINE_AA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -10,9 +11,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 
-from model.checkpoint import load_checkpoint
+from model.checkpoint import load_config, load_weights
 from model.config import ConfigError, ModelConfig
 from model.driving import DrivingModel
+from model.language import add_lora
+from model.pretrained import load_pretrained
 from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
 from model.training.keep import STATE_FILE, KeepBest, KeepState, export
@@ -38,10 +41,10 @@ def train(settings: TrainingSettings) -> Path:
     output = Path(settings.output)
     output.mkdir(parents=True, exist_ok=True)
     config = settings.model_config()
-    model = first_model(settings, config)
-    module = DrivingModule(model, settings.optim, settings.loss_weights)
     state = output / STATE_FILE
     resumes = settings.resume and state.is_file()
+    model = DrivingModel(config) if resumes else first_model(settings, config)
+    module = DrivingModule(model, settings.optim, settings.loss_weights)
     table = ValidationTable(output)
     trainer = build_trainer(settings, config, output, table)
     index_file = output / INDEX_FILE
@@ -58,16 +61,21 @@ def train(settings: TrainingSettings) -> Path:
 
 
 def first_model(settings: TrainingSettings, config: ModelConfig) -> DrivingModel:
-    """New weights, or those of ``settings.checkpoint``."""
+    """The weights of ``settings.checkpoint``; or new ones, in part those of ``pretrained``."""
     if not settings.checkpoint:
-        return DrivingModel(config)
-    model = load_checkpoint(settings.checkpoint)
-    if model.config != config:
-        raise ConfigError(
-            f"checkpoint: {settings.checkpoint} is of another model than {settings.model} with "
-            "these cameras and options"
-        )
-    return model.train()
+        model = DrivingModel(config)
+        if settings.pretrained:
+            load_pretrained(model, settings.pretrained)
+        return model
+    stored = load_config(settings.checkpoint)
+    language = replace(config.language, lora=stored.language.lora)
+    model = DrivingModel(replace(config, language=language))
+    load_weights(model, settings.checkpoint)
+    if config.language.lora and not stored.language.lora:
+        # Adapters are added to what was learned; the names of the weights change with them.
+        add_lora(model.language_model.model)
+        model.config = config
+    return model
 
 
 def build_trainer(

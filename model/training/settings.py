@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from model.config import PRESETS, ConfigError, ModelConfig
+from model.checkpoint import load_config
+from model.config import LANGUAGE_PRESETS, PRESETS, ConfigError, ModelConfig
 from model.strict_json import from_plain, require
 from model.training.data_module import DataSettings
 from model.training.module import LossWeights
@@ -53,15 +54,18 @@ class PictureSettings:
 class TrainingSettings:
     """A whole run.
 
-    ``model`` names a preset, ``cameras`` those of its cameras that are used (null: all) and
-    ``options`` the preset's values that are changed, as a JSON object. ``checkpoint`` gives the
-    first weights, if any. ``print_every_s``: seconds between two lines of progress.
+    ``model`` names a preset; ``checkpoint``, where given, takes its place: its configuration and
+    weights are the start. ``cameras``: those that are used (null: all). ``options``: values that
+    are changed, as a JSON object, where ``language`` may name a preset of its own, alone or as
+    ``{preset: small, lora: true}``. ``pretrained``: directory of :mod:`model.download`, for a
+    start from others' weights. ``print_every_s``: seconds between two lines of progress.
     """
 
     model: str
     cameras: tuple[str, ...] | None
     options: str
     checkpoint: str | None
+    pretrained: str | None
     data: DataSettings
     optim: OptimSettings
     loss_weights: LossWeights
@@ -79,10 +83,16 @@ class TrainingSettings:
         require(self.model in PRESETS, "model", " or ".join(PRESETS), self)
 
     def model_config(self) -> ModelConfig:
-        """The preset with this run's cameras and options; raises :class:`ConfigError`."""
-        preset = PRESETS[self.model]
-        plain = json.loads(preset.to_json())
-        _change(plain, json.loads(self.options))
+        """The preset, or the checkpoint's configuration, with this run's cameras and options.
+
+        Raises :class:`ConfigError` or :class:`model.checkpoint.CheckpointError`.
+        """
+        start = load_config(self.checkpoint) if self.checkpoint else PRESETS[self.model]
+        plain = json.loads(start.to_json())
+        changes = json.loads(self.options)
+        if "language" in changes:
+            changes["language"] = _language(changes["language"])
+        _change(plain, changes)
         if self.cameras is not None:
             kept = {camera["name"]: camera for camera in plain["cameras"]}
             for name in self.cameras:
@@ -104,6 +114,19 @@ def to_plain(settings: TrainingSettings) -> dict[str, Any]:
     """The settings as they would be written in a configuration file."""
     plain = dataclasses.asdict(settings)
     return {**plain, "options": json.loads(settings.options)}
+
+
+def _language(changes: object) -> object:
+    """Changes in which a preset's name is replaced by its values."""
+    changes = {"preset": changes} if isinstance(changes, str) else changes
+    if not isinstance(changes, dict) or "preset" not in changes:
+        return changes
+    name = changes["preset"]
+    if name not in LANGUAGE_PRESETS:
+        known = ", ".join(LANGUAGE_PRESETS)
+        raise ConfigError(f"options.language: expected one of {known}, got {name!r}")
+    others = {key: value for key, value in changes.items() if key != "preset"}
+    return {**dataclasses.asdict(LANGUAGE_PRESETS[name]), **others}
 
 
 def _change(plain: dict[str, Any], changes: dict[str, Any], where: str = "options") -> None:

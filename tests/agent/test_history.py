@@ -24,3 +24,10 @@ def test_one_moment_is_the_present() -> None:
     history = History(moments=1, interval_ticks=5)
     history.add(np.array(1.0))
     assert history.add(np.array(2.0)).tolist() == [2.0]
+
+
+def test_nothing_from_before_a_gap() -> None:
+    history = History(moments=2, interval_ticks=1)
+    history.add(np.array(1.0))
+    history.clear()
+    assert history.add(np.array(9.0)).tolist() == [9.0, 9.0]

@@ -11,6 +11,7 @@ import numpy as np
 from agent.observation import AgentStep
 from agent.recorder import SessionRecorder, session_directory, step_to_plain
 from model.config import NANO
+from model.latency import Latency
 from planner.records import Control, EgoState, Plan
 
 
@@ -25,8 +26,10 @@ def test_video_and_steps_can_be_read_back(tmp_path: Path) -> None:
     recorder = SessionRecorder(tmp_path, NANO.cameras, every_ticks=2)
     for tick in range(9):
         recorder.record(step_at(tick))
+    recorder.close({"vision": Latency(1.0, 2.0, 3.0)})
     recorder.close()
-    recorder.close()
+    figures = json.loads((tmp_path / "latency.json").read_text())
+    assert figures == {"vision": {"p50_ms": 1.0, "p95_ms": 2.0, "max_ms": 3.0}}
     with av.open(str(tmp_path / "video.mp4")) as video:
         frames = list(video.decode(video=0))
         rate = video.streams.video[0].average_rate

@@ -19,7 +19,7 @@ from agent.simlingo_agent import SimLingoAgent, get_entry_point
 from model.checkpoint import CheckpointError, save_checkpoint
 from model.config import DEBUG
 from model.driving import DrivingModel
-from model.runtime import Prediction
+from model.runtime import STAGES, Prediction
 from tests.agent.sample_inputs import sensor_data, straight_plan
 
 START_TICKS = 3
@@ -199,6 +199,9 @@ def test_a_session_is_recorded(checkpoint: Path, tmp_path: Path) -> None:
     assert len(lines) == 4
     assert len(json.loads(lines[-1])["route_ego_m"]) == 20
     assert (tmp_path / "second" / "video.mp4").stat().st_size > 0
+    latency = json.loads((tmp_path / "second" / "latency.json").read_text())
+    assert latency.keys() == {*STAGES, "total"}
+    assert latency["total"]["max_ms"] >= latency["total"]["p95_ms"] >= latency["vision"]["p50_ms"]
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "no folder"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from model.batch import DrivingInput, DrivingLabel
 from model.config import DEBUG, ModelConfig
@@ -13,6 +15,10 @@ from model.driving import DrivingModel
 
 # The same architecture, with CLIP's activation and a bonnet to cut, so that every branch is taken.
 PADDED = dataclasses.replace(DEBUG, name="padded", cut_bottom_quarter=True)
+SIX_CAMERAS = DEBUG.cameras + tuple(
+    dataclasses.replace(camera, name=camera.name + "_rear", yaw_deg=camera.yaw_deg + 180.0)
+    for camera in DEBUG.cameras
+)
 
 
 def variant(
@@ -63,3 +69,42 @@ def make_label(config: ModelConfig = DEBUG, batch: int = 2, seed: int = 0) -> Dr
         speed_wps_valid=valid,
         route_valid=valid,
     )
+
+
+def make_telling_input(config: ModelConfig = DEBUG) -> DrivingInput:
+    """Four samples that a network must tell apart: ramps of several colours and directions, a slow
+    and a fast car, targets far apart. Noise alone looks the same to a network in every sample."""
+    driving_input = make_input(config, batch=4)
+    rows, columns = driving_input.camera_images.shape[-2:]
+    ramps = torch.stack(
+        [
+            torch.linspace(0, 255, columns).expand(rows, columns),
+            torch.linspace(255, 0, columns).expand(rows, columns),
+            torch.linspace(0, 255, rows)[:, None].expand(rows, columns),
+            torch.full((rows, columns), 128.0),
+        ]
+    )
+    colours = torch.tensor([[1, 0.2, 0.5], [0.3, 1, 0.1], [0.1, 0.4, 1], [1, 1, 1]])
+    pictures = (ramps[:, None] * colours[:, :, None, None]).to(torch.uint8)
+    speeds = torch.tensor([0.0, 17.0, 4.0, 12.0])
+    targets = torch.tensor([[5.0, -30.0], [30.0, 30.0], [60.0, 0.0], [-30.0, 5.0]])
+    return driving_input._replace(
+        camera_images=pictures[:, None, None].expand_as(driving_input.camera_images).contiguous(),
+        vehicle_speed=speeds[:, None].expand(4, config.speed_history).contiguous(),
+        target_point=targets[:, None].expand(4, config.route_tokens, 2).contiguous(),
+    )
+
+
+def shuffled(driving_input: DrivingInput) -> dict[str, DrivingInput]:
+    """The same with the pictures, the speeds or the targets of the neighbouring sample."""
+    fields = ("camera_images", "vehicle_speed", "target_point")
+    return {
+        name: driving_input._replace(**{name: getattr(driving_input, name).roll(1, 0)})
+        for name in fields
+    }
+
+
+def root_mean_square(outputs: Iterable[Tensor | None], others: Iterable[Tensor | None]) -> float:
+    """How far apart two predictions are, over waypoints and route, metres."""
+    gaps = [(a - b).flatten() for a, b in zip(outputs, others, strict=True) if a is not None]
+    return float(torch.cat(gaps).square().mean().sqrt())

@@ -15,7 +15,8 @@ def test_option_picks_the_speed_range(newer: bool, fastest_mps: float) -> None:
     encoder = ContextEncoder(variant(new_layer_norm_minmax=newer))
     assert encoder.speed_encoder is not None
     assert encoder.speed_encoder.norm(torch.tensor(fastest_mps)) == pytest.approx(1.0)
-    assert encoder.route_encoder.norm.high == (200.0 if newer else 32.0)
+    furthest_m = 200.0 if newer else 32.0
+    assert encoder.route_encoder.norm(torch.tensor([-furthest_m, furthest_m])).tolist() == [0, 1]
 
 
 def test_tokens_are_speed_then_one_for_each_point() -> None:
@@ -53,6 +54,9 @@ def test_route_picture_becomes_one_token() -> None:
     encoder = RouteEncode(24).eval()
     pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     pictures[1, :, :, 32] = 255
+    seen: list[torch.Tensor] = []
+    encoder.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     tokens = encoder(pictures)
+    assert seen[0].unique().tolist() == [-1.0, 255 / 128 - 1]
     assert tokens.shape == (2, 1, 24)
     assert not torch.allclose(tokens[0], tokens[1])

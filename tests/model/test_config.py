@@ -15,6 +15,9 @@ def test_json_round_trip(preset: ModelConfig) -> None:
     assert ModelConfig.from_json(preset.to_json()) == preset
 
 
+EMPTY_LANGUAGE = dataclasses.asdict(DEBUG.language) | {"layers": 0}
+
+
 def edited(**changes: object) -> str:
     plain = json.loads(DEBUG.to_json())
     plain.update(changes)
@@ -31,6 +34,9 @@ def edited(**changes: object) -> str:
         (edited(hist_len="1"), "hist_len: expected int, got '1'"),
         (edited(hist_len=True), "hist_len: expected int, got True"),
         (edited(hist_len=0), "hist_len: expected at least 1, got 0"),
+        (edited(adaptor_size=0), "adaptor_size: expected at least 1, got 0"),
+        (edited(cameras=2 * json.loads(DEBUG.to_json())["cameras"][:1]), "a name of its own"),
+        (edited(language=EMPTY_LANGUAGE), "language.layers: expected at least 1, got 0"),
         (edited(route_as="gps"), "route_as: expected one of"),
         (edited(target_points=3), "target_points: expected 1 or 2, got 3"),
         (edited(speed_wps_mode="3d"), "speed_wps_mode: expected one of"),
@@ -55,6 +61,8 @@ def test_bad_json_names_the_field(text: str, message: str) -> None:
         ({"downsample_feature_grid_factor": 3}, "downsample_feature_grid_factor"),
         ({"feature_layer": 0}, "vision.feature_layer"),
         ({"heads": 5}, "vision.heads"),
+        ({"heads": 0}, "vision.heads: expected at least 1, got 0"),
+        ({"patch_px": 0}, "vision.patch_px: expected at least 1, got 0"),
         ({"encoder": "resnet50"}, "vision.encoder"),
     ],
 )

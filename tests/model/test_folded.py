@@ -2,12 +2,22 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
-from model.config import NANO, ModelConfig
+from model.config import DEBUG, NANO, ModelConfig
 from model.folded import FoldedPolicy
-from tests.model.samples import PADDED, make_input, make_model, variant
+from model.vision import PictureEncoder
+from tests.model.samples import (
+    PADDED,
+    make_input,
+    make_model,
+    make_telling_input,
+    root_mean_square,
+    shuffled,
+    variant,
+)
 from tests.model.test_driving import OPTIONS
 
 CONFIGS = OPTIONS | {"nano": NANO, "padded": PADDED}
@@ -79,17 +89,58 @@ def test_only_vision_and_language_change_type() -> None:
 @pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize("encoder", ["llava", "resnet34"])
 def test_bfloat16_stays_close_to_float32(encoder: str) -> None:
-    """Bound: a tenth of the spread that random weights and inputs give to the predictions."""
+    """Bound: half of what the pictures, speed or target of another sample change."""
     config = variant(vision={"encoder": encoder})
     model = make_model(config)
-    fields = make_input(config, batch=4)
-    arguments = (fields.camera_images, fields.vehicle_speed, fields.target_point)
+    fields = make_telling_input(config)
+    policy = FoldedPolicy(model).place(torch.device("cpu"), torch.bfloat16)
     with torch.no_grad():
-        exact = FoldedPolicy(model)(*arguments)
-        rounded = FoldedPolicy(model).place(torch.device("cpu"), torch.bfloat16)(*arguments)
-    for ours, reference in zip(rounded, exact, strict=True):
-        assert ours.dtype == torch.float32
-        assert (ours - reference).abs().max() < 0.1 * reference.std()
+        exact = model(fields)
+        rounded = policy(fields.camera_images, fields.vehicle_speed, fields.target_point)
+        changed = [model(other) for other in shuffled(fields).values()]
+    assert all(output.dtype == torch.float32 for output in rounded)
+    error_m = root_mean_square(rounded, exact)
+    assert all(error_m < 0.5 * root_mean_square(other, exact) for other in changed)
+
+
+class ReadsTheRig(PictureEncoder):
+    """An encoder of one token per picture, made of the camera's matrices alone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, 18)
+
+    @property
+    def tokens_per_picture(self) -> int:
+        return 1
+
+    def prepare(self, camera_images: torch.Tensor) -> torch.Tensor:
+        return camera_images.flatten(0, 2).float()
+
+    def forward(
+        self, tiles: torch.Tensor, camera_intrinsics: torch.Tensor, camera_extrinsics: torch.Tensor
+    ) -> torch.Tensor:
+        numbers = [camera_intrinsics.flatten(2) / 100.0, camera_extrinsics[:, :, :3, 1:].flatten(2)]
+        return self.projection(torch.cat(numbers, dim=2))
+
+
+def test_an_encoder_that_reads_the_rig_gets_the_same_rig_at_the_wheel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("model.driving.build_picture_encoder", ReadsTheRig)
+    model = make_model()
+    cameras = DEBUG.cameras
+    fields = make_input(batch=1)._replace(
+        camera_intrinsics=torch.from_numpy(np.stack([c.intrinsics() for c in cameras]))[None],
+        camera_extrinsics=torch.from_numpy(np.stack([c.extrinsics() for c in cameras]))[None],
+    )
+    with torch.no_grad():
+        expected = model(fields)
+        elsewhere = model(fields._replace(camera_extrinsics=fields.camera_extrinsics + 1.0))
+        folded = FoldedPolicy(model)(
+            fields.camera_images, fields.vehicle_speed, fields.target_point
+        )
+    torch.testing.assert_close(folded, tuple(expected), atol=1e-5, rtol=1e-5)
+    assert root_mean_square(elsewhere, expected) > 1e-3
 
 
 @pytest.mark.slow

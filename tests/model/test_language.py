@@ -1,11 +1,14 @@
 import dataclasses
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from model.config import LANGUAGE_PRESETS
+from model.checkpoint import load_checkpoint, save_checkpoint
+from model.config import DEBUG, LANGUAGE_PRESETS, ConfigError
+from model.driving import DrivingModel
 from model.language import Llama, causal_attention
 from tests.model.reference import make_llama
 from tests.model.samples import make_model
@@ -48,8 +51,38 @@ def test_there_is_no_vocabulary() -> None:
 def test_lora_without_peft_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "peft", None)
     config = dataclasses.replace(LANGUAGE_PRESETS["debug"], lora=True)
-    with pytest.raises(ImportError, match=r"language.lora: expected the package peft.*pip install"):
+    with pytest.raises(ConfigError, match=r"language.lora: expected the package peft.*pip install"):
         Llama(config, 12)
+
+
+@pytest.mark.parametrize("name", LANGUAGE_PRESETS)
+def test_presets_build(name: str) -> None:
+    config = dataclasses.replace(DEBUG, language=LANGUAGE_PRESETS[name])
+    with torch.device("meta"):
+        model = DrivingModel(config)
+    layers = model.language_model.model.layers
+    assert len(layers) == config.language.layers
+    assert layers[0].mlp.up_proj.weight.shape == (
+        config.language.mlp_size,
+        config.language.hidden_size,
+    )
+
+
+def test_lora_scales_as_configured_and_survives_a_checkpoint(tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="needs the optional package peft")
+    config = dataclasses.replace(DEBUG, language=dataclasses.replace(DEBUG.language, lora=True))
+    model = make_model(config)
+    layer = model.language_model.model.layers[0].self_attn.q_proj
+    adapters = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    assert [tuple(weight.shape) for weight in adapters] == [(16, 32), (32, 16)]
+    with torch.no_grad():
+        adapters[1].normal_()
+        x = torch.randn(3, 32)
+        expected = layer.base_layer(x) + 2.0 * x @ adapters[0].T @ adapters[1].T
+    torch.testing.assert_close(layer(x), expected)
+    save_checkpoint(model, tmp_path)
+    for name, tensor in load_checkpoint(tmp_path).state_dict().items():
+        assert torch.equal(tensor, model.state_dict()[name]), name
 
 
 def test_lora_trains_only_its_adapters() -> None:

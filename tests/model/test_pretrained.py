@@ -1,6 +1,7 @@
 """Made-up shards in the layouts of transformers 4.x and 5.x, larger than what is wanted."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model.checkpoint import CheckpointError
-from model.download import collect
+from model.download import SOURCES, collect, main
 from model.driving import DrivingModel
 from model.pretrained import load_pretrained
 from tests.model.samples import make_model, variant
@@ -113,6 +114,49 @@ def test_faults_are_named(tmp_path: Path) -> None:
     save_file({"colour": torch.zeros(1)}, empty / "model.safetensors")
     with pytest.raises(CheckpointError, match="expected tensors of llava, got none"):
         collect("llava", str(empty), tmp_path)
+
+
+def test_sources_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="no such directory"):
+        collect("llava", str(tmp_path / "mistyped"), tmp_path)
+    with pytest.raises(CheckpointError, match=r"cannot read llava: FileNotFoundError"):
+        collect("llava", str(tmp_path), tmp_path)
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"image_newline": "gone.safetensors"}}')
+    with pytest.raises(CheckpointError, match=r"cannot read llava: .*gone\.safetensors"):
+        collect("llava", str(tmp_path), tmp_path)
+    index.write_text('{"weight_map": ')
+    with pytest.raises(CheckpointError, match="cannot read llava: JSONDecodeError"):
+        collect("llava", str(tmp_path), tmp_path)
+
+
+def test_a_resnet_is_not_looked_for_in_a_language_model(tmp_path: Path) -> None:
+    write_shards(hub_weights(make_model(), "5.x"), tmp_path)
+    for shard in tmp_path.glob("*.safetensors"):
+        shard.write_bytes(b"")
+    with pytest.raises(CheckpointError, match="expected tensors of resnet18, got none"):
+        collect("resnet18", str(tmp_path), tmp_path)
+
+
+def test_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_shards(hub_weights(make_model(), "4.x"), tmp_path / "hub")
+    command = ["download", "--to", str(tmp_path / "parts"), "--llava"]
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "hub")])
+    main()
+    assert capsys.readouterr().out == f"{tmp_path / 'parts' / 'llava.safetensors'}\n"
+    load_pretrained(make_model(), tmp_path / "parts")
+    monkeypatch.setattr("sys.argv", [*command, str(tmp_path / "mistyped")])
+    with pytest.raises(SystemExit, match=r"error: .*mistyped: no such directory"):
+        main()
+
+
+@pytest.mark.network
+@pytest.mark.skipif("HUB_TESTS" not in os.environ, reason="HUB_TESTS=1 reads 45 MB from the hub")
+def test_a_resnet_comes_from_the_hub(tmp_path: Path) -> None:
+    weights = load_file(collect("resnet18", SOURCES["resnet18"], tmp_path))
+    assert weights["embedder.embedder.convolution.weight"].shape == (64, 3, 7, 7)
 
 
 def test_a_truncated_shard_is_named(tmp_path: Path) -> None:

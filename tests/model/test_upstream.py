@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.checkpoint import CheckpointError
+from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import DEBUG, ModelConfig
 from model.driving import DrivingModel
-from model.upstream import UPSTREAM, import_upstream, our_key
+from model.upstream import UPSTREAM, import_upstream, main, our_key
 from tests.model.samples import make_input, make_model, variant
 
 ONE_CAMERA = variant(cameras=DEBUG.cameras[:1], route_head="published")
@@ -145,6 +145,26 @@ def test_files_that_hold_no_tensors_are_refused(tmp_path: Path) -> None:
     (tmp_path / "weights.pt").write_bytes(b"PK\x03\x04")
     with pytest.raises(CheckpointError, match=r"weights\.pt"):
         import_upstream(tmp_path / "weights.pt", ONE_CAMERA)
+
+
+def test_damaged_safetensors_are_named(tmp_path: Path) -> None:
+    (tmp_path / "weights.safetensors").write_bytes(b"\x10" * 40)
+    with pytest.raises(CheckpointError, match=r"weights\.safetensors"):
+        import_upstream(tmp_path / "weights.safetensors", ONE_CAMERA)
+
+
+def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(ONE_CAMERA)
+    torch.save(upstream_state(model), tmp_path / "weights.pt")
+    (tmp_path / "config.json").write_text(ONE_CAMERA.to_json())
+    options = ["--config", str(tmp_path / "config.json")]
+    command = ["upstream", str(tmp_path / "weights.pt"), "--to", str(tmp_path / "ours")]
+    monkeypatch.setattr("sys.argv", command + options)
+    main()
+    assert_same_predictions(model, load_checkpoint(tmp_path / "ours"))
+    monkeypatch.setattr("sys.argv", [*command, "--config", str(tmp_path / "none.json")])
+    with pytest.raises(SystemExit, match=r"error: .*none\.json"):
+        main()
 
 
 def test_preset_has_the_released_heads() -> None:

@@ -13,8 +13,9 @@ from model.batch import DrivingLabel, DrivingOutput
 from model.config import DEBUG
 from model.driving import DrivingModel
 from model.folded import FoldedPolicy
+from model.projection import project
 from model.training.dataset import DrivingDataset, collate
-from model.training.drawing import LABEL, PREDICTED, TARGET, draw, project, sample_of
+from model.training.drawing import LABEL, PREDICTED, TARGET, draw, sample_of
 from model.training.index import DatasetIndex
 from model.training.metrics import mean, plan_errors
 from model.training.sampler import Draw

@@ -13,15 +13,17 @@ import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.callbacks import Callback
 from omegaconf import OmegaConf
+from safetensors.torch import save_file
 from torch import Tensor
 
-from model.checkpoint import load_checkpoint
-from model.config import BASE, DEBUG, ConfigError
+from model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from model.config import BASE, DEBUG, LANGUAGE_PRESETS, ConfigError
 from model.driving import DrivingModel
 from model.training import run
 from model.training.index import DatasetError, read_index
 from model.training.optim import OptimSettings, build_optimizer, parameter_groups
 from model.training.settings import TrainingSettings, from_hydra
+from tests.model.samples import make_input, make_model
 from tests.model.training.recording import write_dataset, write_drive
 
 CONFIG = Path(run.__file__).parent / "config"
@@ -193,9 +195,63 @@ def test_starts_from_a_checkpoint(dataset_root: Path, tmp_path: Path) -> None:
     expected, got = weights_of(first), weights_of(run.train(second))
     for name, weight in expected.items():
         torch.testing.assert_close(got[name], weight, rtol=1e-4, atol=1e-6)
-    other = dataclasses.replace(second, options='{"target_points": 1}')
-    with pytest.raises(ConfigError, match="another model"):
+    other = dataclasses.replace(second, options='{"target_points": 1, "route_points": 9}')
+    with pytest.raises(CheckpointError, match=r"query_embeds_wps: expected shape \(1, 9, 32\)"):
         run.first_model(other, other.model_config())
+
+
+def test_a_checkpoint_brings_its_own_configuration(tmp_path: Path) -> None:
+    config = dataclasses.replace(DEBUG, name="renamed", target_points=1, cameras=DEBUG.cameras[:2])
+    model = DrivingModel(config)
+    save_checkpoint(model, tmp_path)
+    settings = settings_of(
+        "experiment=nano", f"checkpoint={tmp_path}", "++options.vision.freeze=true"
+    )
+    changed = settings.model_config()
+    frozen = dataclasses.replace(config.vision, freeze=True)
+    assert changed == dataclasses.replace(config, vision=frozen)
+    started = run.first_model(settings, changed).state_dict()
+    assert all(torch.equal(tensor, started[name]) for name, tensor in model.state_dict().items())
+
+
+def test_adapters_are_added_to_a_checkpoint(tmp_path: Path) -> None:
+    pytest.importorskip("peft", reason="needs the optional package peft")
+    model = make_model()
+    save_checkpoint(model, tmp_path)
+    settings = settings_of(f"checkpoint={tmp_path}", "++options.language.lora=true")
+    config = settings.model_config()
+    started = run.first_model(settings, config).eval()
+    assert started.config == config
+    assert any("lora_A" in name for name, _ in started.named_parameters())
+    driving_input = make_input()
+    with torch.no_grad():  # a fresh adapter adds nothing
+        torch.testing.assert_close(started(driving_input), model(driving_input))
+    save_checkpoint(started, tmp_path / "adapted")
+    load_checkpoint(tmp_path / "adapted")
+
+
+def test_starts_from_pretrained_parts(tmp_path: Path) -> None:
+    trained = make_model(seed=5)
+    vision = trained.vision_model
+    parts = {f"tower.{key}": tensor for key, tensor in vision.tower.state_dict().items()}
+    parts |= {f"projector.{key}": tensor for key, tensor in vision.projector.state_dict().items()}
+    parts["image_newline"] = vision.image_newline.detach()
+    settings = settings_of("experiment=debug", f"pretrained={tmp_path}")
+    with pytest.raises(CheckpointError, match=r"llava\.safetensors.*python -m model.download --to"):
+        run.first_model(settings, DEBUG)
+    save_file(parts, tmp_path / "llava.safetensors")
+    started = run.first_model(settings, DEBUG).state_dict()
+    theirs = trained.state_dict()
+    for name in ("tower.encoder.layers.0.mlp.fc1.weight", "projector.linear_1.weight"):
+        assert torch.equal(started[f"vision_model.{name}"], theirs[f"vision_model.{name}"])
+    name = "vision_model.projection.weight"
+    assert not torch.equal(started[name], theirs[name])
+
+
+def test_the_published_recipe_starts_from_pretrained_parts() -> None:
+    for experiment in ("base", "base_cluster"):
+        assert settings_of(f"experiment={experiment}").pretrained == "out/pretrained"
+    assert settings_of("experiment=nano").pretrained is None
 
 
 def test_unreadable_pictures_end_a_run(tmp_path: Path) -> None:
@@ -242,12 +298,26 @@ def test_wrong_settings(overrides: list[str], message: str) -> None:
     [
         (["+options.route_ass=image"], r"options\.route_ass: unknown key"),
         (["+options.route_as=maps"], "route_as"),
+        (["++options.language=huge"], r"options\.language: expected one of debug, .*got 'huge'"),
+        (["++options.language.width=3"], r"options\.language\.width: unknown key"),
         (["cameras=[rgb,rgb_back]"], "expected some of rgb, rgb_left, rgb_right"),
     ],
 )
 def test_wrong_model_options(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         settings_of(*overrides).model_config()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "lora"),
+    [
+        (["++options.language=small"], False),
+        (["++options.language.preset=small", "++options.language.lora=true"], True),
+    ],
+)
+def test_language_presets_by_name(overrides: list[str], lora: bool) -> None:
+    config = settings_of("experiment=base", *overrides).model_config()
+    assert config.language == dataclasses.replace(LANGUAGE_PRESETS["small"], lora=lora)
 
 
 def test_model_options() -> None:
