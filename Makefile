@@ -44,10 +44,11 @@ format: $(READY) ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(READY) ## Time the simulator, the renderer and the model's tick
+benchmark: $(READY) ## Time the simulator, the renderer, the model's tick and training
 	$(BIN)/python -m tests.benchmarks.simulator
 	$(BIN)/python -m tests.benchmarks.render
 	$(BIN)/python -m tests.benchmarks.tick --preset nano --device cpu
+	$(BIN)/python -m tests.benchmarks.training --preset nano
 
 lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt
 	$(BIN)/python -m pip install --quiet uv

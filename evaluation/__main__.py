@@ -11,6 +11,7 @@ python -m evaluation leaderboard --routes ...  the official evaluator on that si
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from pathlib import Path
@@ -145,7 +146,10 @@ def _drive(parsed: argparse.Namespace) -> int:
 def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Drives routes with the expert in several simulators at a time and records what it saw and "
-        "did. Started again with the same arguments, it goes on where it was stopped."
+        "did. Started again with the same arguments, it goes on where it was stopped; arguments "
+        "with which finished drives would come out otherwise are an error. collect.json tells what "
+        "was driven and how fast, logs/ what failed. The exit code is 0 when every drive was "
+        "scored, well or badly."
     )
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="root of the dataset"
@@ -156,9 +160,9 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--routes", type=Path, metavar="FILE", help="these routes instead of random ones"
     )
-    parser.add_argument("--count", type=int, default=20, metavar="N", help="routes per town")
-    parser.add_argument("--length", type=float, default=400.0, metavar="M", help="of each route")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="simulators at a time")
+    parser.add_argument("--count", type=_number, default=20, metavar="N", help="routes per town")
+    parser.add_argument("--length", type=_metres, default=400.0, metavar="M", help="of each route")
+    parser.add_argument("--jobs", type=_number, default=2, metavar="N", help="simulators at a time")
     parser.add_argument("--traffic", type=int, default=0, metavar="N", help="background vehicles")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -172,15 +176,39 @@ def _add_collect(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", default="routes", help="folder of the dataset")
     parser.add_argument("--scenario", default="lane_following", help="folder of the dataset")
     parser.add_argument(
-        "--expert", default="", metavar="KEY=VALUE,...", help="further settings of the expert"
+        "--expert",
+        default="",
+        metavar="KEY=VALUE,...",
+        help="further settings of the expert: rig=nano|base|debug|FILE.json (cameras), perturb=N "
+        "and hesitate=N (times per minute that the steering is disturbed, that it brakes for no "
+        "reason), limit_factor=0.1..1 (share of the speed limit), interval_s=S (between frames), "
+        "shift_m=M and turn_deg=DEG (of the augmented cameras), jpeg_quality=1..100, "
+        "target_noise_m=M; see ExpertSettings in agent/settings.py",
     )
     parser.add_argument("--towns-folder", type=Path, metavar="DIR", help="where TOWN.xodr may lie")
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def _metres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a length of more than 0 m, got {text!r}")
+    return value
 
 
 def _collect(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from evaluation.collect import CollectSettings, collect
+    from evaluation.collect import collect
+    from evaluation.collect_settings import CollectSettings
 
     settings = CollectSettings(
         out=parsed.out,
@@ -254,8 +282,8 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
         "Writes random routes that together turn every way; the same arguments give the same file."
     )
     parser.add_argument("--town", default="demo", help="demo, generated:SEED or PATH.xodr")
-    parser.add_argument("--length", type=float, default=300.0, metavar="M", help="of each route")
-    parser.add_argument("--count", type=int, default=10, metavar="N")
+    parser.add_argument("--length", type=_metres, default=300.0, metavar="M", help="of each route")
+    parser.add_argument("--count", type=_number, default=10, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--varied", action="store_true", help="routes that meet the most kinds of junctions"

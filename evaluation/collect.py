@@ -1,22 +1,17 @@
 """Records training data: the expert on many routes and towns, several simulators at a time.
 
 A drive is finished when its folder holds the real `results.json.gz`; a run that is started again
-skips those and drives the rest, so that nothing is lost when it is stopped.
+skips those and drives the rest, so that nothing is lost when it is stopped. Beside it lies under
+which conditions it was driven: a run that asks for others is turned down.
 """
 
 from __future__ import annotations
 
-import gzip
-import json
-import multiprocessing
-import os
 import shutil
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, closing
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import carla
@@ -26,12 +21,24 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from agent.expert.recording import write_json_gz
 from evaluation.agent_loader import load_agent_class
-from evaluation.episode import SIMULATION_CRASHED, Driver, run_episode
+from evaluation.collect_record import (
+    BAD_ROUTE,
+    CONDITIONS_FILE,
+    NOT_RUN,
+    Drive,
+    Report,
+    next_log_number,
+    take_stock,
+    write_json,
+)
+from evaluation.collect_settings import CollectSettings, number_of
+from evaluation.collect_workers import Batch, Task, Tell, drive_all
+from evaluation.episode import Driver, run_episode
 from evaluation.maps import name_of, open_map, spec_of
 from evaluation.problems import ProblemError
 from evaluation.random_routes import generate
 from evaluation.results import record_of
-from evaluation.routes import Route, WeatherPoint, read_routes
+from evaluation.routes import Route, RouteFileError, WeatherPoint, read_routes
 from evaluation.score import Rules
 from evaluation.server import ServerSettings
 from evaluation.session import Session, SessionSettings, open_session
@@ -39,116 +46,83 @@ from evaluation.stage import open_stage
 
 EXPERT = Path(__file__).parents[1] / "agent" / "expert_agent.py"
 ROUTES_PER_SESSION = 8
-"""A simulator is started anew after so many routes, and a failure costs no more than these."""
-PARENT_CHECK_S = 1.0
+"""A simulator is started anew after so many routes."""
 GREEN_S = (4.0, 10.0)
 ALL_RED_S = (0.5, 2.0)
 """Ranges of the phases of varied lights; the usual ones are 10 and 2 s."""
-UNSCORED = "Unknown"
-NOT_RUN = "Failed - Simulation crashed"
 
 
-@dataclass(frozen=True)
-class CollectSettings:
-    """What `collect` was asked to do; see its --help for the meaning of each."""
-
-    out: Path
-    towns: tuple[str, ...] = ("generated:1",)
-    routes: Path | None = None
-    count: int = 20
-    length_m: float = 400.0
-    jobs: int = 2
-    traffic: int = 0
-    seed: int = 0
-    varied_routes: bool = False
-    varied_weather: bool = False
-    varied_lights: bool = False
-    split: str = "training"
-    group: str = "routes"
-    scenario: str = "lane_following"
-    expert: str = ""
-    towns_folder: Path | None = None
-    timeout_s: float = 30.0
-
-    def drive_folder(self, route: Route) -> Path:
-        """Where the recorder puts the route's frames."""
-        folder = self.out / "data" / "simlingo" / self.split / self.group / self.scenario
-        return folder / f"{route.town}_{route.route_id}"
-
-    def expert_config(self, route: Route) -> str:
-        pairs = {
-            "record": self.out,
-            "split": self.split,
-            "group": self.group,
-            "scenario": self.scenario,
-            "town": route.town,
-            "route": route.route_id,
-            "seed": self.seed + number_of(route),
-        }
-        text = ",".join(f"{key}={value}" for key, value in pairs.items())
-        return f"{text},{self.expert}" if self.expert else text
+def drive_batch(batch: Batch, tell: Tell) -> None:
+    """One simulator, its routes one after the other, until one of them shows it to be broken."""
+    settings = batch.settings
+    server = ServerSettings(batch.town, settings.seed, towns_folder=settings.towns_folder)
+    log = settings.logs / f"simulator_{batch.number}.log"
+    with ExitStack() as stack:
+        try:
+            session = stack.enter_context(
+                open_session(
+                    SessionSettings(server, timeout_s=settings.timeout_s), log, batch.routes[0].town
+                )
+            )
+        except (ProblemError, RuntimeError) as error:
+            tell(batch.failed(batch.routes[0], NOT_RUN, str(error)))
+            return
+        for route in batch.routes:
+            try:
+                drive = _drive_route(session, route, batch)
+            except RouteFileError as error:
+                drive = batch.failed(route, BAD_ROUTE, str(error))
+            except RuntimeError as error:
+                drive = batch.failed(route, NOT_RUN, str(session.failure(error)))
+            tell(drive)
+            if drive.status == NOT_RUN:
+                return
 
 
-@dataclass(frozen=True)
-class Drive:
-    """A route that has been driven; frames that were written, and the wall-clock time it took."""
+def collect(settings: CollectSettings, console: Console, task: Task = drive_batch) -> int:
+    """Drive and record every route that is not finished; returns the exit code, 0 when all of them
+    were scored, well or badly.
 
-    name: str
-    status: str
-    frames: int
-    wall_s: float
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Routes in one town for one simulator."""
-
-    settings: CollectSettings
-    town: str
-    routes: tuple[Route, ...]
-    number: int
-
-
-def number_of(route: Route) -> int:
-    """A number of a route that is the same in every process, unlike `hash`."""
-    seeds = np.frombuffer(f"{route.town}/{route.route_id}".encode(), dtype=np.uint8)
-    return int(np.random.SeedSequence(seeds.tolist()).generate_state(1)[0] % 100_000)
-
-
-def collect(settings: CollectSettings, console: Console) -> int:
-    """Drive and record every route that is not finished; returns the exit code.
-
-    Raises RouteFileError, TownSpecError or SimulatorError when it cannot begin.
+    Raises CollectError, RouteFileError, RandomRouteError or TownSpecError when it cannot begin.
     """
+    settings.check()
     wanted = list(_routes_by_town(settings))
     every = [route for _, routes in wanted for route in routes]
-    batches = list(_batches(settings, wanted))
-    left = sum(len(batch.routes) for batch in batches)
-    console.print(f"{len(every)} routes, {len(every) - left} of them finished before")
-    started_s = time.monotonic()
-    drives: list[Drive] = []
+    stock = take_stock(settings, every)
+    finished = len(every) - len(stock.left)
+    console.print(f"{len(every)} routes, {finished} of them finished before")
+    if stock.unlabelled:
+        console.print(
+            f"{stock.unlabelled} of those do not tell with which settings they were recorded; "
+            "they are taken as they are"
+        )
+    if not stock.left:
+        return 0
+    report = Report(settings, len(stock.left))
+    batches = list(_batches(settings, wanted, set(stock.left)))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        ProcessPoolExecutor(
-            settings.jobs, multiprocessing.get_context("spawn"), _end_with, (os.getpid(),)
-        ) as pool,
+        closing(drive_all(batches, settings.jobs, next_log_number(settings.logs), task)) as drives,
     ):
-        bar = progress.add_task("Collecting", total=len(every), completed=len(every) - left)
-        try:
-            for future in as_completed([pool.submit(_drive_batch, batch) for batch in batches]):
-                finished = future.result()
-                drives.extend(finished)
-                rate = sum(drive.frames for drive in drives) / (time.monotonic() - started_s)
-                progress.update(bar, advance=len(finished), description=f"{rate:.1f} frames/s")
-        except KeyboardInterrupt:
-            # Leaving the pool waits for its workers, whose routes take minutes. Their simulators
-            # see that they are gone, and the broken-off drives are driven anew next time.
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-            raise
-    _report(settings, drives, time.monotonic() - started_s, console)
-    return int(any(drive.status == NOT_RUN for drive in drives))
+        bar = progress.add_task("Collecting", total=len(every), completed=finished)
+        for drive in drives:
+            report.add(drive)
+            if drive.failed:
+                console.print(
+                    f"{drive.name}: {drive.status}: {drive.problem}",
+                    style="red",
+                    markup=False,
+                    highlight=False,
+                )
+            progress.update(bar, advance=1, description=f"{report.frames_per_s:.1f} frames/s")
+    for line in report.lines():
+        console.print(line, highlight=False)
+    if report.failures:
+        console.print(f"{report.failures} drives failed; see {settings.logs}/failure_*.txt")
+    if report.left:
+        console.print(f"[red]Too many failures in a row: {report.left} routes were left out.[/red]")
+    return int(report.failures > 0 or report.left > 0)
 
 
 def _routes_by_town(settings: CollectSettings) -> Iterator[tuple[str, Sequence[Route]]]:
@@ -176,61 +150,21 @@ def _spec(settings: CollectSettings, name: str) -> str:
 
 
 def _batches(
-    settings: CollectSettings, wanted: Sequence[tuple[str, Sequence[Route]]]
-) -> Iterator[_Batch]:
-    number = 0
+    settings: CollectSettings, wanted: Sequence[tuple[str, Sequence[Route]]], left: set[Route]
+) -> Iterator[Batch]:
     for town, routes in wanted:
-        left = [route for route in routes if not is_finished(settings.drive_folder(route))]
-        for first in range(0, len(left), ROUTES_PER_SESSION):
-            yield _Batch(settings, town, tuple(left[first : first + ROUTES_PER_SESSION]), number)
-            number += 1
+        to_drive = [route for route in routes if route in left]
+        for first in range(0, len(to_drive), ROUTES_PER_SESSION):
+            yield Batch(settings, town, tuple(to_drive[first : first + ROUTES_PER_SESSION]))
 
 
-def is_finished(folder: Path) -> bool:
-    """Whether the drive was scored, well or badly, rather than broken off."""
-    try:
-        results = json.loads(gzip.decompress((folder / "results.json.gz").read_bytes()))
-    except (OSError, EOFError, ValueError):
-        return False
-    return bool(results.get("status", UNSCORED) not in (UNSCORED, NOT_RUN))
-
-
-def _end_with(parent_pid: int) -> None:
-    """Let this worker end when the process that it works for was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent_pid:
-            time.sleep(PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _drive_batch(batch: _Batch) -> list[Drive]:
-    """In a process of its own: one simulator, its routes one after the other."""
+def _drive_route(session: Session, route: Route, batch: Batch) -> Drive:
     settings = batch.settings
-    server = ServerSettings(batch.town, settings.seed, towns_folder=settings.towns_folder)
-    log = settings.out / "logs" / f"simulator_{batch.number}.log"
-    done: list[Drive] = []
-    try:
-        with open_session(
-            SessionSettings(server, timeout_s=settings.timeout_s), log, batch.routes[0].town
-        ) as session:
-            for route in batch.routes:
-                done.append(_drive_route(session, route, settings))
-                if done[-1].status == NOT_RUN:
-                    break
-    except ProblemError as error:
-        (log.parent / f"failure_{batch.number}.txt").write_text(f"{error}\n", encoding="utf-8")
-    names = [route.name for route in batch.routes[len(done) :]]
-    return done + [Drive(name, NOT_RUN, 0, 0.0) for name in names]
-
-
-def _drive_route(session: Session, route: Route, settings: CollectSettings) -> Drive:
     folder = settings.drive_folder(route)
     # What a broken-off run left has no end and would only be mistaken for a drive.
     shutil.rmtree(folder, ignore_errors=True)
     seed = settings.seed + number_of(route)
+    conditions = settings.conditions(route)
     if settings.varied_weather:
         route = replace(route, weathers=(WeatherPoint(0.0, random_weather(seed)),))
     started_s = time.monotonic()
@@ -241,12 +175,19 @@ def _drive_route(session: Session, route: Route, settings: CollectSettings) -> D
         outcome = run_episode(stage, driver, [])
     record = record_of(0, route.name, outcome, Rules.V2_0)
     if folder.is_dir():
+        # The results come last: with them the drive is finished.
+        write_json(folder / CONDITIONS_FILE, conditions)
         write_json_gz(folder / "results.json.gz", {**asdict(record), "town_name": route.town})
-    if outcome.trace:
-        (folder.parent / f"{folder.name}.failure.txt").write_text(outcome.trace, encoding="utf-8")
-    status = NOT_RUN if outcome.failure == SIMULATION_CRASHED else record.status
-    frames = len(list((folder / "measurements").glob("*.json.gz")))
-    return Drive(route.name, status, frames, time.monotonic() - started_s)
+    drive = Drive(
+        settings.drive_name(route),
+        record.status,
+        len(list((folder / "measurements").glob("*.json.gz"))),
+        time.monotonic() - started_s,
+    )
+    if not outcome.failure:
+        return drive
+    failed = batch.failed(route, record.status, outcome.trace or outcome.failure)
+    return replace(drive, problem=failed.problem)
 
 
 def set_light_times(world: carla.World, seed: int) -> None:
@@ -270,24 +211,4 @@ def random_weather(seed: int) -> tuple[tuple[str, float], ...]:
         ("sun_azimuth_angle", float(rng.uniform(0.0, 360.0))),
         ("fog_density", misty * float(rng.uniform(5.0, 25.0))),
         ("wetness", wet * float(rng.uniform(20.0, 90.0))),
-    )
-
-
-def _report(
-    settings: CollectSettings, drives: Sequence[Drive], wall_s: float, console: Console
-) -> None:
-    frames = sum(drive.frames for drive in drives)
-    statuses = Counter(drive.status for drive in drives)
-    report = {
-        "frames": frames,
-        "wall_s": round(wall_s, 1),
-        "frames_per_s": round(frames / max(wall_s, 1e-9), 2),
-        "statuses": dict(statuses),
-        "drives": [asdict(drive) for drive in drives],
-    }
-    settings.out.mkdir(parents=True, exist_ok=True)
-    (settings.out / "collect.json").write_text(json.dumps(report, indent=2), encoding="utf-8")
-    shown = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    console.print(
-        f"{frames} frames in {wall_s / 60.0:.1f} min ({report['frames_per_s']}/s): {shown}"
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from rich.table import Table
 from evaluation.open_loop_report import Curve, write_report
 from evaluation.problems import ProblemError
 from model.batch import DrivingExample, DrivingOutput
-from model.checkpoint import CheckpointError, load_checkpoint
+from model.checkpoint import CONFIG_FILE, CheckpointError, load_checkpoint
 from model.config import ConfigError
 from model.driving import DrivingModel
 from model.loss import distance_along
+from model.runtime import DeviceError, find_device
 from model.training.buckets import Buckets, find_buckets
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
 from model.training.drawing import draw, sample_of
@@ -44,16 +46,38 @@ MEASURES = {
 WORST_BY = ("route_end", "wp_fde")
 STEP_S = 0.25
 MAX_BROKEN_SHARE = 0.05
+# A few bad pictures among fewer frames do not yet make a share.
+FEWEST_FRAMES = 200
+RUN_SETTINGS_FILE = "settings.yaml"
+# Where a training without a dataset has put the one that it made up.
+RUN_MADE_UP_DATA = "made_up"
+# The first of them that there is gets judged: a training without validation knows no best weights.
+RUN_CHECKPOINTS = ("best", "checkpoint")
+EXPECTED = "expected --run, or --checkpoint and --data"
+EVERY_FRAME = "every frame"
+# So many of each kind of what is left out are named in open_loop.json.
+MOST_NAMED = 20
+BROKEN_DRIVES = "broken drives"
+OTHER_CAMERAS = "drives with other cameras"
+UNREADABLE_FRAMES = "frames with unreadable pictures"
+# Kinds of what an index reports, by the form of its lines; any other line is a broken drive's.
+LEFT_OUT_OF_INDEX = {
+    "drives without results": re.compile(r": no results\.json\.gz$"),
+    "drives not driven well": re.compile(r": not a good drive$"),
+    "broken frames": re.compile(r": frame \d+: |: \S+/\d+\.jpg: "),
+}
 
 
 @dataclass(frozen=True)
 class OpenLoopSettings:
     """What is judged on which frames.
 
-    Either ``run``, a training's output: its held-out drives and, unless ``checkpoint`` is given,
-    its best weights. Or ``checkpoint`` and ``data``, the root of a dataset: every frame of its
-    ``split``. ``limit``: at most so many frames, evenly spread (0: all). ``shifted``: seen from
-    the shifted cameras. ``blackout``: black pictures, as a control.
+    ``run`` is a training's output. Unless ``checkpoint`` is given, its best weights are judged, or
+    its last ones where it had no validation; unless ``data`` is given, on the drives that it held
+    out. ``data`` is the root of a dataset: every frame of its ``split`` is judged. Without ``run``,
+    both must be given. ``limit``: at most so many frames, evenly spread (0: all). ``shifted``: seen
+    from the shifted cameras. ``blackout``: black pictures, as a control. ``device``: ``cpu``,
+    ``cuda``, ``cuda:N`` or ``auto``.
     """
 
     checkpoint: Path | None
@@ -67,6 +91,12 @@ class OpenLoopSettings:
     shifted: bool
     blackout: bool
     device: str
+
+    def __post_init__(self) -> None:
+        for name, fewest in (("batch_size", 1), ("limit", 0), ("worst", 0)):
+            if getattr(self, name) < fewest:
+                option, got = name.replace("_", "-"), getattr(self, name)
+                raise ProblemError(f"--{option}: expected at least {fewest}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -85,53 +115,112 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
     """Judge, print a table and write ``open_loop.json``, ``report.html`` and ``worst/``.
 
     Raises:
-        ProblemError: a checkpoint or a dataset that cannot be used.
+        ProblemError: a device, a checkpoint or a dataset that cannot be used.
     """
     try:
-        model, dataset = _open(settings)
+        settings = replace(settings, device=str(find_device(settings.device)))
+        model, dataset, left_out = _open(settings)
         rows = _chosen(dataset.index, settings)
         judged = judge(model, dataset, rows, settings, console)
         baseline = straight_on(dataset, judged.rows, settings.shifted)
-    except (CheckpointError, ConfigError, DatasetError) as error:
+    except (DeviceError, CheckpointError, ConfigError, DatasetError) as error:
         raise ProblemError(str(error)) from error
     buckets = find_buckets(dataset.index.rows(judged.rows))
     summary = summarise(judged, baseline, buckets)
     settings.out.mkdir(parents=True, exist_ok=True)
-    content = {"frames": len(judged.rows), "problems": judged.problems, "errors": summary}
+    left_out[UNREADABLE_FRAMES] = judged.problems
+    content = {
+        "frames": len(judged.rows),
+        "left_out": {
+            kind: {"number": len(lines), "named": lines[:MOST_NAMED]}
+            for kind, lines in left_out.items()
+        },
+        "errors": summary,
+    }
     (settings.out / "open_loop.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
     pictures = draw_worst(model, dataset, judged, settings)
     write_report(settings.out / "report.html", summary, MEASURES, curves(judged), pictures)
     console.print(table_of(summary))
-    if judged.problems:
-        console.print(f"{len(judged.problems)} frames could not be read; see open_loop.json")
+    console.print(summary_of(left_out), soft_wrap=True)
     console.print(f"Report: {settings.out / 'report.html'}")
     return 0
 
 
-def _open(settings: OpenLoopSettings) -> tuple[DrivingModel, DrivingDataset]:
-    if settings.run is not None:
-        checkpoint = settings.checkpoint or settings.run / "best"
-        root, index = _held_out(settings.run)
-    elif settings.checkpoint is not None and settings.data is not None:
-        checkpoint, root = settings.checkpoint, settings.data
-        index = load_index(root, settings.split)
-    else:
-        raise ProblemError("expected --run, or --checkpoint and --data")
-    model = load_checkpoint(checkpoint)
-    index, _ = with_cameras(index, model.config.cameras, MAX_BROKEN_SHARE)
+def _open(settings: OpenLoopSettings) -> tuple[DrivingModel, DrivingDataset, dict[str, list[str]]]:
+    """Model, frames to be judged, and by kind a line for each thing that is left out of them."""
+    if settings.run is not None and not (settings.run / RUN_SETTINGS_FILE).is_file():
+        raise ProblemError(
+            f"{settings.run / RUN_SETTINGS_FILE}: no such file; expected the output folder of a "
+            "training"
+        )
+    model = load_checkpoint(_weights(settings))
+    root, index = _frames(settings)
+    elsewhere = np.setdiff1d(np.arange(len(index.drives)), index.drive)
+    not_asked_for = tuple(str(drive) for drive in index.drives[elsewhere])
+    problems = _without(not_asked_for, index.problems.tolist())
+    index, other_cameras = with_cameras(index, model.config.cameras, MAX_BROKEN_SHARE)
     index = index.from_frame(model.config.hist_len - 1)
-    return model.to(settings.device).eval(), DrivingDataset(root, index, model.config)
+    dataset = DrivingDataset(root, index, model.config)
+    left_out = {**by_kind(problems), OTHER_CAMERAS: _without(not_asked_for, other_cameras)}
+    return model.to(settings.device).eval(), dataset, left_out
+
+
+def _weights(settings: OpenLoopSettings) -> Path:
+    """The folder of the checkpoint to be judged."""
+    if settings.checkpoint is not None:
+        return settings.checkpoint
+    if settings.run is None:
+        raise ProblemError(EXPECTED)
+    for name in RUN_CHECKPOINTS:
+        if (settings.run / name / CONFIG_FILE).is_file():
+            return settings.run / name
+    raise ProblemError(
+        f"{settings.run}: the training has written no checkpoint yet (none of "
+        f"{', '.join(RUN_CHECKPOINTS)}); wait for its end, or give --checkpoint"
+    )
+
+
+def _frames(settings: OpenLoopSettings) -> tuple[Path, DatasetIndex]:
+    """The root of a dataset, and those of its frames that are asked for."""
+    if settings.data is not None:
+        return settings.data, load_index(settings.data, settings.split)
+    if settings.run is None:
+        raise ProblemError(EXPECTED)
+    return _held_out(settings.run)
 
 
 def _held_out(run: Path) -> tuple[Path, DatasetIndex]:
     """The root of a training's dataset, and the frames that it was validated with."""
-    path = run / "settings.yaml"
-    if not path.is_file():
-        raise ProblemError(f"{path}: no such file; expected the output folder of a training")
+    path = run / RUN_SETTINGS_FILE
     plain: Any = OmegaConf.to_container(OmegaConf.load(path))
     index = read_index(run / "index.npz")
     _, validation = index.split(float(plain["data"]["validation_share"]), int(plain["seed"]))
-    return Path(plain["data"]["root"]), validation.from_frame(int(plain["data"]["first_frame"]))
+    if not len(validation):
+        raise ProblemError(f"{path}: the training held out no drive; choose frames with --data")
+    root = Path(plain["data"]["root"] or run / RUN_MADE_UP_DATA)
+    return root, validation.from_frame(int(plain["data"]["first_frame"]))
+
+
+def _without(drives: tuple[str, ...], problems: Sequence[str]) -> list[str]:
+    """The lines that are not about one of these drives, by which lines begin."""
+    return [line for line in problems if not line.partition(": ")[0].endswith(drives)]
+
+
+def by_kind(problems: Sequence[str]) -> dict[str, list[str]]:
+    """The lines of an index about what it leaves out, sorted into drives and frames."""
+    found: dict[str, list[str]] = {kind: [] for kind in (*LEFT_OUT_OF_INDEX, BROKEN_DRIVES)}
+    for line in problems:
+        kinds = (kind for kind, form in LEFT_OUT_OF_INDEX.items() if form.search(line))
+        found[next(kinds, BROKEN_DRIVES)].append(line)
+    return found
+
+
+def summary_of(left_out: Mapping[str, Sequence[str]]) -> str:
+    """What is left out in one line, by number."""
+    numbers = [f"{len(lines)} {kind}" for kind, lines in left_out.items() if lines]
+    if not numbers:
+        return "Left out: nothing"
+    return f"Left out: {', '.join(numbers)}; see open_loop.json"
 
 
 def _chosen(index: DatasetIndex, settings: OpenLoopSettings) -> NDArray[np.intp]:
@@ -151,7 +240,11 @@ def judge(
     settings: OpenLoopSettings,
     console: Console,
 ) -> Judged:
-    """Errors of every frame that can be read."""
+    """Errors of every frame that can be read.
+
+    Raises:
+        DatasetError: not one can be, or more than ``MAX_BROKEN_SHARE`` of them cannot.
+    """
     parts: list[dict[str, F64]] = []
     kept: list[NDArray[np.intp]] = []
     problems: list[str] = []
@@ -159,12 +252,19 @@ def judge(
     for start in track(starts, "Judging", console=console):
         chosen = rows[start : start + settings.batch_size]
         loaded = [dataset[Draw(int(row), settings.shifted, None)] for row in chosen]
-        kept.append(chosen[[not isinstance(example, Unreadable) for example in loaded]])
-        batch = collate(loaded)
-        problems += batch.problems
-        parts.append(_errors(batch, predict(model, batch, settings)))
-    if len(problems) > MAX_BROKEN_SHARE * len(rows):
-        raise DatasetError(f"{len(problems)} of {len(rows)} frames are unreadable: {problems[0]}")
+        readable = np.array([isinstance(example, DrivingExample) for example in loaded])
+        problems += [example.problem for example in loaded if isinstance(example, Unreadable)]
+        if len(problems) > MAX_BROKEN_SHARE * max(len(rows), FEWEST_FRAMES):
+            raise DatasetError(
+                f"too many of the {len(rows)} frames cannot be read, {len(problems)} up to here; "
+                f"the first: {problems[0]}"
+            )
+        if readable.any():
+            kept.append(chosen[readable])
+            batch = collate(loaded)
+            parts.append(_errors(batch, predict(model, batch, settings)))
+    if not parts:
+        raise DatasetError(f"not one of {len(rows)} frames can be read; the first: {problems[0]}")
     together = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     waypoints, route = together.pop("waypoints"), together.pop("route")
     return Judged(np.concatenate(kept), together, waypoints, route, problems)
@@ -225,7 +325,10 @@ def straight_on(dataset: DrivingDataset, rows: NDArray[np.intp], shifted: bool) 
 
 
 def summarise(judged: Judged, baseline: dict[str, F64], buckets: Buckets) -> list[dict[str, Any]]:
-    """A record for the baseline, for everything and for each bucket that has frames."""
+    """A record for every frame, for the baseline and for each bucket that has frames.
+
+    The bucket ``all`` is that of the training's draws, which leaves standing out.
+    """
 
     def record(name: str, errors: dict[str, F64], chosen: NDArray[np.bool_]) -> dict[str, Any]:
         content: dict[str, Any] = {"name": name, "frames": int(chosen.sum())}
@@ -237,7 +340,10 @@ def summarise(judged: Judged, baseline: dict[str, F64], buckets: Buckets) -> lis
         return content
 
     everything = np.ones(len(judged.rows), dtype=np.bool_)
-    records = [record("straight on, same speed", baseline, everything)]
+    records = [
+        record(EVERY_FRAME, judged.errors, everything),
+        record("straight on, same speed", baseline, everything),
+    ]
     for name, chosen in zip(buckets.names, buckets.member.T, strict=True):
         if chosen.any():
             records.append(record(name, judged.errors, chosen))
@@ -258,7 +364,7 @@ def table_of(summary: list[dict[str, Any]]) -> Table:
 
 
 def curves(judged: Judged) -> list[Curve]:
-    """Errors by look-ahead, and how many frames stay below an error."""
+    """Errors of every frame by look-ahead, and how many frames stay below an error."""
     with np.errstate(invalid="ignore"):
         found = []
         times_s = STEP_S * np.arange(1, judged.waypoint_errors_m.shape[1] + 1)
@@ -273,7 +379,8 @@ def curves(judged: Judged) -> list[Curve]:
         values = values[np.isfinite(values)]
         if len(values):
             lines[MEASURES[measure]] = np.quantile(values, share)
-    found.append(Curve("error that a share of the frames stays below", "share", "m", share, lines))
+    title = f"error that a share stays below, {EVERY_FRAME}"
+    found.append(Curve(title, "share", "m", share, lines))
     return found
 
 
@@ -286,7 +393,7 @@ def _by_look_ahead(name: str, unit: str, ahead: F64, errors_m: F64) -> Curve:
         "median": np.median(whole, axis=0),
         "95 %": np.percentile(whole, 95, axis=0),
     }
-    return Curve(f"error of the {name}", unit, "m", ahead, lines)
+    return Curve(f"error of the {name}, {EVERY_FRAME}", unit, "m", ahead, lines)
 
 
 def draw_worst(
@@ -298,7 +405,10 @@ def draw_worst(
     paths = []
     for place, (measure, number) in enumerate(_worst(dataset.index, judged, settings.worst)):
         row = int(judged.rows[number])
-        batch = collate([dataset[Draw(row, settings.shifted, None)]])
+        example = dataset[Draw(row, settings.shifted, None)]
+        if isinstance(example, Unreadable):
+            continue
+        batch = collate([example])
         with torch.inference_mode():
             output = predict(model, batch, settings)
         errors = "  ".join(f"{name} {judged.errors[name][number]:.2f}" for name in judged.errors)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,6 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # software renderer it crashes the process; before it, both work.
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401
+
+
+@pytest.fixture(autouse=True)
+def _same_import_path() -> Iterator[None]:
+    """Loading an agent puts its folder on sys.path, which child processes inherit."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.batch import FRAME_INTERVAL_S
+from model.config import ConfigError
 from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
 
@@ -97,13 +98,20 @@ def draw_weights(buckets: Buckets, weights: tuple[float, ...], max_repeats: floa
     a few frames seen over and over teach nothing but themselves.
 
     Raises:
-        ValueError: weights that are negative, or that give every frame the chance 0.
+        ConfigError: a weight that is negative or no finite number, or weights that give every frame
+            the chance 0; names ``data.buckets``.
     """
-    shares = np.array(weights, dtype=np.float64)
+    for name, weight in zip(buckets.names, weights, strict=True):
+        if not (np.isfinite(weight) and weight >= 0.0):
+            raise ConfigError(f"data.buckets.{name}: expected a weight of at least 0, got {weight}")
     sizes = buckets.member.sum(axis=0)
-    shares = np.where(sizes > 0, shares, 0.0)
-    if (shares < 0.0).any() or shares.sum() <= 0.0:
-        raise ValueError(f"bucket weights: expected some above 0 and none below, got {weights}")
+    shares = np.where(sizes > 0, np.array(weights, dtype=np.float64), 0.0)
+    if shares.sum() <= 0.0:
+        filled = [name for name, size in zip(buckets.names, sizes, strict=True) if size]
+        raise ConfigError(
+            "data.buckets: expected a weight above 0 for a bucket that has frames "
+            f"({', '.join(filled) or 'none has'}), got {weights}"
+        )
     chances: F64 = buckets.member @ (shares / shares.sum() / np.maximum(sizes, 1))
     return _limited(chances, max_repeats / len(chances))
 

@@ -27,6 +27,7 @@ from model.training.sampler import BatchSampler, EveryFrame
 class DataSettings:
     """Where the data are and how they are dealt out.
 
+    * ``root``: null for a small made-up dataset, to try the wiring.
     * ``samples_per_epoch``: null for as many as there are frames.
     * ``shifted_share`` of the samples are seen from the shifted cameras, which is how the network
       learns to come back to its lane.
@@ -35,12 +36,12 @@ class DataSettings:
     * ``validation_share`` is a share of the drives.
     * ``max_broken_share``: more unreadable drives, frames or pictures than that are an error.
     * ``picture_cache``: folder on a fast disk for decoded pictures, or null.
-    * ``bucket_table``: SimLingo's table of buckets (``.pkl``, or ``.json``), which is then sampled
+    * ``bucket_table``: SimLingo's table of buckets (.pkl, .npz or .json), which is then sampled
       with SimLingo's weights; null for buckets and weights of our own (``buckets``).
     * ``max_repeats``: how often a frame is drawn at most, compared with equal chances.
     """
 
-    root: str
+    root: str | None
     split: str
     batch_size: int
     workers: int
@@ -79,12 +80,18 @@ class DrivingDataModule(lightning.LightningDataModule):
     problems: list[str]
 
     def __init__(
-        self, settings: DataSettings, config: ModelConfig, seed: int, index_file: Path
+        self,
+        settings: DataSettings,
+        root: Path,
+        config: ModelConfig,
+        seed: int,
+        index_file: Path,
     ) -> None:
         super().__init__()
         # Machines share the run's folder, so one of them takes stock for all.
         self.prepare_data_per_node = False
         self.settings = settings
+        self.root = root
         self.config = config
         self.seed = seed
         self.index_file = index_file
@@ -95,7 +102,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         settings = self.settings
         if not self.index_file.is_file():
             index = load_index(
-                Path(settings.root),
+                self.root,
                 settings.split,
                 max(1, settings.workers),
                 settings.max_broken_share,
@@ -117,7 +124,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         self.problems = [*index.problems.tolist(), *problems]
         index = index.from_frame(max(settings.first_frame, config.hist_len - 1))
         training, validation = index.split(settings.validation_share, self.seed)
-        root = Path(settings.root)
+        root = self.root
         if not len(training):
             raise DatasetError(f"{root}: no frame is left for training in {settings.split}")
         cache = PictureCache(Path(settings.picture_cache)) if settings.picture_cache else None
@@ -138,7 +145,7 @@ class DrivingDataModule(lightning.LightningDataModule):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         if state_dict["order"] != self._order():
             raise DatasetError(
-                f"{self.settings.root}: the run to be resumed dealt out other batches "
+                f"{self.root}: the run to be resumed dealt out other batches "
                 f"({state_dict['order']}, now {self._order()}): the seed, the batch size, "
                 "the number of samples or of processes have changed. Start a new run (another "
                 "output) with checkpoint=<the old run's checkpoint>"

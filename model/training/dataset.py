@@ -19,22 +19,27 @@ from model.enhance import equalise
 from model.route import draw_route, planned_points
 from model.training.augment import AugmentSettings, augment
 from model.training.drives import STORED_SPEEDS, TWIN_SUFFIX
-from model.training.index import DatasetError, DatasetIndex
+from model.training.index import DatasetIndex
 from model.training.labels import NO_SHIFT, CameraShift, equally_spaced
 from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
 
 
 class Unreadable(NamedTuple):
-    """Stands for an example whose pictures cannot be read."""
+    """Stands for an example whose pictures cannot be read; ``blank`` has its shapes, black pictures
+    and labels that do not count."""
 
     problem: str
+    blank: DrivingExample
 
 
 class LoadedBatch(NamedTuple):
-    """A batch, and what is missing in it."""
+    """A batch, how many of its samples were ``readable``, and what is missing in it. Where nothing
+    could be read, the example is a single blank one: there is nothing to learn from it, but each
+    process of a training still takes its step."""
 
     example: DrivingExample
+    readable: int
     problems: list[str]
 
 
@@ -70,11 +75,20 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         return len(self.index)
 
     def __getitem__(self, draw: Draw) -> DrivingExample | Unreadable:
+        shift, label = self._shift(draw), self.label(draw)
         try:
             images = self.pictures(draw)
         except PictureError as error:
-            return Unreadable(str(error))
-        return DrivingExample(self._input(draw.row, self._shift(draw), images), self.label(draw))
+            invalid = torch.tensor(False)
+            unjudged = label._replace(speed_wps_valid=invalid, route_valid=invalid)
+            blank = self._input(draw.row, shift, self._black_pictures())
+            return Unreadable(str(error), DrivingExample(blank, unjudged))
+        return DrivingExample(self._input(draw.row, shift, images), label)
+
+    def _black_pictures(self) -> Tensor:
+        camera = self.config.cameras[0]
+        rig = self.config.hist_len, len(self.config.cameras)
+        return torch.zeros(*rig, 3, camera.height_px, camera.width_px, dtype=torch.uint8)
 
     def _shift(self, draw: Draw) -> CameraShift:
         return self.index.camera_shift(draw.row) if draw.shifted else NO_SHIFT
@@ -147,22 +161,24 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
 
 
 def collate(examples: Sequence[DrivingExample | Unreadable]) -> LoadedBatch:
-    """Stack the readable examples into a batch; a field that is None stays None.
-
-    Raises:
-        DatasetError: not one of them is readable.
-    """
+    """Stack the readable examples into a batch; a field that is None stays None."""
+    unreadable = [example for example in examples if isinstance(example, Unreadable)]
     readable = [example for example in examples if isinstance(example, DrivingExample)]
-    problems = [example.problem for example in examples if isinstance(example, Unreadable)]
-    if not readable:
-        raise DatasetError(f"not one readable frame in a batch of {len(problems)}: {problems[0]}")
-    inputs = [example.driving_input for example in readable]
-    labels = [example.driving_label for example in readable]
+    stacked = readable or [unreadable[0].blank]
+    pictures, *others = zip(*(example.driving_input for example in stacked), strict=True)
+    labels = [example.driving_label for example in stacked]
     example = DrivingExample(
-        DrivingInput(*map(_stack, zip(*inputs, strict=True))),  # type: ignore[arg-type]
+        DrivingInput(_stack_pictures(pictures), *map(_stack, others)),  # type: ignore[arg-type]
         DrivingLabel(*map(_stack, zip(*labels, strict=True))),  # type: ignore[arg-type]
     )
-    return LoadedBatch(example, problems)
+    return LoadedBatch(example, len(readable), [example.problem for example in unreadable])
+
+
+def _stack_pictures(pictures: Sequence[Tensor]) -> Tensor:
+    """In memory colour comes last, as decoders write it, so that whole blocks are copied."""
+    return torch.stack([picture.permute(0, 1, 3, 4, 2) for picture in pictures]).permute(
+        0, 1, 2, 5, 3, 4
+    )
 
 
 def _stack(values: tuple[Tensor | None, ...]) -> Tensor | None:

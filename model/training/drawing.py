@@ -116,7 +116,8 @@ def _from_above(sample: Drawn, side_px: int) -> U8:
 
 def _drawable(pixels: NDArray[np.floating]) -> NDArray[np.int32]:
     kept = pixels[np.isfinite(pixels).all(axis=1)]
-    return np.clip(kept, -10_000, 10_000).round().astype(np.int32)
+    within: NDArray[np.floating] = kept.clip(-10_000, 10_000)
+    return within.round().astype(np.int32)
 
 
 def _path(canvas: U8, pixels: NDArray[np.floating], colour: Colour) -> None:

@@ -7,6 +7,7 @@ numbers makes the start of a training a matter of seconds.
 from __future__ import annotations
 
 import hashlib
+import logging
 import multiprocessing
 import os
 import zipfile
@@ -22,6 +23,8 @@ from rich.progress import track
 
 from model.training.drives import Drive, find_drives, read_drive
 from model.training.labels import CameraShift
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 4
 PER_DRIVE = ("drives", "rigs")
@@ -128,8 +131,16 @@ def load_index(
     paths = find_drives(folder)
     cache = root / "index" / f"{split}-{_state_of(paths, root)}.npz"
     if not cache.is_file():
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_index(cache, _build(root, folder, paths, workers, max_broken_share))
+        index = _build(root, folder, paths, workers, max_broken_share)
+        try:
+            cache.parent.mkdir(parents=True, exist_ok=True)
+            outdated = list(cache.parent.glob(f"{cache.name.rpartition('-')[0]}-*.npz"))
+            write_index(cache, index)
+            for path in outdated:
+                path.unlink()
+        except OSError as error:
+            logger.warning("%s: the index is not kept for the next start: %s", cache, error)
+        return index
     return read_index(cache)
 
 

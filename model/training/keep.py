@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from model.checkpoint import save_checkpoint
@@ -61,8 +63,20 @@ class KeepState(Callback):
         partial = self.path.with_suffix(".partial")
         trainer.save_checkpoint(partial)
         if trainer.is_global_zero:
-            partial.replace(self.path)
+            put_in_place(partial, self.path)
         self._saved_at_s = time.monotonic()
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        # Lightning ends between two batches then. Several processes may not all have been told, and
+        # would wait for each other.
+        between_steps = trainer.accumulate_grad_batches == 1
+        if isinstance(exception, SIGTERMException) and trainer.world_size == 1 and between_steps:
+            self.save(trainer)
 
     def _due(self, trainer: lightning.Trainer) -> bool:
         if self.steps and trainer.global_step % self.steps == 0:
@@ -71,6 +85,18 @@ class KeepState(Callback):
             return False
         due = time.monotonic() - self._saved_at_s >= 60.0 * self.minutes
         return bool(trainer.strategy.broadcast(due))
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Let ``partial``, a file or (DeepSpeed's) a folder, take the place of ``path``."""
+    if not partial.is_dir():
+        partial.replace(path)
+        return
+    former = path.with_suffix(".former")
+    if path.exists():
+        path.rename(former)
+    partial.rename(path)
+    shutil.rmtree(former, ignore_errors=True)
 
 
 class KeepBest(Callback):

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 
 import lightning
+import torch
 from lightning.pytorch.strategies import DeepSpeedStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.optim import Optimizer
 
-from model.batch import DrivingOutput
+from model.batch import DrivingInput, DrivingOutput
 from model.driving import DrivingModel
 from model.loss import driving_losses, summarise_losses
 from model.training.dataset import LoadedBatch
 from model.training.metrics import mean, plan_errors
-from model.training.optim import OptimSettings, build_optimizer
+from model.training.optim import OptimSettings, build_optimizer, decaying_weights
 
 
 @dataclass(frozen=True)
@@ -31,43 +32,71 @@ class LossWeights:
 class DrivingModule(lightning.LightningModule):
     """Imitates the labels by mean squared error.
 
-    ``problems`` counts the pictures that could not be read, by their message.
+    ``autocast``: the type to compute in where the strategy does not see to that.
     """
 
     def __init__(
-        self, model: DrivingModel, optim: OptimSettings, loss_weights: LossWeights
+        self,
+        model: DrivingModel,
+        optim: OptimSettings,
+        loss_weights: LossWeights,
+        autocast: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         self.model = model
         self.optim = optim
+        self.autocast = autocast
+        self.decaying = decaying_weights(model)
         weights = asdict(loss_weights)
         if not model.config.predict_route_as_wps:
             del weights["route_loss"]
         self.loss_weights = weights
-        self.problems: Counter[str] = Counter()
+        self._totals: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros(2))
 
     def training_step(self, batch: LoadedBatch, batch_index: int) -> Tensor:
-        return self._judge(batch, "train")[0]
+        output = self._predict(batch.example.driving_input)
+        losses = driving_losses(output, batch.example.driving_label)
+        training = summarise_losses(losses, self.loss_weights)
+        averages = {f"train/{name}": value for name, value in training.loss_averages.items()}
+        self.log_dict({"train/loss": training.loss, **averages}, batch_size=batch.readable)
+        return training.loss
 
     def validation_step(self, batch: LoadedBatch, batch_index: int) -> dict[str, DrivingOutput]:
-        _, output = self._judge(batch, "validation")
-        for name, errors in plan_errors(output, batch.example.driving_label).items():
-            value, count = mean(errors)
-            self.log(f"validation/{name}", value, batch_size=count, sync_dist=True)
+        output = self._predict(batch.example.driving_input)
+        label = batch.example.driving_label
+        for name, (values, counts) in driving_losses(output, label).items():
+            self._add(name, values.sum(), counts.sum())
+        for name, errors in plan_errors(output, label).items():
+            average, count = mean(errors)
+            self._add(name, average * count, torch.tensor(count))
         return {"output": output}
 
-    def _judge(self, batch: LoadedBatch, stage: str) -> tuple[Tensor, DrivingOutput]:
-        self.problems.update(batch.problems)
-        driving_input, label = batch.example
-        output: DrivingOutput = self.model(driving_input)
-        training = summarise_losses(driving_losses(output, label), self.loss_weights)
-        logged = {f"{stage}/{name}": value for name, value in training.loss_averages.items()}
-        self.log_dict(
-            {f"{stage}/loss": training.loss, **logged},
-            batch_size=len(driving_input.vehicle_speed),
-            sync_dist=stage == "validation",
-        )
-        return training.loss, output
+    def on_validation_epoch_end(self) -> None:
+        """Means over the samples of all processes that count; no figure where none does."""
+        if not self._totals:
+            return
+        names = sorted(self._totals)
+        sums = torch.stack([self._totals[name] for name in names]).to(self.device)
+        sums = self.trainer.strategy.reduce(sums, reduce_op="sum")
+        self._totals.clear()
+        averages = {
+            name: total / count for name, (total, count) in zip(names, sums, strict=True) if count
+        }
+        judged = [name for name in self.loss_weights if name in averages]
+        if judged:
+            averages["loss"] = torch.stack(
+                [self.loss_weights[name] * averages[name] for name in judged]
+            ).sum()
+        self.log_dict({f"validation/{name}": value for name, value in averages.items()})
+
+    def _predict(self, driving_input: DrivingInput) -> DrivingOutput:
+        enabled = self.autocast is not None
+        with torch.autocast(self.device.type, self.autocast, enabled=enabled):
+            output: DrivingOutput = self.model(driving_input)
+        return output
+
+    def _add(self, name: str, total: Tensor, count: Tensor) -> None:
+        self._totals[name] += torch.stack([total, count]).detach().cpu().float()
 
     def configure_gradient_clipping(
         self,
@@ -85,7 +114,9 @@ class DrivingModule(lightning.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         steps = int(self.trainer.estimated_stepping_batches)
         deepspeed = isinstance(self.trainer.strategy, DeepSpeedStrategy)
-        optimizer, schedule = build_optimizer(self.model, self.optim, steps, deepspeed)
+        optimizer, schedule = build_optimizer(
+            self.model, self.optim, self.decaying, steps, deepspeed
+        )
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from model.driving import DrivingModel
+from model.strict_json import require
 
 # Weight decay pulls towards zero, which means nothing for a position, a class or a query.
 NO_DECAY = (
@@ -23,6 +25,7 @@ NO_DECAY = (
     "query_embeds",
     "route_head",
 )
+FSDP_PREFIX = "_fsdp_wrapped_module."
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,30 @@ class OptimSettings:
     betas: tuple[float, float]
     pct_start: float
 
+    def __post_init__(self) -> None:
+        for name in ("lr", "vision_lr"):
+            require(getattr(self, name) > 0.0, f"optim.{name}", "more than 0", self)
+        require(self.weight_decay >= 0.0, "optim.weight_decay", "at least 0", self)
+        require(0.0 < self.pct_start < 1.0, "optim.pct_start", "between 0 and 1", self)
+        require(all(0.0 <= b < 1.0 for b in self.betas), "optim.betas", "0 to below 1", self)
 
-def parameter_groups(model: DrivingModel, settings: OptimSettings) -> list[dict[str, Any]]:
-    """Up to four groups: vision tower or rest, with decay or without; frozen weights left out."""
+
+def parameter_groups(
+    model: nn.Module, settings: OptimSettings, decaying: Collection[str]
+) -> list[dict[str, Any]]:
+    """Up to four groups: vision tower or rest, with decay or without; frozen weights left out.
+
+    ``decaying``: names of the weights that decay, taken before a strategy wrapped the model.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
+    for wrapped_name, parameter in model.named_parameters():
+        name = wrapped_name.replace(FSDP_PREFIX, "")
         if parameter.requires_grad:
-            key = name.startswith("vision_model."), decays(name, parameter)
+            key = name.startswith("vision_model."), name in decaying
             groups.setdefault(key, []).append(parameter)
     return [
         {
+            "name": ("vision" if vision else "rest") + ("" if decay else ", no decay"),
             "params": parameters,
             "lr": settings.vision_lr if vision else settings.lr,
             "weight_decay": settings.weight_decay if decay else 0.0,
@@ -53,16 +70,27 @@ def parameter_groups(model: DrivingModel, settings: OptimSettings) -> list[dict[
     ]
 
 
-def decays(name: str, parameter: nn.Parameter) -> bool:
-    """Whether weight decay applies: matrices that are none of the embeddings or the route head."""
-    return parameter.dim() > 1 and not any(part in name for part in NO_DECAY)
+def decaying_weights(model: DrivingModel) -> frozenset[str]:
+    """Names of the weights that decay: matrices that are none of the embeddings or the route head.
+
+    To be asked before a strategy wraps the model: a sharded matrix is flat.
+    """
+    return frozenset(
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.dim() > 1 and not any(part in name for part in NO_DECAY)
+    )
 
 
 def build_optimizer(
-    model: DrivingModel, settings: OptimSettings, steps: int, deepspeed: bool = False
+    model: nn.Module,
+    settings: OptimSettings,
+    decaying: Collection[str],
+    steps: int,
+    deepspeed: bool = False,
 ) -> tuple[torch.optim.Optimizer, OneCycleLR]:
     """Optimiser and schedule for a run of ``steps`` optimiser steps; DeepSpeed brings its own."""
-    groups = parameter_groups(model, settings)
+    groups = parameter_groups(model, settings, decaying)
     optimizer: torch.optim.Optimizer
     if deepspeed:
         # An optional package, and one that only a machine with its compiler can import.

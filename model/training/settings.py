@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -114,6 +115,63 @@ def to_plain(settings: TrainingSettings) -> dict[str, Any]:
     """The settings as they would be written in a configuration file."""
     plain = dataclasses.asdict(settings)
     return {**plain, "options": json.loads(settings.options)}
+
+
+# What may differ when a run goes on: where and how it runs, not what it computes. The order of the
+# samples, which depends on the data and the number of processes, is checked by the data module.
+FREE_TO_CHANGE = (
+    "data.root",
+    "data.workers",
+    "data.picture_cache",
+    "data.max_broken_share",
+    "trainer.accelerator",
+    "trainer.devices",
+    "trainer.num_nodes",
+    "trainer.strategy",
+    "trainer.precision",
+    "trainer.check_val_every_n_epoch",
+    "trainer.log_every_n_steps",
+    "pretrained",
+    "checkpoint",
+    "pictures",
+    "keep",
+    "output",
+    "resume",
+    "threads",
+    "print_every_s",
+    "logger",
+)
+
+
+def write_settings(settings: TrainingSettings, path: Path) -> None:
+    """Keep a run's settings beside it."""
+    OmegaConf.save(OmegaConf.create(to_plain(settings)), path)
+
+
+def require_same_run(settings: TrainingSettings, path: Path) -> None:
+    """Raises :class:`ConfigError` where a run cannot go on with settings other than those in
+    ``path``; a run without such a file is taken at its word."""
+    if not path.is_file():
+        return
+    stored = _flat(OmegaConf.to_container(OmegaConf.load(path), resolve=True))
+    wanted = _flat(OmegaConf.to_container(OmegaConf.create(to_plain(settings))))
+    free = tuple(f"{key}." for key in FREE_TO_CHANGE)
+    for key in sorted(stored.keys() | wanted.keys()):
+        if f"{key}.".startswith(free) or stored.get(key) == wanted.get(key):
+            continue
+        raise ConfigError(
+            f"{key}: {path.parent} holds a run with {stored.get(key)!r}, now {wanted.get(key)!r}. "
+            "Start a new run: another output, from checkpoint=<the old run's checkpoint> if it is "
+            "to go on from there; or resume=false"
+        )
+
+
+def _flat(plain: Any, where: str = "") -> dict[str, Any]:
+    """Leaves by their dotted path."""
+    if not isinstance(plain, dict):
+        return {where: plain}
+    parts = [_flat(value, f"{where}.{key}" if where else key) for key, value in plain.items()]
+    return {key: value for part in parts for key, value in part.items()}
 
 
 def _language(changes: object) -> object:

@@ -55,7 +55,7 @@ def test_what_the_leaderboard_rejects_is_named(change: dict[str, object], messag
 
 
 def test_no_cameras_is_no_rig() -> None:
-    with pytest.raises(RigError, match="1 to 8"):
+    with pytest.raises(RigError, match="1 to 6"):
         check_rig([])
 
 

@@ -5,7 +5,9 @@
 
 The drives are made up, in the preset's picture sizes. The naive loader works the way SimLingo's
 does: for every sample it walks the folder and unzips the eleven measurements that the labels need.
-Loaders and steps run in turns, ``--rounds`` times; the table has the medians.
+Where decoding large pictures takes nearly all of the time, only the cache of decoded pictures
+(``data.picture_cache``) changes much; it is measured once it is filled. Loaders and steps run in
+turns, ``--rounds`` times; the table has the medians.
 """
 
 from __future__ import annotations
@@ -33,10 +35,10 @@ from model.training.dataset import DrivingDataset, LoadedBatch, collate
 from model.training.drives import WAYPOINTS
 from model.training.index import load_index
 from model.training.labels import equally_spaced, future_waypoints
-from model.training.optim import OptimSettings, build_optimizer
-from model.training.pictures import read_picture
+from model.training.made_up import write_dataset
+from model.training.optim import OptimSettings, build_optimizer, decaying_weights
+from model.training.pictures import PictureCache, read_picture
 from model.training.sampler import BatchSampler, Draw
-from tests.model.training.recording import write_dataset
 
 AUGMENT = AugmentSettings(0.5, 0.15, 0.2, 0.1, 0.2, 1.0, 0.3, 12.0)
 ENDLESS = 100_000
@@ -100,7 +102,8 @@ class TrainingStep:
         self.device = torch.device(device)
         self.model = DrivingModel(config).to(self.device)
         settings = OptimSettings(3e-5, 3e-5, 0.1, (0.9, 0.999), 0.05)
-        self.optimizer, self.schedule = build_optimizer(self.model, settings, ENDLESS)
+        decaying = decaying_weights(self.model)
+        self.optimizer, self.schedule = build_optimizer(self.model, settings, decaying, ENDLESS)
 
     def __call__(self, batch: LoadedBatch) -> None:
         driving_input, label = batch.example
@@ -146,6 +149,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batches", type=int, default=8, help="per round")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--loader-only", action="store_true", help="no model: base on a CPU")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     config = PRESETS[arguments.preset]
@@ -161,29 +165,41 @@ def measure(root: Path, config: ModelConfig, arguments: argparse.Namespace) -> N
     size, count = arguments.batch_size, arguments.batches
     ours = loader_of(DrivingDataset(root, index, config, AUGMENT), size, 0)
     plain = loader_of(DrivingDataset(root, index, config), size, 0)
+    cache = PictureCache(root / "cache")
+    cached = loader_of(DrivingDataset(root, index, config, None, cache), size, 0)
     naive = loader_of(NaiveDataset(root, index, config), size, 0)
     fed = loader_of(DrivingDataset(root, index, config, AUGMENT), size, arguments.workers)
-    step = TrainingStep(config, arguments.device)
+    step = None if arguments.loader_only else TrainingStep(config, arguments.device)
     for loader in (ours, plain, naive, fed):
         batch = next(loader)
-    step(batch)
-    names = ("ours", "plain", "naive", "model", "both")
+    for _ in range(-(-len(index) // size)):
+        next(cached)
+    if step is not None:
+        step(batch)
+    names = ("ours", "plain", "cached", "naive", "model", "both")
     paces: dict[str, list[float]] = {name: [] for name in names}
     waits = []
     for _ in range(arguments.rounds):
         paces["ours"].append(pace(lambda: next(ours) and None, count, size))
         paces["plain"].append(pace(lambda: next(plain) and None, count, size))
+        paces["cached"].append(pace(lambda: next(cached) and None, count, size))
         paces["naive"].append(pace(lambda: next(naive) and None, count, size))
+        if step is None:
+            continue
         paces["model"].append(pace(lambda: step(batch), count, size))
         spent_s, waited_s = train(step, fed, count)
         paces["both"].append(count * size / spent_s)
         waits.append(waited_s / spent_s)
-    middle = {name: statistics.median(values) for name, values in paces.items()}
+    middle = {name: statistics.median(values) for name, values in paces.items() if values}
     print(f"{arguments.preset}, {platform.machine()}, {arguments.device}, batches of {size}")
     print(f"loader alone, in this process   {middle['ours']:8.1f} samples/s, with augmentation")
     print(f"loader without augmentation     {middle['plain']:8.1f} samples/s")
     print(f"naive loader, without as well   {middle['naive']:8.1f} samples/s")
+    print(f"loader with a picture cache     {middle['cached']:8.1f} samples/s, likewise")
     print(f"loader against naive            {middle['plain'] / middle['naive']:8.1f} x")
+    print(f"loader with cache against naive {middle['cached'] / middle['naive']:8.1f} x")
+    if step is None:
+        return
     print(f"training step alone             {middle['model']:8.1f} samples/s")
     print(f"both, {arguments.workers} worker(s)               {middle['both']:8.1f} samples/s")
     print(f"data wait                       {statistics.median(waits):8.1%} of the time")

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from evaluation.open_loop import MEASURES, OpenLoopSettings, open_loop
+import evaluation.open_loop
+from evaluation.open_loop import MEASURES, OpenLoopSettings, by_kind, open_loop
 from evaluation.open_loop_report import Curve, chart
 from evaluation.problems import ProblemError
 from model.checkpoint import save_checkpoint
 from model.config import DEBUG
 from model.driving import DrivingModel
 from model.training.index import load_index, write_index
-from tests.model.training.recording import SPEED_MPS, write_dataset
+from model.training.made_up import (
+    SPEED_MPS,
+    measurement,
+    write_dataset,
+    write_drive,
+    write_json,
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +63,20 @@ def settings_of(place: Path, out: Path, **changes: object) -> OpenLoopSettings:
     return OpenLoopSettings(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def content_of(settings: OpenLoopSettings, console: Console | None = None) -> dict[str, Any]:
+    assert open_loop(settings, console or Console(quiet=True)) == 0
+    content: dict[str, Any] = json.loads((settings.out / "open_loop.json").read_text())
+    return content
+
+
 def judged(settings: OpenLoopSettings) -> dict[str, dict[str, float]]:
-    assert open_loop(settings, Console(quiet=True)) == 0
-    content = json.loads((settings.out / "open_loop.json").read_text())
-    return {record["name"]: record for record in content["errors"]}
+    return {record["name"]: record for record in content_of(settings)["errors"]}
+
+
+def spoil(drive: Path, *frames: int) -> None:
+    """Make the pictures of some frames unreadable."""
+    for frame in frames:
+        (drive / DEBUG.cameras[0].name / f"{frame:04d}.jpg").write_bytes(b"no picture")
 
 
 def test_judges_every_frame_and_writes_a_report(place: Path, tmp_path: Path) -> None:
@@ -77,9 +98,167 @@ def test_judges_every_frame_and_writes_a_report(place: Path, tmp_path: Path) -> 
     assert all(f"worst/{picture.name}" in page for picture in pictures)
 
 
+def test_every_frame_has_the_standing_ones_too(place: Path, tmp_path: Path) -> None:
+    drive = write_drive(
+        tmp_path / "data" / "simlingo" / "training" / "a" / "b" / "Town_0", frames=12
+    )
+    for frame in (10, 11):
+        write_json(drive / "measurements" / f"{frame:04d}.json.gz", measurement(frame, speed=0.0))
+    console = Console(file=io.StringIO(), width=200)
+    content = content_of(settings_of(place, tmp_path / "out", data=tmp_path), console)
+    records = {record["name"]: record for record in content["errors"]}
+    assert content["errors"][0]["name"] == "every frame"
+    assert records["every frame"]["frames"] == content["frames"] == 12
+    assert records["all"]["frames"] == 10
+    assert records["standing"]["frames"] == 2
+    routes = [
+        records[name]["frames"] * records[name]["route_end"]
+        for name in ("every frame", "all", "standing")
+    ]
+    assert routes[0] == pytest.approx(routes[1] + routes[2])
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert page.index("<td>every frame</td><td>12</td>") < page.index("straight on")
+    assert page.count(", every frame</text>") == 3
+    assert isinstance(console.file, io.StringIO)
+    assert "every frame" in console.file.getvalue()
+
+
+def test_says_what_is_left_out(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One of four drives has other cameras.
+    monkeypatch.setattr(evaluation.open_loop, "MAX_BROKEN_SHARE", 0.25)
+    split = write_dataset(tmp_path, drives=6, frames=10)
+    unfinished, bad, turned, *good = sorted(split.glob("*/*/Town_*"))
+    (unfinished / "results.json.gz").unlink()
+    crash = {"scores": {"score_composed": 0.0, "score_route": 9.0}, "infractions": {}}
+    write_json(bad / "results.json.gz", crash)
+    rig = [dataclasses.asdict(dataclasses.replace(c, x_m=c.x_m + 1.0)) for c in DEBUG.cameras]
+    (turned / "rig.json").write_text(json.dumps(rig))
+    (good[0] / "measurements" / "0004.json.gz").write_bytes(b"")
+    spoil(good[1], 0, 1, 3)
+
+    console = Console(file=io.StringIO(), width=60)
+    # In batches of one frame, some have nothing that can be read.
+    settings = settings_of(place, tmp_path / "out", data=tmp_path, batch_size=1)
+    content = content_of(settings, console)
+    named = {kind: found["named"] for kind, found in content["left_out"].items()}
+    assert content["frames"] == 3 * 10 - 1 - 3
+    assert {kind: found["number"] for kind, found in content["left_out"].items()} == {
+        "drives without results": 1,
+        "drives not driven well": 1,
+        "broken drives": 0,
+        "drives with other cameras": 1,
+        "broken frames": 1,
+        "frames with unreadable pictures": 3,
+    }
+    assert str(unfinished) in named["drives without results"][0]
+    assert str(bad) in named["drives not driven well"][0]
+    assert turned.name in named["drives with other cameras"][0]
+    assert f"{good[0]}: frame 4" in named["broken frames"][0]
+    assert str(good[1]) in named["frames with unreadable pictures"][2]
+    assert isinstance(console.file, io.StringIO)
+    (line,) = (line for line in console.file.getvalue().splitlines() if "Left out" in line)
+    assert "1 drives without results, 1 drives not driven well, 1 broken frames" in line
+    assert "3 frames with unreadable pictures" in line
+
+
+def test_names_only_some_of_many(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation.open_loop, "MOST_NAMED", 1)
+    split = write_dataset(tmp_path, drives=1, frames=10)
+    spoil(split / "group" / "scenario" / "Town_0", 2, 5)
+    content = content_of(settings_of(place, tmp_path / "out", data=tmp_path))
+    left_out = content["left_out"]["frames with unreadable pictures"]
+    assert left_out["number"] == 2
+    assert len(left_out["named"]) == 1
+
+
+def test_sorts_the_lines_of_an_index() -> None:
+    lines = {
+        "broken frames": ["/a/b: frame 3: no measurement", "/a/b: rgb/0003.jpg: missing or empty"],
+        "drives without results": ["/a/b: no results.json.gz"],
+        "drives not driven well": ["/a/b: not a good drive"],
+        "broken drives": ["/a/b: ValueError: no measurements"],
+    }
+    assert by_kind([line for kind in lines.values() for line in kind]) == lines
+
+
+def test_says_that_nothing_is_left_out(place: Path, tmp_path: Path) -> None:
+    console = Console(file=io.StringIO())
+    content_of(settings_of(place, tmp_path, limit=1, worst=0), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "Left out: nothing\n" in console.file.getvalue()
+
+
+def test_too_much_that_is_unreadable(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    split = write_dataset(tmp_path, drives=1, frames=10)
+    drive = split / "group" / "scenario" / "Town_0"
+    settings = settings_of(place, tmp_path / "out", data=tmp_path, batch_size=2, worst=0)
+    spoil(drive, *range(9))
+    assert content_of(settings)["frames"] == 1
+    spoil(drive, 9)
+    with pytest.raises(ProblemError, match=r"not one of 10 frames can be read; the first: .*0000"):
+        open_loop(settings, Console(quiet=True))
+    monkeypatch.setattr(evaluation.open_loop, "FEWEST_FRAMES", 1)
+    with pytest.raises(ProblemError, match="too many of the 10 frames cannot be read, 2 up to"):
+        open_loop(settings, Console(quiet=True))
+
+
 def test_held_out_drives_of_a_run(place: Path, tmp_path: Path) -> None:
     run = settings_of(place, tmp_path, run=place / "run", checkpoint=None, data=None)
     assert judged(run)["all"]["frames"] == 16
+
+
+def test_a_run_on_other_data(place: Path, tmp_path: Path) -> None:
+    write_dataset(tmp_path, drives=1, frames=12)
+    run = settings_of(place, tmp_path / "out", run=place / "run", checkpoint=None, data=tmp_path)
+    assert judged(run)["every frame"]["frames"] == 12
+
+
+def test_a_run_on_made_up_data(place: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    (run / "made_up").symlink_to(place / "data")
+    data = {"root": None, "validation_share": 0.5, "first_frame": 10}
+    (run / "settings.yaml").write_text(json.dumps({"seed": 1, "data": data}), encoding="utf-8")
+    settings = settings_of(place, tmp_path / "out", run=run, checkpoint=None, data=None, worst=0)
+    assert judged(settings)["every frame"]["frames"] == 16
+
+
+def test_a_run_names_only_what_it_held_out(place: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    index = load_index(place / "data", "training")
+    _, validation = index.split(0.5, 1)
+    drives = [str(place / "data" / drive) for drive in index.drives]
+    problems = [f"{drive}: frame 40: ValueError: no measurement" for drive in drives]
+    changed = dataclasses.replace(index, problems=np.array([*problems, "/c: no results.json.gz"]))
+    write_index(run / "index.npz", changed)
+    left_out = content_of(
+        settings_of(place, tmp_path / "out", run=run, checkpoint=None, data=None, worst=0)
+    )["left_out"]
+    assert left_out["broken frames"]["named"] == [problems[int(validation.drive[0])]]
+    assert left_out["drives without results"]["number"] == 1
+
+
+def test_a_run_without_validation(place: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(place / "run", run)
+    (run / "best").rename(run / "checkpoint")
+    settings = settings_of(place, tmp_path / "out", run=run, checkpoint=None, data=None, worst=0)
+    assert judged(settings)["every frame"]["frames"] == 16
+
+    data = {"root": str(place / "data"), "validation_share": 0.0, "first_frame": 10}
+    (run / "settings.yaml").write_text(json.dumps({"seed": 1, "data": data}), encoding="utf-8")
+    with pytest.raises(ProblemError, match="held out no drive"):
+        open_loop(settings, Console(quiet=True))
+    shutil.rmtree(run / "checkpoint")
+    with pytest.raises(ProblemError, match="no checkpoint yet"):
+        open_loop(settings, Console(quiet=True))
 
 
 def test_controls_and_limits(place: Path, tmp_path: Path) -> None:
@@ -97,6 +276,11 @@ def test_controls_and_limits(place: Path, tmp_path: Path) -> None:
         ({"data": Path("nowhere")}, "no such folder"),
         ({"checkpoint": Path("nowhere")}, "nowhere"),
         ({"run": Path("nowhere")}, "output folder of a training"),
+        ({"checkpoint": None}, "expected --run, or --checkpoint and --data"),
+        ({"device": "cuda:99"}, "device: 'cuda:99' asked for"),
+        ({"device": "abacus"}, "device: expected cpu"),
+        ({"batch_size": 0}, "--batch-size: expected at least 1, got 0"),
+        ({"limit": -1}, "--limit: expected at least 0, got -1"),
     ],
 )
 def test_what_cannot_be_judged(

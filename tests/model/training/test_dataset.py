@@ -14,10 +14,10 @@ from model.batch import check_input
 from model.config import DEBUG, ConfigError, ModelConfig
 from model.training.augment import AugmentSettings, augment
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
-from model.training.index import DatasetError, DatasetIndex, load_index
+from model.training.index import DatasetIndex, load_index
+from model.training.made_up import write_dataset
 from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
-from tests.model.training.recording import write_dataset
 
 PLAIN = Draw(0, False, None)
 STRONG = AugmentSettings(1.0, 0.2, 0.3, 0.2, 1.0, 1.5, 1.0, 20.0)
@@ -123,8 +123,12 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str)
     batch = collate([broken, dataset[Draw(1, False, None)]])
     assert len(batch.example.driving_input.vehicle_speed) == 1
     assert batch.problems == [broken.problem]
-    with pytest.raises(DatasetError, match="not one readable"):
-        collate([broken])
+    nothing = collate([broken, broken])
+    assert (nothing.readable, nothing.problems) == (0, 2 * [broken.problem])
+    label = nothing.example.driving_label
+    assert not label.speed_wps_valid.any()
+    assert not label.route_valid.any()
+    assert not nothing.example.driving_input.camera_images.any()
 
 
 def test_cache_gives_the_same_pictures_and_notices_changes(tmp_path: Path) -> None:

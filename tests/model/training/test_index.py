@@ -11,8 +11,7 @@ import pytest
 from model.config import DEBUG
 from model.training.drives import LIGHTS, OBSTACLES, find_drives
 from model.training.index import DatasetError, DatasetIndex, load_index
-from model.training.rig import difference, with_cameras
-from tests.model.training.recording import (
+from model.training.made_up import (
     PERFECT,
     SPEED_MPS,
     measurement,
@@ -20,6 +19,7 @@ from tests.model.training.recording import (
     write_drive,
     write_json,
 )
+from model.training.rig import difference, with_cameras
 
 
 def test_reads_usable_frames(tmp_path: Path) -> None:

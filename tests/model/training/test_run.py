@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import lightning
+import numpy as np
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import OmegaConf
 from safetensors.torch import save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
 from model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from model.config import BASE, DEBUG, LANGUAGE_PRESETS, ConfigError
 from model.driving import DrivingModel
-from model.training import run
+from model.training import module, run
+from model.training.data_module import DrivingDataModule
 from model.training.index import DatasetError, read_index
-from model.training.optim import OptimSettings, build_optimizer, parameter_groups
+from model.training.keep import put_in_place
+from model.training.made_up import write_dataset, write_drive
+from model.training.module import DrivingModule, LossWeights
+from model.training.optim import (
+    OptimSettings,
+    build_optimizer,
+    decaying_weights,
+    parameter_groups,
+)
+from model.training.predictions import PredictionPictures
 from model.training.settings import TrainingSettings, from_hydra
 from tests.model.samples import make_input, make_model
-from tests.model.training.recording import write_dataset, write_drive
 
 CONFIG = Path(run.__file__).parent / "config"
 
@@ -97,6 +115,10 @@ def test_two_steps_and_export(dataset_root: Path, tmp_path: Path) -> None:
     assert len(rows) == 2
     assert "-" not in rows[1].split(",")
     assert (tmp_path / "data_report.txt").read_text() == ""
+    assert cv2.imread(str(tmp_path / "predictions" / "0000002.jpg")) is not None
+    events = EventAccumulator(str(tmp_path / "log")).Reload().Tags()
+    assert "predictions" in events["images"]
+    assert {"train/loss", "validation/loss", "lr-AdamW/vision"} <= set(events["scalars"])
 
 
 def test_a_run_that_ends_in_mid_epoch_is_validated(dataset_root: Path, tmp_path: Path) -> None:
@@ -171,8 +193,97 @@ def test_workers_change_nothing(dataset_root: Path, tmp_path: Path) -> None:
 def test_resuming_with_another_order_is_refused(dataset_root: Path, tmp_path: Path) -> None:
     settings = debug_run(dataset_root, tmp_path)
     run.train(settings)
+    (tmp_path / "settings.yaml").unlink()
     with pytest.raises(DatasetError, match="dealt out other batches"):
         run.train(dataclasses.replace(settings, seed=5))
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed=7", "seed: .* holds a run with 42, now 7"),
+        ("++options.target_points=1", r"options\.target_points: .* with None, now 1"),
+        ("optim.lr=0.01", r"optim\.lr: .* with 0\.001, now 0\.01"),
+        ("trainer.max_epochs=3", r"trainer\.max_epochs: .* with 1, now 3"),
+    ],
+)
+def test_another_run_in_the_same_folder_is_refused(
+    override: str, message: str, dataset_root: Path, tmp_path: Path
+) -> None:
+    run.train(debug_run(dataset_root, tmp_path, "trainer.max_steps=1"))
+    kept = (tmp_path / "settings.yaml").read_text()
+    changed = debug_run(dataset_root, tmp_path, "trainer.max_steps=1", override)
+    with pytest.raises(ConfigError, match=message):
+        run.train(changed)
+    assert (tmp_path / "settings.yaml").read_text() == kept
+    elsewhere = ("trainer.max_steps=1", "data.workers=1", "keep.every_steps=5", "threads=2")
+    run.train(debug_run(dataset_root, tmp_path, *elsewhere))
+
+
+def test_a_damaged_state_is_named(dataset_root: Path, tmp_path: Path) -> None:
+    settings = debug_run(dataset_root, tmp_path, "trainer.max_steps=1")
+    run.train(settings)
+    state = tmp_path / "last.ckpt"
+    state.write_bytes(state.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"last\.ckpt: .* damaged .*resume=false"):
+        run.train(settings)
+    run.train(dataclasses.replace(settings, resume=False))
+
+
+def test_without_data_a_small_dataset_is_made_up(tmp_path: Path) -> None:
+    settings = settings_of("experiment=debug", f"output={tmp_path}", "threads=1")
+    assert settings.data.root is None
+    assert load_checkpoint(run.train(settings)).config == DEBUG
+    assert (tmp_path / "made_up" / "data").is_dir()
+
+
+def test_a_run_that_is_told_to_stop_keeps_its_state(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ("data.samples_per_epoch=10", "keep.every_steps=0")
+    unbroken = run.train(debug_run(dataset_root, tmp_path / "unbroken", *overrides))
+    settings = debug_run(dataset_root, tmp_path / "stopped", *overrides)
+    build = run.build_trainer
+
+    class Stop(Callback):
+        def on_train_batch_start(self, *arguments: object) -> None:
+            if arguments[3] == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def stopping(*arguments: object) -> lightning.Trainer:
+        trainer = build(*arguments)  # type: ignore[arg-type]
+        trainer.callbacks.append(Stop())  # type: ignore[attr-defined]
+        return trainer
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(run, "build_trainer", stopping)
+            with pytest.raises(SIGTERMException):
+                run.train(settings)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (tmp_path / "stopped" / "last.ckpt").is_file()
+    expected, got = weights_of(unbroken), weights_of(run.train(settings))
+    assert all(torch.equal(weight, got[name]) for name, weight in expected.items())
+
+
+def test_slurm_does_not_bring_in_another_run(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning looks for states of requeued jobs; they must not be looked for where it started."""
+    run.train(debug_run(dataset_root, tmp_path / "first", "trainer.max_steps=1"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(tmp_path / "first" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt")
+    for name, value in {"JOB_ID": "1", "NTASKS": "1", "JOB_NAME": "job", "NODEID": "0"}.items():
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    second = debug_run(dataset_root, tmp_path / "second", "trainer.max_steps=1", "optim.lr=1e-12")
+    second = dataclasses.replace(
+        second, seed=9, optim=dataclasses.replace(second.optim, vision_lr=1e-12)
+    )
+    torch.manual_seed(9)
+    expected, got = DrivingModel(DEBUG).state_dict(), weights_of(run.train(second))
+    torch.testing.assert_close(dict(got), dict(expected), atol=1e-5, rtol=0)
 
 
 def test_a_growing_dataset_does_not_disturb_a_run(tmp_path: Path) -> None:
@@ -254,20 +365,182 @@ def test_the_published_recipe_starts_from_pretrained_parts() -> None:
     assert settings_of("experiment=nano").pretrained is None
 
 
+def break_pictures(split: Path, pattern: str) -> None:
+    for path in split.glob(pattern):
+        path.write_bytes(path.read_bytes()[:100])
+
+
 def test_unreadable_pictures_end_a_run(tmp_path: Path) -> None:
     split = write_dataset(tmp_path, drives=2)
-    for path in split.glob("**/rgb*/*[02468].jpg"):
-        path.write_bytes(path.read_bytes()[:100])
-    settings = debug_run(tmp_path, tmp_path / "out", "data.samples_per_epoch=12")
-    with pytest.raises(DatasetError, match=r"could not be read|not one readable"):
+    break_pictures(split, "**/rgb*/*[02468].jpg")
+    settings = debug_run(
+        tmp_path, tmp_path / "out", "data.samples_per_epoch=60", "data.max_broken_share=0.02"
+    )
+    with pytest.raises(DatasetError, match=r"[56] of \d+ samples could not be read.*rgb.*jpg"):
         run.train(settings)
+    assert ".jpg" in (tmp_path / "out" / "data_report.txt").read_text()
 
 
-@pytest.mark.parametrize("experiment", ["base", "nano", "debug"])
+def test_a_batch_in_which_nothing_is_readable_is_passed_over(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    break_pictures(split, "**/rgb/*[02468].jpg")
+    settings = debug_run(
+        tmp_path, tmp_path / "out", "data.batch_size=1", "data.samples_per_epoch=8"
+    )
+    weights = weights_of(run.train(settings))
+    assert all(torch.isfinite(weight).all() for weight in weights.values())
+    report = (tmp_path / "out" / "data_report.txt").read_text()
+    assert report.count("times)") >= 2
+    resumed = dataclasses.replace(settings, threads=1)
+    run.train(resumed)
+    assert (tmp_path / "out" / "data_report.txt").read_text() == report
+
+
+def test_validation_counts_samples_not_batches(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last frames of a drive have no waypoints; they must not water the mean down."""
+    values, counts = [], []
+    original = module.driving_losses
+
+    def noted(*arguments: object) -> object:
+        losses = original(*arguments)  # type: ignore[arg-type]
+        if not torch.is_grad_enabled():
+            values.append(losses["speed_wps_loss"][0].sum())
+            counts.append(losses["speed_wps_loss"][1].sum())
+        return losses
+
+    monkeypatch.setattr(module, "driving_losses", noted)
+    settings = debug_run(dataset_root, tmp_path, "optim.lr=1e-12", "trainer.max_steps=1")
+    logged: dict[str, Tensor] = {}
+
+    class Listen(Callback):
+        def on_validation_end(self, trainer: lightning.Trainer, *_: object) -> None:
+            if not trainer.sanity_checking:
+                logged.update(trainer.callback_metrics)
+
+    build = run.build_trainer
+
+    def listening(*arguments: object) -> lightning.Trainer:
+        trainer = build(*arguments)  # type: ignore[arg-type]
+        trainer.num_sanity_val_steps = 0
+        trainer.callbacks.append(Listen())  # type: ignore[attr-defined]
+        return trainer
+
+    monkeypatch.setattr(run, "build_trainer", listening)
+    run.train(settings)
+    assert 0 < sum(counts) < sum(len(value.view(-1)) for value in values) * 2
+    expected = sum(values) / sum(counts)
+    assert float(logged["validation/speed_wps_loss"]) == pytest.approx(float(expected), rel=1e-4)
+    total = logged["validation/speed_wps_loss"] + logged["validation/route_loss"]
+    assert float(logged["validation/loss"]) == pytest.approx(float(total), rel=1e-5)
+
+
+def test_decay_is_the_same_for_sharded_weights() -> None:
+    """FSDP flattens matrices before the optimiser is built."""
+    script = Path(__file__).with_name("sharded_groups.py")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["same", "same"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "precision", "expected"),
+    [
+        ("ddp", "bf16-mixed", ("bf16-mixed", None)),
+        ("deepspeed_stage_2", "bf16-mixed", ("32-true", torch.bfloat16)),
+        ("deepspeed_stage_2", "32-true", ("32-true", None)),
+    ],
+)
+def test_deepspeed_leaves_coordinates_in_single_precision(
+    strategy: str, precision: str, expected: tuple[str, torch.dtype | None]
+) -> None:
+    settings = settings_of(f"trainer.strategy={strategy}", f"trainer.precision={precision}")
+    assert run.precision_of(settings.trainer) == expected
+
+
+def test_module_mixes_precisions_by_itself() -> None:
+    settings = settings_of("experiment=debug")
+    weights = LossWeights(1.0, 1.0)
+    mixed = DrivingModule(make_model(), settings.optim, weights, torch.bfloat16)
+    exact = DrivingModule(make_model(), settings.optim, weights)
+    inputs = make_input()
+    assert mixed._predict(inputs).route.dtype == torch.float32
+    assert not torch.equal(mixed._predict(inputs).route, exact._predict(inputs).route)
+
+
+def test_deepspeed_in_half_precision_is_refused() -> None:
+    settings = settings_of("trainer.strategy=deepspeed", "trainer.precision=16-mixed")
+    with pytest.raises(ConfigError, match=r"trainer\.precision: expected bf16-mixed"):
+        run.precision_of(settings.trainer)
+
+
+def test_a_state_may_be_a_folder(tmp_path: Path) -> None:
+    for number in (1, 2):
+        partial = tmp_path / "last.partial"
+        partial.mkdir()
+        (partial / "shard").write_text(str(number))
+        put_in_place(partial, tmp_path / "last.ckpt")
+    assert (tmp_path / "last.ckpt" / "shard").read_text() == "2"
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_an_impossible_trainer_is_a_clear_error(dataset_root: Path, tmp_path: Path) -> None:
+    for override in ("trainer.strategy=fsdp", "trainer.strategy=dpp", "trainer.precision=8-true"):
+        with pytest.raises(ConfigError, match="trainer: "):
+            run.train(debug_run(dataset_root, tmp_path, override))
+
+
+def test_wandb_gets_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class FakeWandb(WandbLogger):
+        def __init__(self) -> None:
+            self.shown: list[tuple[str, int]] = []
+
+        def log_image(self, key: str, images: list[object], step: int | None = None) -> None:
+            self.shown.append((key, step or 0))
+
+    logger = FakeWandb()
+    pictures = PredictionPictures(tmp_path, samples=1, every=1)
+    pictures._drawn = [np.zeros((8, 8, 3), np.uint8)]
+    trainer = SimpleNamespace(
+        sanity_checking=False, is_global_zero=True, global_step=5, loggers=[logger]
+    )
+    pictures.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert logger.shown == [("predictions", 5)]
+
+
+@pytest.mark.parametrize("experiment", ["base", "base_cluster", "nano", "debug"])
 def test_experiments_compose(experiment: str) -> None:
     settings = settings_of(f"experiment={experiment}")
-    assert settings.model == experiment
-    assert settings.model_config().name == experiment
+    preset = experiment.partition("_")[0]
+    assert settings.model == preset
+    assert settings.model_config().name == preset
+
+
+def test_pictures_may_come_from_a_cache(dataset_root: Path, tmp_path: Path) -> None:
+    plain = run.train(debug_run(dataset_root, tmp_path / "plain"))
+    option = f"data.picture_cache={tmp_path / 'cache'}"
+    cached = run.train(debug_run(dataset_root, tmp_path / "cached", option))
+    expected, got = weights_of(plain), weights_of(cached)
+    assert all(torch.equal(weight, got[name]) for name, weight in expected.items())
+    assert any((tmp_path / "cache").iterdir())
+
+
+def test_drives_as_upstream_writes_them(tmp_path: Path) -> None:
+    """One camera of 1024x512 px, no rig.json."""
+    write_dataset(tmp_path, BASE.cameras[:1], drives=2, frames=14, rig=False)
+    settings = settings_of(f"data.root={tmp_path}", "cameras=[rgb]", "data.first_frame=0")
+    data = DrivingDataModule(
+        settings.data, tmp_path, settings.model_config(), 1, tmp_path / "index.npz"
+    )
+    data.prepare_data()
+    data.setup("fit")
+    assert data.problems == []
+    batch = next(iter(data.val_dataloader()))
+    assert batch.readable == 4
+    assert batch.example.driving_input.camera_images.shape[1:] == (1, 1, 3, 512, 1024)
 
 
 def test_published_recipe() -> None:
@@ -285,6 +558,7 @@ def test_published_recipe() -> None:
         (["data.batch_size=many"], "data.batch_size: expected int"),
         (["~optim.lr"], "optim.lr: missing"),
         (["model=huge"], "model: expected"),
+        (["optim.pct_start=2"], r"optim\.pct_start: expected between 0 and 1"),
         (["+data.buckets.moon=1"], "data.buckets.moon: unknown key"),
     ],
 )
@@ -339,7 +613,7 @@ def test_settings_are_kept_and_can_be_read_again() -> None:
 def test_optimiser_groups() -> None:
     model = DrivingModel(DEBUG)
     settings = OptimSettings(1e-3, 2e-3, 0.1, (0.9, 0.999), 0.05)
-    groups = parameter_groups(model, settings)
+    groups = parameter_groups(model, settings, decaying_weights(model))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     grouped = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(grouped) == sorted(names)
@@ -364,7 +638,8 @@ def test_optimiser_groups() -> None:
 
 def test_schedule_warms_up_and_ends_near_nothing() -> None:
     settings = OptimSettings(1e-3, 2e-3, 0.1, (0.9, 0.999), 0.1)
-    optimizer, schedule = build_optimizer(DrivingModel(DEBUG), settings, 100)
+    model = DrivingModel(DEBUG)
+    optimizer, schedule = build_optimizer(model, settings, decaying_weights(model), 100)
     rates = []
     for _ in range(100):
         rates.append(optimizer.param_groups[0]["lr"])

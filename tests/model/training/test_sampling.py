@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.config import ConfigError
 from model.training.buckets import Buckets, draw_weights, find_buckets
 from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
@@ -100,10 +101,20 @@ def test_repeats_are_limited(members: list[tuple[bool, bool]], weight: float, mo
     assert chances.max() <= most / len(members) + 1e-9
 
 
-@pytest.mark.parametrize("weights", [(0.0, 0.0), (1.0, -0.1)])
-def test_senseless_weights(weights: tuple[float, float]) -> None:
-    buckets = Buckets(("all", "other"), np.ones((3, 2), dtype=np.bool_))
-    with pytest.raises(ValueError, match="bucket weights"):
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ((0.0, 0.0, 1.0), r"data\.buckets: .* \(all, other\)"),
+        ((1.0, -0.1, 0.0), r"data\.buckets\.other: .* got -0\.1"),
+        ((1.0, 0.0, -0.1), r"data\.buckets\.empty: "),
+        ((float("nan"), 1.0, 0.0), r"data\.buckets\.all: "),
+    ],
+)
+def test_senseless_weights(weights: tuple[float, ...], message: str) -> None:
+    member = np.ones((3, 3), dtype=np.bool_)
+    member[:, 2] = False
+    buckets = Buckets(("all", "other", "empty"), member)
+    with pytest.raises(ConfigError, match=message):
         draw_weights(buckets, weights, 5.0)
 
 

@@ -1,4 +1,4 @@
-"""Small made-up drives in the dataset's layout."""
+"""Small made-up drives in the dataset's layout: for tests, and to try a training without data."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import cv2
 import numpy as np
 
 from model.config import DEBUG, CameraConfig
+from model.training.drives import TWIN_SUFFIX
 
 SPEED_MPS = 8.0
 PERFECT = {"scores": {"score_composed": 100.0, "score_route": 100.0}, "infractions": {}}
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write JSON as the dataset has it, gzipped."""
     path.write_bytes(gzip.compress(json.dumps(content).encode(), compresslevel=1))
 
 
@@ -47,23 +49,32 @@ def measurement(frame: int, curve_per_m: float = 0.02, **changes: Any) -> dict[s
 
 def write_drive(
     drive: Path,
-    frames: int = 24,
     cameras: Sequence[CameraConfig] = DEBUG.cameras,
+    frames: int = 24,
     curve_per_m: float = 0.02,
     rig: bool = True,
     twins: bool = True,
 ) -> Path:
-    """A good drive; ``rig`` False leaves ``rig.json`` out, as upstream does."""
+    """A good drive: pictures of coloured clouds, and measurements of a car on a circle.
+
+    Args:
+        drive: folder to be made.
+        cameras: whose pictures are written.
+        frames: how many, 0.25 s apart.
+        curve_per_m: curvature of the circle, to the right.
+        rig: False leaves ``rig.json`` out, as upstream does.
+        twins: also the shifted cameras.
+    """
     (drive / "measurements").mkdir(parents=True)
     rng = np.random.default_rng(frames)
     for camera in cameras:
-        for name in (camera.name, f"{camera.name}_augmented")[: 1 + twins]:
+        for name in (camera.name, camera.name + TWIN_SUFFIX)[: 1 + twins]:
             (drive / name).mkdir()
             for frame in range(frames):
                 shape = camera.height_px, camera.width_px, 3
-                picture = rng.integers(0, 255, shape, dtype=np.uint8)
+                noise = rng.integers(0, 255, shape, dtype=np.uint8)
                 # Pure noise would compress like no picture that a camera takes.
-                picture = cv2.GaussianBlur(picture, (0, 0), 3.0)
+                picture = cv2.GaussianBlur(noise, (0, 0), 3.0)
                 cv2.imwrite(str(drive / name / f"{frame:04d}.jpg"), picture)
     for frame in range(frames):
         path = drive / "measurements" / f"{frame:04d}.json.gz"
@@ -75,9 +86,15 @@ def write_drive(
     return drive
 
 
-def write_dataset(root: Path, drives: int = 4, **settings: Any) -> Path:
-    """A dataset of ``drives`` good drives; returns the folder of its split ``training``."""
+def write_dataset(
+    root: Path, cameras: Sequence[CameraConfig] = DEBUG.cameras, drives: int = 4, **settings: Any
+) -> Path:
+    """A dataset of ``drives`` good drives; ``settings`` as for :func:`write_drive`.
+
+    Returns:
+        The folder of its split ``training``.
+    """
     split = root / "data" / "simlingo" / "training"
     for number in range(drives):
-        write_drive(split / "group" / "scenario" / f"Town_{number}", **settings)
+        write_drive(split / "group" / "scenario" / f"Town_{number}", cameras, **settings)
     return split
