@@ -12,13 +12,16 @@ U8 = NDArray[np.uint8]
 def equalise(pictures: U8) -> U8:
     """Spread the brightness of each picture over all levels; colours keep their hue.
 
+    Brightness as SimLingo's training code reckons it, so that its weights see what they were
+    trained on: that code takes its RGB pictures for BGR, and red counts for little, blue for more.
+
     Args:
         pictures: (..., rows, columns, 3) RGB.
     """
     flat = pictures.reshape(-1, *pictures.shape[-3:])
     equalised = np.empty_like(flat)
     for picture, result in zip(flat, equalised, strict=True):
-        parts = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YCrCb)
+        parts = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2YUV)
         parts[:, :, 0] = cv2.equalizeHist(parts[:, :, 0])
-        result[:] = cv2.cvtColor(parts, cv2.COLOR_YCrCb2RGB)
+        result[:] = cv2.cvtColor(parts, cv2.COLOR_YUV2BGR)
     return equalised.reshape(pictures.shape)

@@ -31,6 +31,14 @@ def test_brightness_is_spread_and_grey_stays_grey() -> None:
     np.testing.assert_array_equal(equalise(dull[0]), bright[0])
 
 
+def test_brightness_is_that_of_the_published_code() -> None:
+    """Red counts 0.114 and blue 0.299 there."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    picture[:2, :, 0] = picture[2:, :, 2] = 200
+    red, blue = equalise(picture)[[0, 3], 0].astype(int)
+    assert blue[2] > 200 > red[0]
+
+
 def test_training_and_runtime_equalise_alike(tmp_path: Path) -> None:
     write_dataset(tmp_path, drives=1)
     index = load_index(tmp_path, "training")
