@@ -27,6 +27,9 @@ class History:
     def add(self, value: Values) -> Values:
         """Take the present value; (moments, ...), oldest first. The first value stands in for
         moments before the drive, or what came behind a gap, began."""
+        if self._moments == 1:
+            # The pictures of a whole rig are not to be copied in every tick for nothing.
+            return value[np.newaxis]
         self._values.append(value)
         newest = len(self._values) - 1
         ages = self._interval * np.arange(self._moments)[::-1]

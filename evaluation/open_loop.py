@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from evaluation.open_loop_left_out import (
+    OTHER_CAMERAS,
+    UNREADABLE_FRAMES,
+    by_kind,
+    summary_of,
+    to_plain,
+    without_drives,
+)
 from evaluation.open_loop_report import Curve, write_report
 from evaluation.problems import ProblemError
-from model.batch import DrivingExample, DrivingOutput
+from model.batch import FRAME_INTERVAL_S, DrivingExample, DrivingOutput
 from model.checkpoint import CONFIG_FILE, CheckpointError, load_checkpoint
 from model.config import ConfigError
 from model.driving import DrivingModel
@@ -30,6 +37,7 @@ from model.training.buckets import Buckets, find_buckets
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
 from model.training.drawing import draw, sample_of
 from model.training.index import DatasetError, DatasetIndex, load_index, read_index
+from model.training.layout import BEST, EXPORTED, INDEX_FILE, MADE_UP_DATA, SETTINGS_FILE
 from model.training.metrics import plan_errors
 from model.training.rig import with_cameras
 from model.training.sampler import Draw
@@ -44,28 +52,13 @@ MEASURES = {
     "speed_mps": "speed m/s",
 }
 WORST_BY = ("route_end", "wp_fde")
-STEP_S = 0.25
 MAX_BROKEN_SHARE = 0.05
 # A few bad pictures among fewer frames do not yet make a share.
 FEWEST_FRAMES = 200
-RUN_SETTINGS_FILE = "settings.yaml"
-# Where a training without a dataset has put the one that it made up.
-RUN_MADE_UP_DATA = "made_up"
 # The first of them that there is gets judged: a training without validation knows no best weights.
-RUN_CHECKPOINTS = ("best", "checkpoint")
+RUN_CHECKPOINTS = (BEST, EXPORTED)
 EXPECTED = "expected --run, or --checkpoint and --data"
 EVERY_FRAME = "every frame"
-# So many of each kind of what is left out are named in open_loop.json.
-MOST_NAMED = 20
-BROKEN_DRIVES = "broken drives"
-OTHER_CAMERAS = "drives with other cameras"
-UNREADABLE_FRAMES = "frames with unreadable pictures"
-# Kinds of what an index reports, by the form of its lines; any other line is a broken drive's.
-LEFT_OUT_OF_INDEX = {
-    "drives without results": re.compile(r": no results\.json\.gz$"),
-    "drives not driven well": re.compile(r": not a good drive$"),
-    "broken frames": re.compile(r": frame \d+: |: \S+/\d+\.jpg: "),
-}
 
 
 @dataclass(frozen=True)
@@ -131,10 +124,7 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
     left_out[UNREADABLE_FRAMES] = judged.problems
     content = {
         "frames": len(judged.rows),
-        "left_out": {
-            kind: {"number": len(lines), "named": lines[:MOST_NAMED]}
-            for kind, lines in left_out.items()
-        },
+        "left_out": to_plain(left_out),
         "errors": summary,
     }
     (settings.out / "open_loop.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
@@ -148,20 +138,20 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
 
 def _open(settings: OpenLoopSettings) -> tuple[DrivingModel, DrivingDataset, dict[str, list[str]]]:
     """Model, frames to be judged, and by kind a line for each thing that is left out of them."""
-    if settings.run is not None and not (settings.run / RUN_SETTINGS_FILE).is_file():
+    if settings.run is not None and not (settings.run / SETTINGS_FILE).is_file():
         raise ProblemError(
-            f"{settings.run / RUN_SETTINGS_FILE}: no such file; expected the output folder of a "
+            f"{settings.run / SETTINGS_FILE}: no such file; expected the output folder of a "
             "training"
         )
     model = load_checkpoint(_weights(settings))
     root, index = _frames(settings)
     elsewhere = np.setdiff1d(np.arange(len(index.drives)), index.drive)
     not_asked_for = tuple(str(drive) for drive in index.drives[elsewhere])
-    problems = _without(not_asked_for, index.problems.tolist())
+    problems = without_drives(not_asked_for, index.problems.tolist())
     index, other_cameras = with_cameras(index, model.config.cameras, MAX_BROKEN_SHARE)
     index = index.from_frame(model.config.hist_len - 1)
     dataset = DrivingDataset(root, index, model.config)
-    left_out = {**by_kind(problems), OTHER_CAMERAS: _without(not_asked_for, other_cameras)}
+    left_out = {**by_kind(problems), OTHER_CAMERAS: without_drives(not_asked_for, other_cameras)}
     return model.to(settings.device).eval(), dataset, left_out
 
 
@@ -191,36 +181,14 @@ def _frames(settings: OpenLoopSettings) -> tuple[Path, DatasetIndex]:
 
 def _held_out(run: Path) -> tuple[Path, DatasetIndex]:
     """The root of a training's dataset, and the frames that it was validated with."""
-    path = run / RUN_SETTINGS_FILE
+    path = run / SETTINGS_FILE
     plain: Any = OmegaConf.to_container(OmegaConf.load(path))
-    index = read_index(run / "index.npz")
+    index = read_index(run / INDEX_FILE)
     _, validation = index.split(float(plain["data"]["validation_share"]), int(plain["seed"]))
     if not len(validation):
         raise ProblemError(f"{path}: the training held out no drive; choose frames with --data")
-    root = Path(plain["data"]["root"] or run / RUN_MADE_UP_DATA)
+    root = Path(plain["data"]["root"] or run / MADE_UP_DATA)
     return root, validation.from_frame(int(plain["data"]["first_frame"]))
-
-
-def _without(drives: tuple[str, ...], problems: Sequence[str]) -> list[str]:
-    """The lines that are not about one of these drives, by which lines begin."""
-    return [line for line in problems if not line.partition(": ")[0].endswith(drives)]
-
-
-def by_kind(problems: Sequence[str]) -> dict[str, list[str]]:
-    """The lines of an index about what it leaves out, sorted into drives and frames."""
-    found: dict[str, list[str]] = {kind: [] for kind in (*LEFT_OUT_OF_INDEX, BROKEN_DRIVES)}
-    for line in problems:
-        kinds = (kind for kind, form in LEFT_OUT_OF_INDEX.items() if form.search(line))
-        found[next(kinds, BROKEN_DRIVES)].append(line)
-    return found
-
-
-def summary_of(left_out: Mapping[str, Sequence[str]]) -> str:
-    """What is left out in one line, by number."""
-    numbers = [f"{len(lines)} {kind}" for kind, lines in left_out.items() if lines]
-    if not numbers:
-        return "Left out: nothing"
-    return f"Left out: {', '.join(numbers)}; see open_loop.json"
 
 
 def _chosen(index: DatasetIndex, settings: OpenLoopSettings) -> NDArray[np.intp]:
@@ -309,7 +277,7 @@ def straight_on(dataset: DrivingDataset, rows: NDArray[np.intp], shifted: bool) 
     config = dataset.config
     for row in rows:
         label = dataset.label(Draw(int(row), shifted, None))
-        times_s = STEP_S * torch.arange(1, config.speed_points + 1)
+        times_s = FRAME_INTERVAL_S * torch.arange(1, config.speed_points + 1)
         ahead_m = float(dataset.index.speeds_mps[row, 0]) * times_s
         waypoints = torch.stack([ahead_m, torch.zeros_like(ahead_m)], dim=1)
         route = torch.arange(float(config.route_points))
@@ -367,7 +335,7 @@ def curves(judged: Judged) -> list[Curve]:
     """Errors of every frame by look-ahead, and how many frames stay below an error."""
     with np.errstate(invalid="ignore"):
         found = []
-        times_s = STEP_S * np.arange(1, judged.waypoint_errors_m.shape[1] + 1)
+        times_s = FRAME_INTERVAL_S * np.arange(1, judged.waypoint_errors_m.shape[1] + 1)
         found.append(_by_look_ahead("waypoints", "s ahead", times_s, judged.waypoint_errors_m))
         if judged.route_errors_m.shape[1]:
             metres = np.arange(judged.route_errors_m.shape[1], dtype=np.float64)
@@ -429,7 +397,7 @@ def _worst(index: DatasetIndex, judged: Judged, count: int) -> Iterator[tuple[st
         drawn = 0
         for number in np.argsort(-np.nan_to_num(errors, nan=-1.0)):
             row = judged.rows[number]
-            moment = int(index.drive[row]), int(index.frame[row] * STEP_S)
+            moment = int(index.drive[row]), int(index.frame[row] * FRAME_INTERVAL_S)
             if drawn == count or not np.isfinite(errors[number]):
                 break
             if moment not in seen:

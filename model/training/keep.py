@@ -15,6 +15,7 @@ from torch import Tensor
 from model.checkpoint import save_checkpoint
 from model.config import ModelConfig
 from model.driving import DrivingModel
+from model.training.layout import BEST
 
 STATE_FILE = "last.ckpt"
 JUDGED_BY = "validation/loss"
@@ -103,7 +104,7 @@ class KeepBest(Callback):
     """Exports the weights with the lowest validation loss to ``best``."""
 
     def __init__(self, folder: Path, config: ModelConfig) -> None:
-        self.folder = folder / "best"
+        self.folder = folder / BEST
         self.config = config
         self.lowest = float("inf")
 

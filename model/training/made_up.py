@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from model.batch import FRAME_INTERVAL_S
 from model.config import DEBUG, CameraConfig
 from model.training.drives import TWIN_SUFFIX
 
@@ -26,7 +27,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def measurement(frame: int, curve_per_m: float = 0.02, **changes: Any) -> dict[str, Any]:
     """A car that goes round a circle at 8 m/s, seen by itself."""
-    heading = SPEED_MPS * 0.25 * frame * curve_per_m
+    heading = SPEED_MPS * FRAME_INTERVAL_S * frame * curve_per_m
     pose = np.eye(4)
     pose[:2, :2] = [[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]]
     pose[:2, 3] = np.sin(heading) / curve_per_m, (1.0 - np.cos(heading)) / curve_per_m

@@ -24,6 +24,7 @@ from model.strict_json import require
 from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
 from model.training.keep import STATE_FILE, KeepBest, KeepState, export
+from model.training.layout import BEST, EXPORTED, INDEX_FILE, MADE_UP_DATA, SETTINGS_FILE
 from model.training.made_up import write_dataset
 from model.training.module import DrivingModule
 from model.training.predictions import PredictionPictures
@@ -34,10 +35,6 @@ from model.training.settings import (
     require_same_run,
     write_settings,
 )
-
-INDEX_FILE = "index.npz"
-SETTINGS_FILE = "settings.yaml"
-MADE_UP_DATA = "made_up"
 
 
 def train(settings: TrainingSettings) -> Path:
@@ -80,7 +77,7 @@ def train(settings: TrainingSettings) -> Path:
     if table.outdated and len(data.validation):
         # The run was to end in mid-epoch, by trainer.max_steps.
         trainer.validate(module, datamodule=data, verbose=False)
-    exported = output / "checkpoint"
+    exported = output / EXPORTED
     export(trainer, config, exported)
     return exported
 
@@ -121,7 +118,7 @@ def require_readable(state: Path) -> None:
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"{state}: the run's state is damaged ({error}); start anew with resume=false, from "
-            f"checkpoint={state.parent / 'best'} if that is there"
+            f"checkpoint={state.parent / BEST} if that is there"
         ) from error
 
 

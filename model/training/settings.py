@@ -117,8 +117,8 @@ def to_plain(settings: TrainingSettings) -> dict[str, Any]:
     return {**plain, "options": json.loads(settings.options)}
 
 
-# What may differ when a run goes on: where and how it runs, not what it computes. The order of the
-# samples, which depends on the data and the number of processes, is checked by the data module.
+# What may differ when a run goes on: where and how precisely it computes, not what. The order of
+# the samples, which depends on data and number of processes, is checked by the data module.
 FREE_TO_CHANGE = (
     "data.root",
     "data.workers",

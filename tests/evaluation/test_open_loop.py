@@ -15,7 +15,8 @@ import torch
 from rich.console import Console
 
 import evaluation.open_loop
-from evaluation.open_loop import MEASURES, OpenLoopSettings, by_kind, open_loop
+from evaluation.open_loop import MEASURES, OpenLoopSettings, open_loop
+from evaluation.open_loop_left_out import by_kind
 from evaluation.open_loop_report import Curve, chart
 from evaluation.problems import ProblemError
 from model.checkpoint import save_checkpoint
@@ -166,7 +167,7 @@ def test_says_what_is_left_out(
 def test_names_only_some_of_many(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation.open_loop, "MOST_NAMED", 1)
+    monkeypatch.setattr("evaluation.open_loop_left_out.MOST_NAMED", 1)
     split = write_dataset(tmp_path, drives=1, frames=10)
     spoil(split / "group" / "scenario" / "Town_0", 2, 5)
     content = content_of(settings_of(place, tmp_path / "out", data=tmp_path))
