@@ -25,8 +25,8 @@ from agent.agent_contract import (  # noqa: E402
     WorldPlan,
     plan_arrays,
 )
+from agent.expert.expert_loop import ExpertSession  # noqa: E402
 from agent.expert.privileged_world import PrivilegedWorld  # noqa: E402
-from agent.expert.session import ExpertSession  # noqa: E402
 from agent.observation import NO_IMAGES, AgentStep, Observer, ObserverSettings  # noqa: E402
 from agent.rig import camera_specs, load_rig, state_specs  # noqa: E402
 from agent.settings import ExpertSettings, read_expert_settings  # noqa: E402

@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from evaluation.problems import ProblemError
+from evaluation.errors import ProblemError
 from evaluation.simulator.options import add_arguments as add_serve_arguments
 from evaluation.simulator.options import options_from
 
@@ -118,8 +118,8 @@ def _add_drive(parser: argparse.ArgumentParser) -> None:
 def _drive(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from evaluation.drive import DEFAULT_AGENT, DriveSettings, drive
-    from evaluation.score import Rules
+    from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings, drive
+    from evaluation.scoring.penalty import Rules
 
     settings = DriveSettings(
         agent=parsed.agent or DEFAULT_AGENT,
@@ -207,8 +207,8 @@ def _metres(text: str) -> float:
 def _collect(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from evaluation.collect import collect
-    from evaluation.collect_settings import CollectSettings
+    from evaluation.collection.collect import collect
+    from evaluation.collection.settings import CollectSettings
 
     settings = CollectSettings(
         out=parsed.out,
@@ -253,7 +253,7 @@ def _add_open_loop(parser: argparse.ArgumentParser) -> None:
 def _open_loop(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from evaluation.open_loop import OpenLoopSettings, open_loop
+    from evaluation.open_loop.errors_on_dataset import OpenLoopSettings, open_loop
 
     settings = OpenLoopSettings(
         checkpoint=parsed.checkpoint,
@@ -292,9 +292,9 @@ def _add_routes(parser: argparse.ArgumentParser) -> None:
 
 
 def _routes(parsed: argparse.Namespace) -> int:
-    from evaluation.maps import open_map
-    from evaluation.random_routes import generate
-    from evaluation.routes import write_routes
+    from evaluation.routes.random_routes import generate
+    from evaluation.routes.route_file import write_routes
+    from evaluation.routes.towns import open_map
 
     world_map, name = open_map(parsed.town)
     routes = generate(world_map, name, parsed.length, parsed.count, parsed.seed, parsed.varied)
@@ -322,7 +322,7 @@ def _add_leaderboard(parser: argparse.ArgumentParser) -> None:
 
 
 def _leaderboard(parsed: argparse.Namespace) -> int:
-    from evaluation.leaderboard import LeaderboardSettings, run_leaderboard
+    from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
 
     settings = LeaderboardSettings(
         routes=parsed.routes,

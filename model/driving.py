@@ -17,7 +17,7 @@ from model.vision import build_picture_encoder
 class DrivingModel(nn.Module):
     """Vision tokens, then speed and route, then learned queries, read by a causal transformer.
 
-    This is the model as it is trained; :class:`model.folded.FoldedPolicy` computes the same for
+    This is the model as it is trained; :class:`model.fused.FoldedPolicy` computes the same for
     less at the wheel. Weights are drawn from torch's global generator: seed it first.
     """
 

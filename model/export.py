@@ -25,7 +25,7 @@ from model.batch import DrivingInput
 from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import ModelConfig
 from model.driving import DrivingModel
-from model.folded import FoldedPolicy, stacked
+from model.fused import FoldedPolicy, stacked
 from model.runtime import blank_input
 
 # Positions may differ by this much between eager and exported: far below what a car can follow.

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.folded import FoldedPolicy
+from model.fused import FoldedPolicy
 
 logger = logging.getLogger(__name__)
 

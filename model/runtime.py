@@ -15,7 +15,7 @@ from model.batch import InputError
 from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.enhance import equalise
-from model.folded import FoldedPolicy
+from model.fused import FoldedPolicy
 from model.graphs import GraphedStages, compile_stage
 from model.latency import LatencyLog
 from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at

@@ -14,7 +14,6 @@ from agent.expert.lane_path import SPACING_M, LanePath
 from agent.expert.pedals import Pedals
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import Forecast, RoadUsers
-from agent.expert.signals import StopPlace, StopSigns
 from agent.expert.speed_law import (
     SpeedSettings,
     brake_in_time_mps,
@@ -26,6 +25,7 @@ from agent.expert.speed_law import (
     stops_for_yellow,
 )
 from agent.expert.steering import SteeringSettings, steer_to_path
+from agent.expert.stop_lines import StopPlace, StopSigns
 from planner.records import Control
 
 F64 = NDArray[np.float64]

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.simulator.dialect import DIALECTS
+from evaluation.simulator.wire.dialect import DIALECTS
 
 
 @dataclass(frozen=True)

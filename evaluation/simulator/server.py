@@ -11,15 +11,15 @@ import socket
 import sys
 import time
 
-from evaluation.simulator.event_loop import EventLoop
-from evaluation.simulator.methods.table import method_table
+from evaluation.simulator.calls.table import method_table
+from evaluation.simulator.net.event_loop import EventLoop
+from evaluation.simulator.net.ports import bind_pair
+from evaluation.simulator.net.rpc import RpcServer
+from evaluation.simulator.net.stream import StreamServer
 from evaluation.simulator.options import ServeOptions
-from evaluation.simulator.ports import bind_pair
-from evaluation.simulator.rpc import RpcServer
 from evaluation.simulator.simulator import Simulator
-from evaluation.simulator.stream import StreamServer
+from evaluation.simulator.town.library import TownLoader, TownShelf
 from evaluation.simulator.town.town import load_town
-from evaluation.simulator.towns import TownLoader, TownShelf
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class SimulatorServer:
 def _describe_renderer() -> str | None:
     try:
         # Imported here: a machine without OpenGL serves everything but cameras.
-        from evaluation.simulator.scene import describe_renderer
+        from evaluation.simulator.sensors.camera_scene import describe_renderer
 
         return describe_renderer()
     except (ImportError, OSError, RuntimeError) as error:

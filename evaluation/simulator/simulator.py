@@ -6,28 +6,28 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from evaluation.simulator import tick
-from evaluation.simulator.actor_records import Description
-from evaluation.simulator.blueprints import ActorKind, BlueprintLibrary
-from evaluation.simulator.codec import Transform
-from evaluation.simulator.dialect import DIALECTS
-from evaluation.simulator.event_loop import EventLoop, Timer
+from evaluation.simulator.catalogue.blueprints import ActorKind, BlueprintLibrary
+from evaluation.simulator.net.event_loop import EventLoop, Timer
+from evaluation.simulator.net.rpc import Caller, CallError, Deferred
+from evaluation.simulator.net.stream import WORLD_STREAM_ID, StreamServer
 from evaluation.simulator.options import ServeOptions
-from evaluation.simulator.roadside import speed_limit_kmh
-from evaluation.simulator.rpc import Caller, CallError, Deferred
 from evaluation.simulator.sensors.camera import CameraSensor
 from evaluation.simulator.sensors.collision import CollisionSensor
-from evaluation.simulator.sensors.geodesy import GeoFrame
+from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
-from evaluation.simulator.settings_records import EpisodeSettings
-from evaluation.simulator.stream import WORLD_STREAM_ID, StreamServer
+from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.town import Town
-from evaluation.simulator.towns import TownShelf
-from evaluation.simulator.world import Actor, World
+from evaluation.simulator.wire.actor_records import Description
+from evaluation.simulator.wire.codec import Transform
+from evaluation.simulator.wire.dialect import DIALECTS
+from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.world import step as tick
+from evaluation.simulator.world.roadside import speed_limit_kmh
+from evaluation.simulator.world.world import Actor, World
 
 if TYPE_CHECKING:
-    from evaluation.simulator.scene import Scene
+    from evaluation.simulator.sensors.camera_scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class Simulator:
         if self._scene is None:
             try:
                 # Imported here: a machine without OpenGL serves everything but cameras.
-                from evaluation.simulator.scene import Scene
+                from evaluation.simulator.sensors.camera_scene import Scene
 
                 self._scene = Scene(self.world.town)
             except (ImportError, OSError, RuntimeError) as error:

@@ -19,7 +19,7 @@ from model.training.augment import AugmentSettings
 from model.training.dataset import DrivingDataset, Unreadable, collate
 from model.training.index import DatasetError, load_index, read_index, write_index
 from model.training.pictures import PictureCache
-from model.training.rig import with_cameras
+from model.training.rig_check import with_cameras
 from model.training.sampler import BatchSampler, EveryFrame
 
 

@@ -21,20 +21,20 @@ from model.driving import DrivingModel
 from model.language import add_lora
 from model.pretrained import load_pretrained
 from model.strict_json import require
+from model.training.checkpointing import STATE_FILE, KeepBest, KeepState, export
 from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
-from model.training.keep import STATE_FILE, KeepBest, KeepState, export
 from model.training.layout import BEST, EXPORTED, INDEX_FILE, MADE_UP_DATA, SETTINGS_FILE
-from model.training.made_up import write_dataset
 from model.training.module import DrivingModule
 from model.training.predictions import PredictionPictures
-from model.training.progress import Throughput, ValidationTable
 from model.training.settings import (
     TrainerSettings,
     TrainingSettings,
     require_same_run,
     write_settings,
 )
+from model.training.synthetic import write_dataset
+from model.training.throughput import Throughput, ValidationTable
 
 
 def train(settings: TrainingSettings) -> Path:

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.codec import Transform
 from evaluation.simulator.render.frame import Bodies, BodyKind, CameraView, RenderFrame
 from evaluation.simulator.render.projection import pose_matrix
 from evaluation.simulator.render.renderer import Renderer
 from evaluation.simulator.town.town import Town, load_town
+from evaluation.simulator.wire.codec import Transform
 
 _CAR_HALF_M = (2.35, 0.95, 0.74)
 _RIGS: dict[str, tuple[int, int, float, tuple[float, float, float], tuple[float, ...]]] = {

@@ -25,16 +25,16 @@ from typing import NamedTuple
 import carla
 import numpy as np
 
-from evaluation.simulator import tick
-from evaluation.simulator.actor_records import Description
-from evaluation.simulator.blueprints import BlueprintLibrary
-from evaluation.simulator.codec import Vector3D, VehicleControl
-from evaluation.simulator.dialect import DIALECTS
-from evaluation.simulator.roadside import show_road_facts
+from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
 from evaluation.simulator.town.town import load_town
-from evaluation.simulator.world import World
-from tests.simulator.client_session import ClientSession
-from tests.simulator.server_process import RunningSimulator, running_simulator
+from evaluation.simulator.wire.actor_records import Description
+from evaluation.simulator.wire.codec import Vector3D, VehicleControl
+from evaluation.simulator.wire.dialect import DIALECTS
+from evaluation.simulator.world import step as tick
+from evaluation.simulator.world.roadside import show_road_facts
+from evaluation.simulator.world.world import World
+from tests.evaluation.simulator.client_session import ClientSession
+from tests.evaluation.simulator.server_process import RunningSimulator, running_simulator
 
 EGO = "vehicle.lincoln.mkz_2020"
 CAR = "vehicle.tesla.model3"

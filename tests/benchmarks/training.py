@@ -35,10 +35,10 @@ from model.training.dataset import DrivingDataset, LoadedBatch, collate
 from model.training.drives import WAYPOINTS
 from model.training.index import load_index
 from model.training.labels import equally_spaced, future_waypoints
-from model.training.made_up import write_dataset
 from model.training.optim import OptimSettings, build_optimizer, decaying_weights
 from model.training.pictures import PictureCache, read_picture
 from model.training.sampler import BatchSampler, Draw
+from model.training.synthetic import write_dataset
 
 AUGMENT = AugmentSettings(0.5, 0.15, 0.2, 0.1, 0.2, 1.0, 0.3, 12.0)
 ENDLESS = 100_000

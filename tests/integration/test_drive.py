@@ -20,8 +20,8 @@ import carla
 import pytest
 
 from evaluation.__main__ import main
-from evaluation.server import Server, ServerSettings
-from tests.evaluation.roads import straight_opendrive
+from evaluation.servers.embedded import Server, ServerSettings
+from tests.evaluation.scoring.roads import straight_opendrive
 from tests.integration.probe_agents import write_agent
 
 PROJECT = Path(__file__).parents[2]

@@ -13,8 +13,8 @@ from model.enhance import equalise
 from model.runtime import Runtime
 from model.training.dataset import DrivingDataset
 from model.training.index import load_index
-from model.training.made_up import write_dataset
 from model.training.sampler import Draw
+from model.training.synthetic import write_dataset
 
 ENHANCED = dataclasses.replace(DEBUG, image_enhancing=True)
 

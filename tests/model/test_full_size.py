@@ -7,7 +7,7 @@ import torch
 
 from model.batch import DrivingInput
 from model.config import BASE
-from model.folded import FoldedPolicy
+from model.fused import FoldedPolicy
 from tests.model.reference import ReferencePipeline
 from tests.model.samples import make_model, make_telling_input
 

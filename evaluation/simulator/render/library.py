@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render import rider_models, street_models, vehicle_models
+from evaluation.simulator.render import rider_models, street_models, vehicle_meshes
 from evaluation.simulator.render.frame import BodyKind
 from evaluation.simulator.render.shapes import MODEL_VERTEX_DTYPE, Model
 
@@ -40,16 +40,16 @@ _SIGN_VALUES = (0, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 120, 130)
 
 
 def _build_models() -> dict[str, Model]:
-    closed = vehicle_models.closed_vehicle
+    closed = vehicle_meshes.closed_vehicle
     models = {
-        "sedan": closed(vehicle_models.SEDAN),
-        "hatch": closed(vehicle_models.HATCH),
-        "off_road": closed(vehicle_models.OFF_ROAD),
-        "van": closed(vehicle_models.VAN),
-        "truck": vehicle_models.lorry(),
-        "bus": vehicle_models.coach(),
-        "motorcycle": vehicle_models.motorcycle(),
-        "bicycle": vehicle_models.bicycle(),
+        "sedan": closed(vehicle_meshes.SEDAN),
+        "hatch": closed(vehicle_meshes.HATCH),
+        "off_road": closed(vehicle_meshes.OFF_ROAD),
+        "van": closed(vehicle_meshes.VAN),
+        "truck": vehicle_meshes.lorry(),
+        "bus": vehicle_meshes.coach(),
+        "motorcycle": vehicle_meshes.motorcycle(),
+        "bicycle": vehicle_meshes.bicycle(),
         "cone": street_models.cone(),
         "barrier": street_models.barrier(),
         "crate": street_models.crate(),
@@ -58,10 +58,10 @@ def _build_models() -> dict[str, Model]:
         "far_broad_tree": street_models.far_broad_tree(),
         "far_needle_tree": street_models.far_needle_tree(),
         "far_pole": street_models.far_pole(),
-        "far_sedan": vehicle_models.far_vehicle(vehicle_models.SEDAN),
-        "far_hatch": vehicle_models.far_vehicle(vehicle_models.HATCH),
-        "far_off_road": vehicle_models.far_vehicle(vehicle_models.OFF_ROAD),
-        "far_van": vehicle_models.far_vehicle(vehicle_models.VAN),
+        "far_sedan": vehicle_meshes.far_vehicle(vehicle_meshes.SEDAN),
+        "far_hatch": vehicle_meshes.far_vehicle(vehicle_meshes.HATCH),
+        "far_off_road": vehicle_meshes.far_vehicle(vehicle_meshes.OFF_ROAD),
+        "far_van": vehicle_meshes.far_vehicle(vehicle_meshes.VAN),
         "pole": street_models.pole(),
         "lamp_housing": street_models.lamp_housing(),
         "stop_sign": street_models.stop_sign(),

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.simulator.event_loop import Buffer
-from evaluation.simulator.pose import rotation_matrices
-from evaluation.simulator.rpc import CallError
+from evaluation.simulator.net.event_loop import Buffer
+from evaluation.simulator.net.rpc import CallError
+from evaluation.simulator.physics.pose import rotation_matrices
 from evaluation.simulator.sensors.sensor import Message, Schedule, header
-from evaluation.simulator.snapshot import StreamType, camera_header
+from evaluation.simulator.wire.snapshot import StreamType, camera_header
 
 if TYPE_CHECKING:
-    from evaluation.simulator.scene import Scene
-    from evaluation.simulator.world import Actor, World
+    from evaluation.simulator.sensors.camera_scene import Scene
+    from evaluation.simulator.world.world import Actor, World
 
 MAX_SIDE_PX = 8192
 

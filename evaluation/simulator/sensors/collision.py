@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from evaluation.simulator.actor_records import ActorRecord, Description
-from evaluation.simulator.codec import BoundingBox, Vector3D
-from evaluation.simulator.collision import Contact
-from evaluation.simulator.event_loop import Buffer
+from evaluation.simulator.net.event_loop import Buffer
+from evaluation.simulator.physics.collision import Contact
 from evaluation.simulator.sensors.sensor import Message, header
-from evaluation.simulator.snapshot import StreamType
+from evaluation.simulator.wire.actor_records import ActorRecord, Description
+from evaluation.simulator.wire.codec import BoundingBox, Vector3D
+from evaluation.simulator.wire.snapshot import StreamType
 
 if TYPE_CHECKING:
-    from evaluation.simulator.world import Actor, World
+    from evaluation.simulator.world.world import Actor, World
 
 _TOWN_PARTS = {3: "static.building", 6: "static.pole", 9: "static.vegetation"}
 

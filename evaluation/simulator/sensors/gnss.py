@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import msgpack
 
-from evaluation.simulator.event_loop import Buffer
-from evaluation.simulator.sensors.geodesy import GeoFrame
+from evaluation.simulator.net.event_loop import Buffer
+from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
-from evaluation.simulator.snapshot import StreamType
+from evaluation.simulator.wire.snapshot import StreamType
 
 if TYPE_CHECKING:
-    from evaluation.simulator.world import Actor, World
+    from evaluation.simulator.world.world import Actor, World
 
 
 class GnssSensor:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import msgpack
 import numpy as np
 
-from evaluation.simulator.event_loop import Buffer
-from evaluation.simulator.pose import rotation_matrix
+from evaluation.simulator.net.event_loop import Buffer
+from evaluation.simulator.physics.pose import rotation_matrix
 from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
-from evaluation.simulator.snapshot import StreamType
+from evaluation.simulator.wire.snapshot import StreamType
 
 if TYPE_CHECKING:
-    from evaluation.simulator.world import Actor, World
+    from evaluation.simulator.world.world import Actor, World
 
 GRAVITY_MPS2 = 9.81
 

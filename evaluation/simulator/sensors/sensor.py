@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.simulator.actor_records import Description
-from evaluation.simulator.event_loop import Buffer
-from evaluation.simulator.snapshot import sensor_header
+from evaluation.simulator.net.event_loop import Buffer
+from evaluation.simulator.wire.actor_records import Description
+from evaluation.simulator.wire.snapshot import sensor_header
 
 if TYPE_CHECKING:
-    from evaluation.simulator.world import Actor, World
+    from evaluation.simulator.world.world import Actor, World
 
 _TIME_SLACK_S = 1e-6
 

@@ -10,8 +10,8 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.codec import BoundingBox, Rotation, Transform, Vector3D
 from evaluation.simulator.town.survey import LaneStrip, Survey
+from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
 
 F64 = NDArray[np.float64]
 

@@ -12,13 +12,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from evaluation.simulator.codec import BoundingBox, Rotation, Transform, Vector3D
 from evaluation.simulator.town.approaches import Approach, ApproachFinder
 from evaluation.simulator.town.ground import Ground
-from evaluation.simulator.town.records import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.scenery import LampHeads, SignFaces, SignKind
+from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.surfaces import Areas
 from evaluation.simulator.town.survey import Survey
+from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
 
 F64 = NDArray[np.float64]
 

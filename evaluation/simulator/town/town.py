@@ -12,7 +12,6 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.codec import Rotation, Transform, Vector3D
 from evaluation.simulator.town.buildings import build_surroundings
 from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
 from evaluation.simulator.town.ground import Ground
@@ -23,11 +22,12 @@ from evaluation.simulator.town.markings import (
     add_stop_lines,
 )
 from evaluation.simulator.town.meshing import MeshBuilder
-from evaluation.simulator.town.records import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.scenery import Poles, Scenery
+from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.signals import find_signals
 from evaluation.simulator.town.surfaces import Areas, build_surfaces
 from evaluation.simulator.town.survey import EmptyMapError, Survey, survey_map
+from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
 
 __all__ = ["Town", "TownError", "TrafficLightSpec", "TrafficSignSpec", "load_town"]
 

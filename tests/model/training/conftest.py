@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.training.index import DatasetIndex, load_index
-from model.training.made_up import write_dataset
+from model.training.synthetic import write_dataset
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,9 @@ from model.config import DEBUG, ConfigError, ModelConfig
 from model.training.augment import AugmentSettings, augment
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
 from model.training.index import DatasetIndex, load_index
-from model.training.made_up import write_dataset
 from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
+from model.training.synthetic import write_dataset
 
 PLAIN = Draw(0, False, None)
 STRONG = AugmentSettings(1.0, 0.2, 0.3, 0.2, 1.0, 1.5, 1.0, 20.0)

@@ -11,7 +11,8 @@ import pytest
 from model.config import DEBUG
 from model.training.drives import LIGHTS, OBSTACLES, find_drives
 from model.training.index import DatasetError, DatasetIndex, load_index
-from model.training.made_up import (
+from model.training.rig_check import difference, with_cameras
+from model.training.synthetic import (
     PERFECT,
     SPEED_MPS,
     measurement,
@@ -19,7 +20,6 @@ from model.training.made_up import (
     write_drive,
     write_json,
 )
-from model.training.rig import difference, with_cameras
 
 
 def test_reads_usable_frames(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.training.labels import NO_SHIFT, CameraShift, equally_spaced, future_waypoints
-from model.training.made_up import measurement
+from model.training.synthetic import measurement
 
 QUARTER = np.pi / 2.0
 

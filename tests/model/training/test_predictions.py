@@ -12,7 +12,7 @@ import torch
 from model.batch import DrivingLabel, DrivingOutput
 from model.config import DEBUG
 from model.driving import DrivingModel
-from model.folded import FoldedPolicy
+from model.fused import FoldedPolicy
 from model.projection import project
 from model.training.dataset import DrivingDataset, collate
 from model.training.drawing import LABEL, PREDICTED, TARGET, draw, sample_of

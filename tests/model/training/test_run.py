@@ -29,10 +29,9 @@ from model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from model.config import BASE, DEBUG, LANGUAGE_PRESETS, ConfigError
 from model.driving import DrivingModel
 from model.training import module, run
+from model.training.checkpointing import put_in_place
 from model.training.data_module import DrivingDataModule
 from model.training.index import DatasetError, read_index
-from model.training.keep import put_in_place
-from model.training.made_up import write_dataset, write_drive
 from model.training.module import DrivingModule, LossWeights
 from model.training.optim import (
     OptimSettings,
@@ -42,6 +41,7 @@ from model.training.optim import (
 )
 from model.training.predictions import PredictionPictures
 from model.training.settings import TrainingSettings, from_hydra
+from model.training.synthetic import write_dataset, write_drive
 from tests.model.samples import make_input, make_model
 
 CONFIG = Path(run.__file__).parent / "config"

@@ -1,0 +1,183 @@
+"""From the route that the leaderboard hands out to the line that the expert drives.
+
+`set_global_plan` gets the dense route (a point per metre) in the official evaluator and in ours;
+a runner that hands over only the thinned plan is served too: the gaps are searched again over the
+map's lanes. Lane changes, which both draw as a jump to the side, are drawn out to a smooth curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import carla
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.expert.lane_path import LanePath, build_path
+from evaluation.routes.lane_graph import LaneGraph
+
+F64 = NDArray[np.float64]
+
+DENSE_SPACING_M = 6.0
+"""Above this median distance between points a plan counts as thinned."""
+LANE_CHANGE_M = 24.0
+"""Length of a lane change: three seconds at 8 m/s."""
+JUMP_ANGLE_RAD = np.radians(18.0)
+JUMP_SIDE_M = 1.2
+"""A step at a larger angle to the lane and farther to the side than this is a lane change."""
+CONTINUATION_M = 60.0
+"""How far the path goes on beyond the end of the route, so that it never ends under the car."""
+CONTINUATION_STEP_M = 1.0
+
+
+def plan_path(
+    positions_world_m: F64, yaws_rad: F64, world_map: carla.Map
+) -> tuple[LanePath, float]:
+    """Path to drive for a global plan, and the distance along it at which the route ends.
+
+    Args:
+        positions_world_m: (n, 3) positions of the plan, n >= 2.
+        yaws_rad: (n,) lane direction at these positions.
+        world_map: the map, for gaps in the plan and for the continuation at its end.
+
+    Raises:
+        ValueError: the plan has fewer than two points or cannot be connected over the lanes.
+    """
+    if len(positions_world_m) < 2:
+        raise ValueError(f"the global plan needs two or more points, got {len(positions_world_m)}")
+    if _median_step_m(positions_world_m) > DENSE_SPACING_M:
+        positions_world_m, yaws_rad = _fill_gaps(positions_world_m, world_map)
+    positions_world_m, yaws_rad = _drop_steps_back(positions_world_m, yaws_rad)
+    barred = None
+    if find_lane_changes(positions_world_m[:, :2], yaws_rad):
+        barred = np.array([_in_junction(place, world_map) for place in positions_world_m])
+    line = smooth_lane_changes(positions_world_m[:, :2], yaws_rad, barred)
+    route_length_m = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
+    tail = _continuation(positions_world_m[-1], float(yaws_rad[-1]), world_map)
+    path = build_path(np.concatenate((line, tail)))
+    return path, min(route_length_m, path.length_m)
+
+
+def smooth_lane_changes(
+    points_world_m: F64,
+    yaws_rad: F64,
+    in_junction: NDArray[np.bool_] | None = None,
+    length_m: float = LANE_CHANGE_M,
+) -> F64:
+    """Draw out every jump to the side over `length_m`: (n, 2) points in and out.
+
+    The change is centred on the jump where there is room; it stays clear of the route's ends and of
+    the points that lie in a junction (n,), as far as a change of a few metres allows.
+    """
+    points = points_world_m.copy()
+    right = np.stack([-np.sin(yaws_rad), np.cos(yaws_rad)], axis=1)
+    steps = np.diff(points_world_m, axis=0)
+    forward_m = steps[:, 0] * np.cos(yaws_rad[:-1]) + steps[:, 1] * np.sin(yaws_rad[:-1])
+    distance = np.concatenate(([0.0], np.cumsum(np.abs(forward_m))))
+    barred = np.zeros(len(points), dtype=bool) if in_junction is None else in_junction
+    for jump in find_lane_changes(points_world_m, yaws_rad):
+        side_m = float(steps[jump] @ right[jump])
+        before = np.flatnonzero(barred[: jump + 1])
+        after = np.flatnonzero(barred[jump + 1 :])
+        low_m = float(distance[before[-1]]) if len(before) else 0.0
+        high_m = float(distance[jump + 1 + after[0]]) if len(after) else float(distance[-1])
+        middle_m = 0.5 * float(distance[jump] + distance[jump + 1])
+        start_m = max(low_m, min(middle_m - 0.5 * length_m, high_m - length_m))
+        end_m = min(high_m, start_m + length_m)
+        if end_m - start_m < 2.0:
+            continue
+        share = _smooth_step((distance - start_m) / (end_m - start_m))
+        share[jump + 1 :] -= 1.0
+        points += right * (side_m * share)[:, None]
+    return points
+
+
+def find_lane_changes(points_world_m: F64, yaws_rad: F64) -> list[int]:
+    """Indices i where the step from point i to i + 1 leaves the lane sideways."""
+    steps = np.diff(points_world_m, axis=0)
+    forward = steps[:, 0] * np.cos(yaws_rad[:-1]) + steps[:, 1] * np.sin(yaws_rad[:-1])
+    side = -steps[:, 0] * np.sin(yaws_rad[:-1]) + steps[:, 1] * np.cos(yaws_rad[:-1])
+    turn = np.abs(np.remainder(np.diff(yaws_rad) + np.pi, 2.0 * np.pi) - np.pi)
+    sideways = np.abs(np.arctan2(side, np.abs(forward))) > JUMP_ANGLE_RAD
+    return [int(i) for i in np.flatnonzero(sideways & (np.abs(side) > JUMP_SIDE_M) & (turn < 0.5))]
+
+
+def _smooth_step(fraction: F64) -> F64:
+    """0 below 0, 1 above 1, in between the quintic with no jump in curvature."""
+    t = np.clip(fraction, 0.0, 1.0)
+    step: F64 = t**3 * (10.0 + t * (6.0 * t - 15.0))
+    return step
+
+
+def _median_step_m(positions_world_m: F64) -> float:
+    return float(np.median(np.linalg.norm(np.diff(positions_world_m[:, :2], axis=0), axis=1)))
+
+
+def _fill_gaps(positions_world_m: F64, world_map: carla.Map) -> tuple[F64, F64]:
+    """Search the lanes between thinned points again.
+
+    Points inside junctions are left out (except the ends): lanes overlap there, and the way in and
+    the way out tell which of them is meant.
+    """
+    last = len(positions_world_m) - 1
+    keep: list[F64] = []
+    for index, position in enumerate(positions_world_m):
+        if index in (0, last) or not _in_junction(position, world_map):
+            keep.append(position)
+    route = LaneGraph(world_map).route(np.array(keep))
+    return route.points_world_m, route.yaw_rad
+
+
+def _in_junction(position_world_m: F64, world_map: carla.Map) -> bool:
+    location = carla.Location(*(float(value) for value in position_world_m))
+    waypoint = world_map.get_waypoint(location)
+    return waypoint is not None and bool(waypoint.is_junction)
+
+
+def _drop_steps_back(positions_world_m: F64, yaws_rad: F64) -> tuple[F64, F64]:
+    """Remove points that do not lead forward: legs of a route overlap by a point or two."""
+    keep = [0]
+    for index in range(1, len(positions_world_m)):
+        step = positions_world_m[index, :2] - positions_world_m[keep[-1], :2]
+        yaw = yaws_rad[keep[-1]]
+        if step[0] * np.cos(yaw) + step[1] * np.sin(yaw) > 0.05:
+            keep.append(index)
+    return positions_world_m[keep], yaws_rad[keep]
+
+
+def _continuation(position_world_m: F64, yaw_rad: float, world_map: carla.Map) -> F64:
+    """(m, 2) points of the lane beyond the end of the route, taking the straightest way."""
+    points: list[tuple[float, float]] = []
+    waypoint = _aligned_waypoint(position_world_m, yaw_rad, world_map)
+    while waypoint is not None and len(points) < CONTINUATION_M / CONTINUATION_STEP_M:
+        waypoint = _straightest(waypoint, waypoint.next(CONTINUATION_STEP_M))
+        if waypoint is not None:
+            location = waypoint.transform.location
+            points.append((location.x, location.y))
+    if len(points) < 5:
+        ahead_m = np.arange(1.0, CONTINUATION_M + 0.5)[:, None]
+        direction = np.array([np.cos(yaw_rad), np.sin(yaw_rad)])
+        straight: F64 = position_world_m[:2] + ahead_m * direction
+        return straight
+    return np.array(points)
+
+
+def _aligned_waypoint(
+    position_world_m: F64, yaw_rad: float, world_map: carla.Map
+) -> carla.Waypoint | None:
+    waypoint = world_map.get_waypoint(carla.Location(*(float(v) for v in position_world_m)))
+    if waypoint is None:
+        return None
+    turn = np.radians(waypoint.transform.rotation.yaw) - yaw_rad
+    return waypoint if np.cos(turn) > 0.7 else None
+
+
+def _straightest(
+    waypoint: carla.Waypoint, choices: Sequence[carla.Waypoint]
+) -> carla.Waypoint | None:
+    yaw_deg = waypoint.transform.rotation.yaw
+    return max(
+        choices,
+        key=lambda choice: np.cos(np.radians(choice.transform.rotation.yaw - yaw_deg)),
+        default=None,
+    )

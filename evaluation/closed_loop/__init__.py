@@ -1,0 +1,1 @@
+"""One route driven in closed loop: tick, observe, act, judge by the criteria, notify observers."""

@@ -1,0 +1,248 @@
+"""drive.mp4: what the car sees and means to do, from the front, the sides and above."""
+
+from __future__ import annotations
+
+import math
+import queue
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import carla
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.overlay import BACKGROUND, TEXT_COLOUR, Drawing, draw_on_camera, drawing_of
+from evaluation.closed_loop.episode import Observer, Step
+from evaluation.closed_loop.observers.birds_eye import BirdsEye, Body
+from evaluation.closed_loop.route_scenario import Stage
+from evaluation.closed_loop.sensor_interface import Spec, bgra_of, mount_of
+from evaluation.scoring.penalty import Rules, score
+from model.config import CameraConfig
+
+U8 = NDArray[np.uint8]
+
+FRONT_PX = (960, 480)
+STRIP_PX = 240
+INSET_WIDTH_PX = 360
+WIDE_INSET_PX = 560
+"""Width of the view from above where no side cameras need the place."""
+INSET_METRES = 70.0
+SIDE_PX = (300, 150)
+KEPT_STEPS = 10
+REFRESH_TICKS = 20
+"""How often the list of road users is asked for anew."""
+WARNING_COLOUR = (255, 112, 67)
+WARNING_S = 3.0
+DEFAULT_FRONT: Spec = {
+    "type": "sensor.camera.rgb",
+    "x": -1.0,
+    "y": 0.0,
+    "z": 2.4,
+    "roll": 0.0,
+    "pitch": 0.0,
+    "yaw": 0.0,
+    "fov": 80.0,
+    "id": "front",
+}
+
+
+class Video(Observer):
+    """Writes one file per route. The front view comes from a camera of its own, placed like the
+    agent's front camera; its pictures are drawn on when both they and the agent's step are there,
+    so the drive never waits for it."""
+
+    def __init__(self, path: Path, fps: int, rules: Rules) -> None:
+        self._path = path
+        self._fps = fps
+        self._rules = rules
+        self._pictures: queue.Queue[tuple[int, U8]] = queue.Queue()
+        self._steps: dict[int, tuple[Step, list[Body]]] = {}
+        self._camera: carla.Sensor | None = None
+        self._file: _VideoFile | None = None
+        self._users: list[carla.Actor] = []
+        self._ticks = 0
+        self._next_s = 0.0
+        self._seen_infractions = 0
+        self._warning_until_s = -1.0
+
+    def begin(self, stage: Stage, specs: Sequence[Spec]) -> None:
+        self._stage = stage
+        front = front_camera_of(specs)
+        self._front = CameraConfig(
+            name="front",
+            x_m=float(front["x"]),
+            y_m=float(front["y"]),
+            z_m=float(front["z"]),
+            roll_deg=float(front["roll"]),
+            pitch_deg=float(front["pitch"]),
+            yaw_deg=float(front["yaw"]),
+            width_px=FRONT_PX[0],
+            height_px=FRONT_PX[1],
+            fov_deg=float(front["fov"]),
+        )
+        self._inset_px = WIDE_INSET_PX if front is DEFAULT_FRONT else INSET_WIDTH_PX
+        self._birds_eye = BirdsEye(
+            stage.session.world_map, stage.dense, self._inset_px, STRIP_PX, INSET_METRES
+        )
+        self._canvas = np.empty((FRONT_PX[1] + STRIP_PX, FRONT_PX[0], 3), dtype=np.uint8)
+        self._extents: dict[int, tuple[float, float]] = {}
+        self._file = _VideoFile(self._path, (FRONT_PX[0], FRONT_PX[1] + STRIP_PX), self._fps)
+        self._camera = self._spawn_camera(stage, front)
+        self._camera.listen(self._receive)
+
+    def _spawn_camera(self, stage: Stage, front: Spec) -> carla.Sensor:
+        world = stage.session.world
+        blueprint = world.get_blueprint_library().find("sensor.camera.rgb")
+        settings = {
+            "image_size_x": FRONT_PX[0],
+            "image_size_y": FRONT_PX[1],
+            "fov": front["fov"],
+            "sensor_tick": 1.0 / self._fps,
+        }
+        for name, value in settings.items():
+            blueprint.set_attribute(name, str(value))
+        return world.spawn_actor(blueprint, mount_of(front), attach_to=stage.ego)
+
+    def _receive(self, image: Any) -> None:
+        self._pictures.put((int(image.frame), bgra_of(image)))
+
+    def step(self, step: Step) -> None:
+        self._steps[step.tick.frame] = (step, self._others())
+        while len(self._steps) > KEPT_STEPS:
+            self._steps.pop(next(iter(self._steps)))
+        if len(step.infractions) > self._seen_infractions:
+            self._seen_infractions = len(step.infractions)
+            self._warning_until_s = step.tick.time_s + WARNING_S
+        self._write_ready()
+
+    def _write_ready(self) -> None:
+        while not self._pictures.empty():
+            frame, picture = self._pictures.get()
+            entry = self._steps.get(frame)
+            if entry is None or self._file is None:
+                continue
+            step, others = entry
+            if step.tick.time_s < self._next_s:
+                continue
+            self._next_s = step.tick.time_s + 0.9 / self._fps
+            self._file.write(self._compose(picture, step, others))
+
+    def _others(self) -> list[Body]:
+        """Vehicles and walkers near the ego, as they are now."""
+        bodies = []
+        ego = self._stage.ego
+        place = ego.get_location()
+        if self._ticks % REFRESH_TICKS == 0:
+            actors = self._stage.session.world.get_actors()
+            self._users = [*actors.filter("vehicle.*"), *actors.filter("walker.*")]
+        self._ticks += 1
+        for actor in self._users:
+            walks = actor.type_id.startswith("walker.")
+            if actor.id == ego.id or not actor.is_alive:
+                continue
+            transform = actor.get_transform()
+            if transform.location.distance(place) > INSET_METRES:
+                continue
+            bodies.append(self._body(actor, transform, walks))
+        return bodies
+
+    def _body(self, actor: carla.Actor, transform: carla.Transform, walks: bool) -> Body:
+        if actor.id not in self._extents:
+            extent = actor.bounding_box.extent
+            self._extents[actor.id] = (extent.x, extent.y)
+        return Body(
+            centre_world_m=np.array([transform.location.x, transform.location.y]),
+            yaw_rad=math.radians(transform.rotation.yaw),
+            half_extent_m=self._extents[actor.id],
+            walks=walks,
+        )
+
+    def _compose(self, picture: U8, step: Step, others: Sequence[Body]) -> U8:
+        drawing = Drawing(None, np.empty((0, 2)))
+        if step.agent_step is not None:
+            drawing = drawing_of(step.agent_step)
+        front = draw_on_camera(np.ascontiguousarray(picture[:, :, 2::-1]), self._front, drawing)
+        tick = step.tick
+        half_m = tick.half_extent_m
+        ego = Body(tick.location_world_m[:2], tick.yaw_rad, (float(half_m[0]), float(half_m[1])))
+        canvas = self._canvas
+        canvas[: FRONT_PX[1]] = front
+        canvas[FRONT_PX[1] :] = BACKGROUND
+        canvas[FRONT_PX[1] :, -self._inset_px :] = self._birds_eye.draw(ego, others, drawing)
+        images = () if step.agent_step is None else step.agent_step.images[1:3]
+        for column, image in enumerate(images):
+            tile = cv2.resize(image, SIDE_PX, interpolation=cv2.INTER_AREA)
+            left = column * SIDE_PX[0]
+            canvas[FRONT_PX[1] : FRONT_PX[1] + SIDE_PX[1], left : left + SIDE_PX[0]] = tile
+        top = FRONT_PX[1] + (SIDE_PX[1] if len(images) else 0)
+        for index, line in enumerate(self._lines(step)):
+            _write(canvas, line, (12, top + 24 + 26 * index), TEXT_COLOUR)
+        if tick.time_s < self._warning_until_s and step.infractions:
+            kind = step.infractions[-1].kind.value.removesuffix("_infractions").replace("_", " ")
+            _write(canvas, f"infraction: {kind}", (12, FRONT_PX[1] - 16), WARNING_COLOUR)
+        return canvas
+
+    def _lines(self, step: Step) -> list[str]:
+        tick, control = step.tick, step.control
+        now = score(step.completion_percent, step.infractions, self._rules)
+        target = ""
+        if step.agent_step is not None and step.agent_step.targets:
+            target = step.agent_step.targets[0].command.name.replace("_", " ").lower()
+        minutes, seconds = divmod(tick.time_s, 60.0)
+        return [
+            f"{int(minutes)}:{seconds:04.1f}   {tick.speed_mps:4.1f} m/s   steer "
+            f"{control.steer:+.2f}   throttle {control.throttle:.2f}   brake {control.brake:.2f}",
+            f"route {now['score_route']:5.1f} %   penalty {now['score_penalty']:.2f}   "
+            f"driving score {now['score_composed']:5.1f}",
+            f"next {target}" if target else "",
+        ]
+
+    def end(self) -> None:
+        if self._camera is not None:
+            self._camera.stop()
+            self._camera.destroy()
+            self._camera = None
+        self._write_ready()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def front_camera_of(specs: Sequence[Spec]) -> Spec:
+    """The agent's camera that looks straight ahead, or a place for one."""
+    cameras = [spec for spec in specs if spec["type"] == "sensor.camera.rgb"]
+    if not cameras:
+        return DEFAULT_FRONT
+    return min(cameras, key=lambda spec: abs(float(spec["yaw"])))
+
+
+def _write(canvas: U8, text: str, origin: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    cv2.putText(canvas, text, origin, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA)
+
+
+class _VideoFile:
+    """An H.264 file, or MPEG-4 where the encoder is missing."""
+
+    def __init__(self, path: Path, size_px: tuple[int, int], fps: int) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._container = av.open(str(path), "w")
+        codec, options = "mpeg4", {}
+        if "libx264" in av.codecs_available:
+            codec, options = "libx264", {"preset": "superfast", "crf": "25"}
+        stream = self._container.add_stream(codec, rate=fps, options=options)
+        assert isinstance(stream, av.VideoStream)
+        self._stream = stream
+        self._stream.width, self._stream.height = size_px
+        self._stream.pix_fmt = "yuv420p"
+
+    def write(self, picture: U8) -> None:
+        """picture: (height, width, 3) RGB."""
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode())
+        self._container.close()

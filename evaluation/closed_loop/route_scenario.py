@@ -1,0 +1,147 @@
+"""What one route needs in the world: ego vehicle, traffic, collision reports, weather."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from typing import Any
+
+import carla
+import numpy as np
+
+from evaluation.closed_loop.background_traffic import Traffic
+from evaluation.closed_loop.weather import WeatherSchedule
+from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.route_file import Route
+from evaluation.scoring.criteria.red_light import find_lights
+from evaluation.scoring.criteria.stop_sign import find_stop_signs
+from evaluation.scoring.criteria_set import Scene
+from evaluation.scoring.tick import Contact, Tick
+from evaluation.servers.embedded import SimulatorError
+from evaluation.servers.session import Session
+
+EGO_BLUEPRINT = "vehicle.lincoln.mkz_2020"
+EGO_ROLE = "hero"
+SPAWN_HEIGHT_M = 0.5
+SETTLE_TICKS = 10
+"""Ticks before the route begins, in which sensors start and the vehicle comes to rest."""
+
+
+class Stage:
+    """The ego vehicle on its route; built by `open_stage`, which also clears it away."""
+
+    def __init__(self, session: Session, route: Route, dense: DenseRoute) -> None:
+        self.session = session
+        self.route = route
+        self.dense = dense
+        self.traffic: Traffic | None = None
+        self._weather = WeatherSchedule(route.weathers)
+        self._weather_percent = 0
+        session.world.set_weather(self._weather.at(0.0))
+        self.ego = _spawn_ego(session, dense)
+        self._contacts: deque[Contact] = deque()
+        self._start_s: float | None = None
+        box = self.ego.bounding_box.extent
+        self._half_extent_m = np.array([box.x, box.y, box.z])
+
+    @cached_property
+    def scene(self) -> Scene:
+        actors = self.session.world.get_actors()
+        world_map = self.session.world_map
+        return Scene(world_map, find_lights(actors, world_map), find_stop_signs(actors))
+
+    @cached_property
+    def _lights(self) -> tuple[carla.TrafficLight, ...]:
+        actors = self.session.world.get_actors()
+        return tuple(actor for actor in actors if "traffic_light" in actor.type_id)
+
+    def on_collision(self, event: Any) -> None:
+        self._contacts.append(Contact(event.other_actor.id, event.other_actor.type_id))
+
+    def follow_weather(self, route_percent: float) -> None:
+        """Changes the weather along the route, in steps of one percent."""
+        if self._weather.changes and int(route_percent) != self._weather_percent:
+            self._weather_percent = int(route_percent)
+            self.session.world.set_weather(self._weather.at(route_percent))
+
+    def start_clock(self, snapshot: carla.WorldSnapshot) -> None:
+        """Route time counts from here; what was touched while settling is forgotten."""
+        self._start_s = snapshot.timestamp.elapsed_seconds
+        self._contacts.clear()
+
+    def ego_state(self, snapshot: carla.WorldSnapshot) -> carla.ActorSnapshot:
+        state = snapshot.find(self.ego.id)
+        if state is None:
+            raise SimulatorError("the ego vehicle has vanished from the simulator")
+        return state
+
+    def read(self, snapshot: carla.WorldSnapshot) -> Tick:
+        """What the criteria are to see of this tick."""
+        state = self.ego_state(snapshot)
+        transform, velocity = state.get_transform(), state.get_velocity()
+        place = transform.location
+        contacts = tuple(self._contacts.popleft() for _ in range(len(self._contacts)))
+        red = carla.TrafficLightState.Red
+        start_s = self._start_s or 0.0
+        return Tick(
+            frame=snapshot.frame,
+            time_s=snapshot.timestamp.elapsed_seconds - start_s,
+            location_world_m=np.array([place.x, place.y, place.z]),
+            yaw_rad=math.remainder(math.radians(transform.rotation.yaw), math.tau),
+            velocity_world_mps=np.array([velocity.x, velocity.y, velocity.z]),
+            half_extent_m=self._half_extent_m,
+            speed_limit_mps=self.ego.get_speed_limit() / 3.6,
+            red_light_ids=frozenset(light.id for light in self._lights if light.state == red),
+            contacts=contacts,
+            traffic_speeds_mps=None if self.traffic is None else self.traffic.speeds_mps(snapshot),
+        )
+
+
+def _spawn_ego(session: Session, dense: DenseRoute) -> carla.Vehicle:
+    blueprint = session.world.get_blueprint_library().find(EGO_BLUEPRINT)
+    blueprint.set_attribute("role_name", EGO_ROLE)
+    x, y, z = (float(value) for value in dense.points_world_m[0])
+    transform = carla.Transform(
+        carla.Location(x, y, z + SPAWN_HEIGHT_M),
+        carla.Rotation(yaw=math.degrees(float(dense.yaw_rad[0]))),
+    )
+    ego = session.world.try_spawn_actor(blueprint, transform)
+    if ego is None:
+        raise SimulatorError(
+            f"no room for the ego vehicle at ({x:.1f}, {y:.1f}, {z:.1f}), where the route begins"
+        )
+    return ego
+
+
+@contextmanager
+def open_stage(session: Session, route: Route, traffic: int = 0, seed: int = 0) -> Iterator[Stage]:
+    """Sets the scene for a route; whatever happens, its actors are gone afterwards.
+
+    Raises RouteFileError when the route leaves the map, SimulatorError when the ego has no room.
+    """
+    dense = route.dense(session.graph)
+    with ExitStack() as stack:
+        stage = Stage(session, route, dense)
+        stack.callback(_destroy, stage.ego)
+        session.world.reset_all_traffic_lights()
+        session.tick()
+        if traffic > 0:
+            stage.traffic = Traffic(session, traffic, seed, stage.ego)
+            stack.callback(stage.traffic.destroy)
+        blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
+        sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=stage.ego)
+        stack.callback(_destroy, sensor)
+        sensor.listen(stage.on_collision)
+        stack.callback(sensor.stop)
+        yield stage
+
+
+def _destroy(actor: carla.Actor) -> None:
+    try:
+        actor.destroy()
+    except RuntimeError:
+        # The simulator is gone and the actor with it.
+        return

@@ -1,0 +1,1 @@
+"""Recording training data with the expert."""

@@ -1,0 +1,1 @@
+"""Other people's evaluators, unchanged, on the embedded simulator."""

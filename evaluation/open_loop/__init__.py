@@ -1,0 +1,1 @@
+"""Predictions against recorded frames, without a simulator."""

@@ -1,0 +1,213 @@
+"""Reproducible random routes on any map, chosen so that together they turn every way."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import carla
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.errors import ProblemError
+from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneId, LaneRouteError
+from evaluation.routes.route_file import Route, WeatherPoint
+from planner.records import Command
+
+CANDIDATES = 12
+"""Walks tried per route; the one with the turns that are rarest so far is kept."""
+MAX_ATTEMPTS = 400
+START_MARGIN_M = 8
+"""Points kept clear at the lane's start, so that the vehicle does not begin inside a junction."""
+SIGNALS = {"traffic light": "1000001", "stop sign": "206"}
+"""OpenDRIVE types of the landmarks that rule a junction."""
+SIGNAL_DISTANCE_M = 12.0
+WANTED = {
+    "LEFT": 1.0,
+    "RIGHT": 1.0,
+    "STRAIGHT": 1.0,
+    "traffic light": 1.0,
+    "stop sign": 1.0,
+    "one lane m": 100.0,
+    "several lanes m": 100.0,
+}
+"""What a varied route has, and how much of it counts as once."""
+DEFAULT_WEATHER = (("cloudiness", 20.0), ("sun_altitude_angle", 60.0))
+
+
+class RandomRouteError(ProblemError, RuntimeError):
+    """The map has no route of the length that was asked for."""
+
+
+def turns_of(route: DenseRoute) -> Counter[Command]:
+    """How often the route takes each way through a junction, or changes lane."""
+    pairs = zip((Command.VOID, *route.commands[:-1]), route.commands, strict=True)
+    return Counter(
+        command
+        for before, command in pairs
+        if command is not before and command is not Command.LANE_FOLLOW
+    )
+
+
+def random_routes(
+    world_map: carla.Map,
+    graph: LaneGraph,
+    length_m: float,
+    count: int,
+    generator: np.random.Generator,
+) -> list[DenseRoute]:
+    """`count` routes of about `length_m` (at most 2 m shorter or longer); the same generator state
+    gives the same routes. Raises RandomRouteError where the map is too small."""
+    walker = _Walker(world_map, graph, length_m, generator)
+    taken: Counter[Command] = Counter()
+    routes = []
+    for _ in range(count):
+        candidates = [walker.walk() for _ in range(CANDIDATES)]
+
+        def rarity(route: DenseRoute) -> float:
+            return sum(n / (1.0 + taken[turn]) for turn, n in turns_of(route).items())
+
+        best = max(candidates, key=rarity)
+        taken.update(turns_of(best))
+        routes.append(best)
+    return routes
+
+
+class _Walker:
+    """Walks from lane to lane, turning at random, until the route is long enough."""
+
+    def __init__(
+        self,
+        world_map: carla.Map,
+        graph: LaneGraph,
+        length_m: float,
+        generator: np.random.Generator,
+    ) -> None:
+        self._graph = graph
+        self._length_m = length_m
+        self._generator = generator
+        self._following: dict[LaneId, list[LaneId]] = graph.successors()
+        self._starts = [
+            lane_id
+            for lane_id in graph.lane_ids()
+            if not graph.in_junction(lane_id)
+            and len(graph.lane_points_m(lane_id)) > 2 * START_MARGIN_M
+        ]
+        if not self._starts:
+            raise RandomRouteError(f"map {world_map.name} has no lane to start a route on")
+
+    def walk(self) -> DenseRoute:
+        for _ in range(MAX_ATTEMPTS):
+            positions = self._positions()
+            if positions is None:
+                continue
+            try:
+                route = self._graph.route(positions)
+            except LaneRouteError:
+                continue
+            cut = self._cut(route)
+            if cut is not None:
+                return cut
+        raise RandomRouteError(
+            f"found no route of {self._length_m:.0f} m in {MAX_ATTEMPTS} attempts: "
+            "ask for a shorter one or a larger town"
+        )
+
+    def _positions(self) -> NDArray[np.float64] | None:
+        """One position in the middle of each lane between junctions that the walk passes."""
+        lane_id = self._starts[int(self._generator.integers(len(self._starts)))]
+        points = self._graph.lane_points_m(lane_id)
+        begin = int(self._generator.integers(START_MARGIN_M, len(points) - START_MARGIN_M))
+        positions = [points[begin]]
+        driven_m = float(len(points) - begin)
+        visited = {lane_id}
+        while driven_m < self._length_m + 20.0:
+            choices = [one for one in self._following[lane_id] if one not in visited]
+            if not choices:
+                return None
+            lane_id = choices[int(self._generator.integers(len(choices)))]
+            visited.add(lane_id)
+            points = self._graph.lane_points_m(lane_id)
+            driven_m += len(points)
+            if not self._graph.in_junction(lane_id):
+                positions.append(points[len(points) // 2])
+        positions.append(points[-1])
+        return np.array(positions)
+
+    def _cut(self, route: DenseRoute) -> DenseRoute | None:
+        """The route's first `length_m`, unless it is shorter or would end in a junction."""
+        end = int(np.searchsorted(route.distance_m, self._length_m))
+        if end >= len(route.commands) or route.distance_m[end] > self._length_m + 2.0:
+            return None
+        if bool(route.junction[end]):
+            return None
+        stop = end + 1
+        return DenseRoute(
+            points_world_m=route.points_world_m[:stop],
+            yaw_rad=route.yaw_rad[:stop],
+            commands=route.commands[:stop],
+            lane_ids=route.lane_ids[:stop],
+            junction=route.junction[:stop],
+        )
+
+
+def sparse(route: DenseRoute, route_id: str, town: str) -> Route:
+    """The route as a file holds it: its ends and a position in every stretch between junctions,
+    which is enough for any planner to find the same way again."""
+    ends = [0, len(route.commands) - 1]
+    changes = np.flatnonzero(np.diff(route.junction.astype(int))) + 1
+    stretches = zip([0, *changes.tolist()], [*changes.tolist(), ends[1]], strict=True)
+    middles = [
+        (first + last) // 2 for first, last in stretches if not route.junction[(first + last) // 2]
+    ]
+    indices = sorted({ends[0], *middles[1:-1], ends[1]})
+    positions = route.points_world_m[indices]
+    return Route(
+        route_id=route_id,
+        town=town,
+        positions_world_m=tuple((float(x), float(y), float(z)) for x, y, z in positions),
+        weathers=(WeatherPoint(0.0, DEFAULT_WEATHER),),
+    )
+
+
+def generate(
+    world_map: carla.Map, town: str, length_m: float, count: int, seed: int, varied: bool = False
+) -> Sequence[Route]:
+    """Random routes ready to be written to a file, with ids from 0. varied: of ten times as many
+    those that meet the most kinds of junctions and roads."""
+    graph = LaneGraph(world_map)
+    generator = np.random.default_rng(seed)
+    drawn = random_routes(world_map, graph, length_m, count * (10 if varied else 1), generator)
+    if varied:
+        drawn = sorted(drawn, key=lambda route: -_variety(features_of(route, world_map)))[:count]
+    return [sparse(route, str(index), town) for index, route in enumerate(drawn)]
+
+
+def features_of(route: DenseRoute, world_map: carla.Map) -> Counter[str]:
+    """What a route meets: turns by command, traffic lights, stop signs, and metres on roads with
+    one and with several lanes per direction."""
+    found = Counter({turn.name: times for turn, times in turns_of(route).items()})
+    for index, point in enumerate(route.points_world_m):
+        if route.junction[index]:
+            continue
+        waypoint = world_map.get_waypoint(carla.Location(*(float(value) for value in point)))
+        found["several lanes m" if _has_lane_beside(waypoint) else "one lane m"] += 1
+        if index + 1 < len(route.commands) and route.junction[index + 1]:
+            for name, kind in SIGNALS.items():
+                found[name] += bool(waypoint.get_landmarks_of_type(SIGNAL_DISTANCE_M, kind))
+    return found
+
+
+def _has_lane_beside(waypoint: carla.Waypoint) -> bool:
+    return any(
+        other is not None
+        and other.lane_type == carla.LaneType.Driving
+        and other.lane_id * waypoint.lane_id > 0
+        for other in (waypoint.get_left_lane(), waypoint.get_right_lane())
+    )
+
+
+def _variety(features: Counter[str]) -> float:
+    """Larger for routes that have something of everything; the second of a kind counts less."""
+    return sum(math.sqrt(min(features[name] / once, 4.0)) for name, once in WANTED.items())

@@ -1,0 +1,76 @@
+"""Town specifications and the names that routes call them by; maps without a simulator."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import carla
+
+from evaluation.errors import ProblemError
+
+DEMO = "demo"
+GENERATED = re.compile(r"generated:(\d+)")
+GENERATED_NAME = re.compile(r"Generated(\d+)")
+
+
+class TownSpecError(ProblemError, ValueError):
+    """A town that is not to be had; the message says what can be given instead."""
+
+
+def name_of(spec: str) -> str:
+    """What routes and clients call the town of `demo`, `generated:<seed>` or PATH.xodr."""
+    generated = GENERATED.fullmatch(spec)
+    if generated:
+        return f"Generated{int(generated[1])}"
+    if spec == DEMO:
+        return "Demo"
+    path = Path(spec)
+    if not path.is_file():
+        raise TownSpecError(
+            f"town {spec!r}: expected demo, generated:<seed> or the path of an .xodr file"
+        )
+    return path.stem
+
+
+def spec_of(name: str, asked: str | None, folder: Path | None) -> str:
+    """The town specification behind a route's town name.
+
+    asked: the specification given on the command line, if any; folder: where NAME.xodr may lie.
+    """
+    if asked is not None and name_of(asked) == name:
+        return asked
+    if name == "Demo":
+        return DEMO
+    generated = GENERATED_NAME.fullmatch(name)
+    if generated:
+        return f"generated:{generated[1]}"
+    if folder is not None and (folder / f"{name}.xodr").is_file():
+        return str(folder / f"{name}.xodr")
+    raise TownSpecError(
+        f"town {name!r} is not one of the embedded simulator's own; give its OpenDRIVE file with "
+        f"--town PATH/{name}.xodr, or the folder of such files with --towns FOLDER"
+    )
+
+
+def opendrive_of(spec: str) -> str:
+    """OpenDRIVE text of a town."""
+    # Imported here because it costs seconds, and drives with a route file do without it.
+    from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
+
+    generated = GENERATED.fullmatch(spec)
+    if generated:
+        return generate_opendrive(name_of(spec), int(generated[1]))
+    if spec == DEMO:
+        return generate_opendrive(name_of(spec), DEMO_SEED)
+    name_of(spec)
+    return Path(spec).read_text(encoding="utf-8")
+
+
+def open_map(spec: str) -> tuple[carla.Map, str]:
+    """Map and name of a town, without a simulator."""
+    name = name_of(spec)
+    world_map = carla.Map(name, opendrive_of(spec))
+    if not world_map.get_topology():
+        raise TownSpecError(f"town {spec!r}: CARLA finds no lanes in its OpenDRIVE")
+    return world_map, name

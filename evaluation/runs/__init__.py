@@ -1,0 +1,1 @@
+"""Many routes: worker processes, the ledger of what is finished, the results file."""

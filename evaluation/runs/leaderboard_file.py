@@ -1,0 +1,263 @@
+"""The leaderboard's results file: written after every route, atomically, and resumable.
+
+Everything that is ours and not the leaderboard's stands under the separate key "extra".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from evaluation.closed_loop.episode import SENSORS_INVALID, SIMULATION_CRASHED, Outcome
+from evaluation.errors import ProblemError
+from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
+from evaluation.scoring.tick import Kind
+
+DIGITS = 3
+METRES_WORD = 8
+"""Place of the metres among the words of an outside-lanes message."""
+SENSOR_ICONS = {
+    "sensor.camera.rgb": "carla_camera",
+    "sensor.lidar.ray_cast": "carla_lidar",
+    "sensor.other.radar": "carla_radar",
+    "sensor.other.gnss": "carla_gnss",
+    "sensor.other.imu": "carla_imu",
+    "sensor.opendrive_map": "carla_opendrive_map",
+    "sensor.speedometer": "carla_speedometer",
+}
+LABELS: Sequence[tuple[str, str]] = (
+    ("Avg. driving score", "score_composed"),
+    ("Avg. route completion", "score_route"),
+    ("Avg. infraction penalty", "score_penalty"),
+    ("Collisions with pedestrians", Kind.COLLISION_PEDESTRIAN.value),
+    ("Collisions with vehicles", Kind.COLLISION_VEHICLE.value),
+    ("Collisions with layout", Kind.COLLISION_LAYOUT.value),
+    ("Red lights infractions", Kind.RED_LIGHT.value),
+    ("Stop sign infractions", Kind.STOP.value),
+    ("Off-road infractions", Kind.OUTSIDE_LANES.value),
+    ("Route deviations", Kind.ROUTE_DEVIATION.value),
+    ("Route timeouts", Kind.ROUTE_TIMEOUT.value),
+    ("Agent blocked", Kind.BLOCKED.value),
+    ("Yield emergency vehicles infractions", Kind.YIELD_EMERGENCY.value),
+    ("Scenario timeouts", Kind.SCENARIO_TIMEOUT.value),
+    ("Min speed infractions", Kind.MIN_SPEED.value),
+)
+ENDINGS = {
+    Kind.ROUTE_DEVIATION: "Agent deviated from the route",
+    Kind.BLOCKED: "Agent got blocked",
+    Kind.ROUTE_TIMEOUT: "Agent timed out",
+}
+
+Json = dict[str, Any]
+
+
+class ResultsFileError(ProblemError, ValueError):
+    """A results file that cannot be resumed; the message names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class RouteRecord:
+    """One entry of the file's records."""
+
+    index: int
+    route_id: str
+    status: str
+    num_infractions: int
+    infractions: Mapping[str, Sequence[str]]
+    scores: Scores
+    meta: Mapping[str, float]
+
+    @property
+    def failed(self) -> bool:
+        return self.status.startswith("Failed")
+
+
+def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRecord:
+    """The leaderboard's record of a route that is over."""
+    messages: dict[str, list[str]] = {kind.value: [] for kind in Kind}
+    for infraction in outcome.infractions:
+        messages[infraction.kind.value].append(infraction.message)
+    count = sum(len(found) for found in messages.values())
+    return RouteRecord(
+        index=index,
+        route_id=name,
+        status=_status_of(outcome, count),
+        num_infractions=count,
+        infractions=messages,
+        scores=score(outcome.completion_percent, outcome.infractions, rules),
+        meta={
+            "route_length": round(outcome.route_m, DIGITS),
+            "duration_game": round(outcome.game_s, DIGITS),
+            "duration_system": round(outcome.system_s, DIGITS),
+        },
+    )
+
+
+def _status_of(outcome: Outcome, infractions: int) -> str:
+    if outcome.completion_percent >= 100.0 and not outcome.failure:
+        return "Completed" if infractions else "Perfect"
+    endings = [ENDINGS[found.kind] for found in outcome.infractions if found.kind in ENDINGS]
+    reason = outcome.failure or next(iter(endings), "")
+    return f"Failed - {reason}" if reason else "Failed"
+
+
+@dataclass
+class Results:
+    """All records of one run. path: where the file is; total: how many routes there are."""
+
+    path: Path
+    total: int
+    run: Mapping[str, Any]
+    records: list[RouteRecord] = field(default_factory=list)
+    extras: dict[str, Json] = field(default_factory=dict)
+    sensors: list[str] = field(default_factory=list)
+
+    def add(self, record: RouteRecord, outcome: Outcome, extra: Mapping[str, Any]) -> None:
+        """Adds a finished route and writes the file."""
+        self.records.append(record)
+        self.records.sort(key=lambda one: one.index)
+        measures = {} if outcome.measures is None else asdict(outcome.measures)
+        self.extras[record.route_id] = {
+            **measures,
+            "ticks": outcome.ticks,
+            **({"trace": outcome.trace} if outcome.trace else {}),
+            **extra,
+        }
+        if not self.sensors:
+            self.sensors = [SENSOR_ICONS[kind] for kind in outcome.sensor_types]
+        self.write()
+
+    @property
+    def finished(self) -> bool:
+        return len(self.records) == self.total
+
+    @property
+    def entry_status(self) -> str:
+        if not self.finished:
+            return "Started"
+        statuses = " ".join(record.status for record in self.records)
+        if SIMULATION_CRASHED in statuses:
+            return "Crashed"
+        return "Rejected" if SENSORS_INVALID in statuses else "Finished"
+
+    def to_json(self) -> Json:
+        """The file's contents; the totals appear once all routes are finished."""
+        summary = summarise(self.records, self.total) if self.finished else {}
+        values = []
+        if summary:
+            shown = {**summary["infractions"], **summary["scores_mean"]}
+            values = [str(shown[key]) for _, key in LABELS]
+        return {
+            "_checkpoint": {
+                "global_record": summary,
+                "progress": [len(self.records), self.total],
+                "records": [asdict(record) for record in self.records],
+            },
+            "entry_status": self.entry_status,
+            "eligible": self.entry_status == "Finished",
+            "sensors": self.sensors,
+            "values": values,
+            "labels": [label for label, _ in LABELS] if summary else [],
+            "extra": {"run": dict(self.run), "routes": self.extras},
+        }
+
+    def write(self) -> None:
+        write_atomically(self.path, json.dumps(self.to_json(), indent=4))
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replaces the file in one step: a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def summarise(records: Sequence[RouteRecord], total: int) -> Json:
+    """The leaderboard's global record: mean scores over all routes, infractions per km."""
+    keys = ("score_composed", "score_route", "score_penalty")
+    columns = {key: [float(record.scores[key]) for record in records] for key in keys}  # type: ignore[literal-required]
+    km = sum(r.meta["route_length"] / 1000 * r.scores["score_route"] / 100 for r in records)
+    infractions: dict[str, float] = {}
+    for kind in Kind:
+        found = [record.infractions[kind.value] for record in records]
+        if kind is Kind.OUTSIDE_LANES:
+            # A length, not a number of events, and therefore not per kilometre.
+            infractions[kind.value] = round(
+                sum(float(one[0].split(" ")[METRES_WORD]) / 1000 for one in found if one), DIGITS
+            )
+        else:
+            infractions[kind.value] = round(sum(map(len, found)) / max(km, 0.001), DIGITS)
+    statuses = {"Failed" if record.failed else record.status for record in records}
+    return {
+        "index": -1,
+        "route_id": -1,
+        "status": next((s for s in ("Failed", "Completed") if s in statuses), "Perfect"),
+        "infractions": infractions,
+        "scores_mean": {
+            key: round(sum(column) / total, SCORE_DIGITS) for key, column in columns.items()
+        },
+        "scores_std_dev": {
+            key: round(stdev(column), DIGITS) if total > 1 else 0 for key, column in columns.items()
+        },
+        "meta": {
+            "total_length": sum(record.meta["route_length"] for record in records),
+            "duration_game": sum(record.meta["duration_game"] for record in records),
+            "duration_system": sum(record.meta["duration_system"] for record in records),
+            "exceptions": [
+                [record.route_id, record.index, record.status]
+                for record in records
+                if record.failed
+            ],
+        },
+    }
+
+
+def read_records(path: Path) -> tuple[list[RouteRecord], dict[str, Json], list[str]]:
+    """Records, extras and sensors of an earlier run; ResultsFileError if the file is damaged."""
+    advice = "move it away to start afresh; it was not changed"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return [], {}, []
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ResultsFileError(
+            f"{path} is truncated or not JSON (line {error.lineno}: {error.msg}): {advice}"
+        ) from None
+    try:
+        records = [RouteRecord(**record) for record in data["_checkpoint"]["records"]]
+        extras = data.get("extra", {}).get("routes", {})
+        sensors = data["sensors"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ResultsFileError(f"{path} is not a results file ({error!r}): {advice}") from None
+    return records, extras, sensors
+
+
+def resume(path: Path, names: Sequence[str], run: Mapping[str, Any]) -> Results:
+    """Results that go on where the file ends. Routes that failed because the simulator crashed are
+    driven again. Raises ResultsFileError if the file belongs to other routes."""
+    records, extras, sensors = read_records(path)
+    strangers = [record.route_id for record in records if record.route_id not in names]
+    if strangers:
+        raise ResultsFileError(
+            f"{path} has results of {strangers[0]}, which is not among the routes to drive; "
+            "resume with the same routes, or choose another --out"
+        )
+    kept = [record for record in records if SIMULATION_CRASHED not in record.status]
+    return Results(path, len(names), run, kept, extras, sensors)
+
+
+def mean_of(records: Sequence[RouteRecord], key: str) -> float:
+    """Mean of one score over the records; 0 without any."""
+    values = [float(record.scores[key]) for record in records]  # type: ignore[literal-required]
+    return fmean(values) if values else 0.0

@@ -1,0 +1,1 @@
+"""What a drive is worth: criteria, penalties, measures."""

@@ -1,0 +1,26 @@
+"""A vehicle that does not move for three minutes is blocked; the route ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluation.scoring.tick import Infraction, Kind, Tick
+
+MIN_SPEED_MPS = 0.1
+MAX_TIME_S = 180.0
+
+
+class Blocked:
+    def __init__(self, max_time_s: float = MAX_TIME_S) -> None:
+        self._max_time_s = max_time_s
+        self._moved_s: float | None = None
+
+    def step(self, tick: Tick) -> Sequence[Infraction]:
+        if self._moved_s is None or tick.speed_mps >= MIN_SPEED_MPS:
+            self._moved_s = tick.time_s
+        if tick.time_s - self._moved_s > self._max_time_s:
+            return (Infraction(Kind.BLOCKED, tick.frame, f"Agent got blocked at {tick.place}"),)
+        return ()
+
+    def finish(self, tick: Tick) -> Sequence[Infraction]:
+        return ()

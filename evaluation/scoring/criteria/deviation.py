@@ -1,0 +1,49 @@
+"""Leaving the route altogether ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluation.routes.lane_graph import DenseRoute
+from evaluation.scoring.tick import Infraction, Kind, Tick
+
+WINDOW = 5
+MAX_DISTANCE_M = 30.0
+SAFE_DISTANCE_M = 15.0
+MAX_UNSAFE_SHARE = 0.3
+
+
+class RouteDeviation:
+    """More than 30 m off the route, or beyond 15 m for more than 30 % of its length
+    (scenario_runner, InRouteTest)."""
+
+    def __init__(self, route: DenseRoute) -> None:
+        self._points_m = route.points_world_m[:, :2]
+        self._distance_m = route.distance_m
+        self._index = 0
+        self._unsafe_m = 0.0
+        self._off_route = False
+
+    def step(self, tick: Tick) -> Sequence[Infraction]:
+        if self._off_route:
+            return ()
+        ahead_m = self._points_m[self._index : self._index + WINDOW + 1]
+        offsets_m = np.linalg.norm(ahead_m - tick.location_world_m[:2], axis=1)
+        # Of equally near points the last counts, so that repeated points do not hold it back.
+        nearest = len(offsets_m) - 1 - int(np.argmin(offsets_m[::-1]))
+        distance_m = float(offsets_m[nearest])
+        if distance_m >= SAFE_DISTANCE_M:
+            step_m = self._distance_m[self._index + nearest] - self._distance_m[self._index]
+            self._unsafe_m += float(step_m)
+        self._index += nearest
+        unsafe_share = self._unsafe_m / float(self._distance_m[-1])
+        self._off_route = distance_m >= MAX_DISTANCE_M or unsafe_share > MAX_UNSAFE_SHARE
+        if not self._off_route:
+            return ()
+        message = f"Agent deviated from the route at {tick.place}"
+        return (Infraction(Kind.ROUTE_DEVIATION, tick.frame, message),)
+
+    def finish(self, tick: Tick) -> Sequence[Infraction]:
+        return ()

@@ -1,0 +1,56 @@
+"""Driving slower than the traffic around, judged once per quarter of the route."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from evaluation.routes.lane_graph import DenseRoute
+from evaluation.scoring.route_progress import RouteProgress
+from evaluation.scoring.tick import Infraction, Kind, Tick
+
+WINDOW = 2
+CHECKPOINTS = 4
+LAST_CHECKPOINT_SHARE = 0.95
+
+
+class MinSpeed:
+    """Mean speed of the ego in percent of the mean speed of the background vehicles, per quarter of
+    the route (scenario_runner, MinimumSpeedRouteTest). Without traffic there is nothing to compare
+    with and nothing is reported. values_percent: one entry per checkpoint passed."""
+
+    def __init__(self, route: DenseRoute, checkpoints: int = CHECKPOINTS) -> None:
+        self._progress = RouteProgress(route, WINDOW)
+        self._checkpoint_m = self._progress.length_m / checkpoints
+        self._checkpoint_start_m = 0.0
+        self._ego_sum = 0.0
+        self._traffic_sum = 0.0
+        self.values_percent: list[float] = []
+
+    def step(self, tick: Tick) -> Sequence[Infraction]:
+        self._progress.step(tick.location_world_m)
+        found: Sequence[Infraction] = ()
+        if self._progress.driven_m - self._checkpoint_start_m > self._checkpoint_m:
+            found = self._close(tick)
+            self._checkpoint_start_m = self._progress.driven_m
+            self._ego_sum = self._traffic_sum = 0.0
+        if tick.traffic_speeds_mps is not None and len(tick.traffic_speeds_mps):
+            self._ego_sum += tick.speed_mps
+            self._traffic_sum += float(np.mean(tick.traffic_speeds_mps))
+        return found
+
+    def finish(self, tick: Tick) -> Sequence[Infraction]:
+        if self._progress.driven_m > LAST_CHECKPOINT_SHARE * self._progress.length_m:
+            return self._close(tick)
+        return ()
+
+    def _close(self, tick: Tick) -> Sequence[Infraction]:
+        percent = 100.0
+        if self._traffic_sum > 0.0:
+            percent = round(100.0 * self._ego_sum / self._traffic_sum, 2)
+        self.values_percent.append(percent)
+        if percent >= 100.0:
+            return ()
+        message = f"Average speed is {percent}% of the surrounding traffic's one"
+        return (Infraction(Kind.MIN_SPEED, tick.frame, message, percent),)

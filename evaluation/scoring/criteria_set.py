@@ -1,0 +1,100 @@
+"""All rules together: what happened on a route so far, and whether it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import carla
+
+from evaluation.routes.lane_graph import DenseRoute
+from evaluation.scoring.criteria.blocked import Blocked
+from evaluation.scoring.criteria.collision import Collision
+from evaluation.scoring.criteria.completion import Completion
+from evaluation.scoring.criteria.deviation import RouteDeviation
+from evaluation.scoring.criteria.min_speed import MinSpeed
+from evaluation.scoring.criteria.outside_lanes import OutsideLanes
+from evaluation.scoring.criteria.red_light import Light, RedLight
+from evaluation.scoring.criteria.stop_sign import Stop, StopSign
+from evaluation.scoring.criteria.timeout import RouteTimeout
+from evaluation.scoring.measures.lateral import LateralDeviation
+from evaluation.scoring.tick import Criterion, Infraction, Tick
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the rules need to know of a world: its map, traffic lights and stop signs."""
+
+    world_map: carla.Map
+    lights: tuple[Light, ...] = ()
+    stop_signs: tuple[StopSign, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What we report beside the leaderboard's figures."""
+
+    lateral_mean_m: float
+    lateral_p95_m: float
+    off_road_events: int
+    off_road_m: float
+    min_speed_percent: tuple[float, ...]
+
+
+class Judge:
+    """Steps every criterion and keeps what they find."""
+
+    def __init__(self, route: DenseRoute, scene: Scene) -> None:
+        self._completion = Completion(route)
+        self._lateral = LateralDeviation(route)
+        self._outside = OutsideLanes(route, scene.world_map)
+        self._min_speed = MinSpeed(route)
+        self._criteria: Sequence[Criterion] = (
+            self._completion,
+            self._outside,
+            Collision(),
+            RedLight(scene.lights, scene.world_map),
+            Stop(scene.stop_signs, scene.world_map),
+            self._min_speed,
+            RouteDeviation(route),
+            Blocked(),
+            RouteTimeout(route),
+            self._lateral,
+        )
+        self._last: Tick | None = None
+        self._found: list[Infraction] = []
+
+    @property
+    def completion_percent(self) -> float:
+        return self._completion.percent
+
+    @property
+    def infractions(self) -> tuple[Infraction, ...]:
+        return tuple(self._found)
+
+    @property
+    def over(self) -> bool:
+        ended = any(infraction.kind.ends_route for infraction in self._found)
+        return ended or self._completion.reached
+
+    def step(self, tick: Tick) -> None:
+        self._last = tick
+        for criterion in self._criteria:
+            self._found.extend(criterion.step(tick))
+
+    def finish(self) -> None:
+        """Adds what can only be told at the end; call once."""
+        if self._last is None:
+            return
+        for criterion in self._criteria:
+            self._found.extend(criterion.finish(self._last))
+
+    @property
+    def measures(self) -> Measures:
+        return Measures(
+            lateral_mean_m=round(self._lateral.mean_m, 3),
+            lateral_p95_m=round(self._lateral.p95_m, 3),
+            off_road_events=self._outside.events,
+            off_road_m=round(self._outside.outside_m, 2),
+            min_speed_percent=tuple(self._min_speed.values_percent),
+        )

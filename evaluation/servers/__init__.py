@@ -1,0 +1,1 @@
+"""Simulators to drive in: started here, or reached over the network."""

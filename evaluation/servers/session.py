@@ -1,0 +1,169 @@
+"""A connection to a simulator, embedded or real, that is always wound up in order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import carla
+
+from evaluation.errors import ProblemError
+from evaluation.routes.lane_graph import LaneGraph
+from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
+from evaluation.servers.traffic_manager_watch import TickClock
+
+TICK_S = 0.05
+WORKER_THREADS = 16
+"""More than sensors that fire at once: a stream worker that waits for Python's lock blocks the
+others, and with too few the world's own state would not be read."""
+ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
+CARLA_PORT = 2000
+GONE_TIMEOUT_S = 0.2
+
+
+class SimulatorAddressError(ProblemError, ValueError):
+    """Not an address of the form carla://host:port."""
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """address: `carla://host:port` of a running simulator; None starts the embedded one."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    address: str | None = None
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A synchronous world with ticks of 0.05 s; server is None when it runs elsewhere. clock tells
+    others whether a tick is in progress."""
+
+    client: carla.Client
+    world: carla.World
+    host: str
+    port: int
+    server: Server | None
+    timeout_s: float
+    clock: TickClock = field(default_factory=TickClock)
+
+    @cached_property
+    def world_map(self) -> carla.Map:
+        return self.world.get_map()
+
+    @cached_property
+    def graph(self) -> LaneGraph:
+        return LaneGraph(self.world_map)
+
+    @cached_property
+    def opendrive(self) -> str:
+        return str(self.world_map.to_opendrive())
+
+    @property
+    def town(self) -> str:
+        return town_of(self.world_map)
+
+    def tick(self) -> carla.WorldSnapshot:
+        """One step of the world; SimulatorError when the simulator does not answer."""
+        try:
+            with self.clock:
+                frame = self.world.tick(self.timeout_s)
+        except RuntimeError as error:
+            raise self.failure(error) from error
+        snapshot = self.world.get_snapshot()
+        if snapshot.frame != frame:
+            raise SimulatorError(f"ticked frame {frame}, but the state is of {snapshot.frame}")
+        return snapshot
+
+    def require_alive(self) -> None:
+        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended."""
+        if self.server is None or self.server.running:
+            return
+        # Clearing away what was in it must not wait for an answer to every call.
+        self.client.set_timeout(GONE_TIMEOUT_S)
+        self.server.require_running()
+
+    def failure(self, error: Exception) -> SimulatorError:
+        """The error with its cause, which for a dead simulator is found in its log."""
+        try:
+            self.require_alive()
+        except SimulatorError as dead:
+            return dead
+        if isinstance(error, SimulatorError):
+            return error
+        return SimulatorError(f"the simulator at {self.host}:{self.port} failed: {error}")
+
+
+def town_of(world_map: carla.Map) -> str:
+    """Name of a map without the folder that CARLA puts before it."""
+    return str(world_map.name).replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    found = ADDRESS.match(address)
+    if found is None:
+        raise SimulatorAddressError(f"expected carla://host:port, got {address!r}")
+    return found["host"], int(found["port"] or CARLA_PORT)
+
+
+@contextmanager
+def open_session(
+    settings: SessionSettings, log_path: Path, town: str | None = None
+) -> Iterator[Session]:
+    """Starts or reaches a simulator. town: name of the map that a running simulator shall load.
+
+    Raises SimulatorError when there is none, or when its map is not to be had.
+    """
+    with ExitStack() as stack:
+        server = None
+        if settings.address is None:
+            server = stack.enter_context(Server(settings.server, log_path))
+            host, port = server.host, server.port
+        else:
+            host, port = parse_address(settings.address)
+        client, world = _connect(host, port, settings.timeout_s)
+        if server is None and town is not None and town_of(world.get_map()) != town:
+            world = _load(client, town)
+        if server is None:
+            stack.callback(_restore, world, world.get_settings())
+        _make_synchronous(world)
+        yield Session(client, world, host, port, server, settings.timeout_s)
+
+
+def _connect(host: str, port: int, timeout_s: float) -> tuple[carla.Client, carla.World]:
+    client = carla.Client(host, port, WORKER_THREADS)
+    client.set_timeout(timeout_s)
+    try:
+        return client, client.get_world()
+    except RuntimeError as error:
+        raise SimulatorError(
+            f"no simulator answers at {host}:{port} ({error}); start one with "
+            f"`python -m evaluation serve --port {port}`, or leave out --simulator"
+        ) from None
+
+
+def _load(client: carla.Client, town: str) -> carla.World:
+    try:
+        return client.load_world(town)
+    except RuntimeError as error:
+        raise SimulatorError(f"the simulator cannot load {town}: {error}") from None
+
+
+def _make_synchronous(world: carla.World) -> None:
+    settings = world.get_settings()
+    settings.synchronous_mode = True
+    settings.fixed_delta_seconds = TICK_S
+    world.apply_settings(settings)
+
+
+def _restore(world: carla.World, settings: carla.WorldSettings) -> None:
+    """Hands a simulator that is not ours back as it was found."""
+    try:
+        world.apply_settings(settings)
+    except RuntimeError:
+        # It is gone: nothing is left to restore.
+        return

@@ -1,0 +1,127 @@
+"""Calls about the connection, the episode, its map, settings, weather and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from evaluation.simulator.calls.call import Call, accept, empty_list
+from evaluation.simulator.net.rpc import Caller, CallError, Deferred, Reply
+from evaluation.simulator.net.stream import WORLD_STREAM_ID
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.wire.codec import WeatherParameters, flag, integer, text
+from evaluation.simulator.wire.settings_records import EpisodeSettings
+
+LOAD_ANSWER_DELAY_S = 0.4
+"""A traffic manager's step in flight while its client loads would crash the client; the other calls
+are served meanwhile, so that the step can end before the client changes episodes."""
+
+
+def version(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> str:
+    """Return the version of the protocol that is spoken."""
+    return simulator.dialect.version
+
+
+def get_episode_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the episode's id and the token of the world stream."""
+    return simulator.tell_episode(), (simulator.streams.token(WORLD_STREAM_ID),)
+
+
+def get_sensor_token(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the token of a stream."""
+    return (simulator.expect_subscription(integer("stream id", arguments[0])),)
+
+
+def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the map's name and its spawn points."""
+    town = simulator.world.town
+    return f"Carla/Maps/{town.name}", town.spawn_points
+
+
+def get_map_data(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> str:
+    """Return the map's OpenDRIVE text."""
+    return simulator.world.town.opendrive
+
+
+def get_available_maps(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the names of the towns that `load_world` accepts."""
+    return [f"/Game/Carla/Maps/{name}" for name in simulator.shelf.names()]
+
+
+def refuse_file(_simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Refuse to send a file: `get_required_files` names none."""
+    raise CallError(f"there is no file {arguments[0]!r:.100}")
+
+
+def no_bytes(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> bytes:
+    """Return an empty navigation mesh."""
+    return b""
+
+
+def load_new_episode(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Deferred:
+    """Start a new episode, in another town if the name says so; the answer is held back."""
+    reset_settings = flag("reset_settings", arguments[1])
+    town = simulator.shelf.find(text("map name", arguments[0]) or simulator.world.town.name)
+    settings = EpisodeSettings() if reset_settings else simulator.world.settings
+    simulator.load(town, settings)
+    answer = Deferred()
+    simulator.loop.call_later(LOAD_ANSWER_DELAY_S, answer.resolve)
+    return answer
+
+
+def get_actor_definitions(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the blueprint library."""
+    return simulator.blueprints.to_wire(simulator.dialect)
+
+
+def get_episode_settings(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the settings."""
+    return simulator.world.settings.to_wire()
+
+
+def set_episode_settings(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> int:
+    """Take over settings; return a frame that has been published."""
+    return simulator.apply_settings(EpisodeSettings.from_wire(arguments[0]))
+
+
+def tick_cue(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> int | Deferred:
+    """Step the world; return the number of the new frame."""
+    return simulator.tick_when_heard()
+
+
+def get_weather_parameters(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the weather."""
+    return simulator.world.weather
+
+
+def set_weather_parameters(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Change the weather."""
+    simulator.world.weather = WeatherParameters.from_wire(arguments[0])
+
+
+def start_recorder(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> str:
+    """Record nothing and say so with an empty file name."""
+    return ""
+
+
+CALLS = {
+    "version": Call(version, Reply.VALUE),
+    "get_episode_info": Call(get_episode_info, Reply.VALUE),
+    "get_sensor_token": Call(get_sensor_token, Reply.VALUE, 1),
+    "get_map_info": Call(get_map_info, Reply.VALUE),
+    "get_map_data": Call(get_map_data, Reply.VALUE),
+    "get_available_maps": Call(get_available_maps, Reply.VALUE),
+    "get_required_files": Call(empty_list, Reply.VALUE),
+    "request_file": Call(refuse_file, Reply.VALUE, 1),
+    "get_navigation_mesh": Call(no_bytes, Reply.VALUE),
+    "load_new_episode": Call(load_new_episode, Reply.VOID, 2),
+    "get_actor_definitions": Call(get_actor_definitions, Reply.VALUE),
+    "get_episode_settings": Call(get_episode_settings, Reply.VALUE),
+    "set_episode_settings": Call(set_episode_settings, Reply.VALUE, 1),
+    "tick_cue": Call(tick_cue, Reply.VALUE),
+    "get_weather_parameters": Call(get_weather_parameters, Reply.VALUE),
+    "set_weather_parameters": Call(set_weather_parameters, Reply.VOID, 1),
+    "update_day_night_cycle": Call(accept, Reply.VOID),
+    "start_recorder": Call(start_recorder, Reply.VALUE),
+    "stop_recorder": Call(accept, Reply.VOID),
+}

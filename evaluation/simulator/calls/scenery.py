@@ -1,0 +1,55 @@
+"""Calls about what stands around: boxes, rays, street lamps, debug shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evaluation.simulator.calls.call import Call, accept, empty_list
+from evaluation.simulator.net.rpc import Caller, Reply
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.wire.codec import Vector3D, integer, real
+from evaluation.simulator.world.level_objects import environment_objects, level_boxes
+from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
+
+
+def get_level_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the boxes of everything with a semantic tag."""
+    return level_boxes(simulator.world.town, integer("tag", arguments[0]))
+
+
+def get_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the buildings, poles and trees with a semantic tag."""
+    return environment_objects(simulator.world.town, integer("tag", arguments[0]))
+
+
+def cast(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[LabelledPoint]:
+    """Return everything that lies between two places."""
+    start, end = Vector3D.from_wire(arguments[0]), Vector3D.from_wire(arguments[1])
+    return cast_ray(simulator.world, start, end)
+
+
+def project_point(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return (whether something was met, what was met first) in a direction."""
+    start = Vector3D.from_wire(arguments[0])
+    direction = np.array(Vector3D.from_wire(arguments[1]))
+    length = float(np.linalg.norm(direction))
+    way = direction * (real("distance", arguments[2]) / length) if length > 0.0 else direction
+    met = cast_ray(simulator.world, start, Vector3D(*(way + start).tolist()))
+    return (True, met[0]) if met else (False, LabelledPoint(Vector3D(), 0))
+
+
+CALLS = {
+    "get_all_level_BBs": Call(get_level_boxes, Reply.VALUE, 1),
+    "get_environment_objects": Call(get_environment, Reply.VALUE, 1),
+    "enable_environment_objects": Call(accept, Reply.VOID),
+    "project_point": Call(project_point, Reply.VALUE, 3),
+    "cast_ray": Call(cast, Reply.VALUE, 2),
+    "query_lights_state": Call(empty_list, Reply.VALUE),
+    "update_lights_state": Call(accept, Reply.VOID),
+    "draw_debug_shape": Call(accept, Reply.VOID),
+    "clear_debug_shape": Call(accept, Reply.VOID),
+    "clear_debug_string": Call(accept, Reply.VOID),
+}

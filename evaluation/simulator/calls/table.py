@@ -1,0 +1,39 @@
+"""The table of calls: rpc name -> handler, form of the answer, number of arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+from evaluation.simulator.calls import (
+    actors,
+    batch,
+    episode,
+    motion,
+    scenery,
+    traffic_lights,
+    traffic_managers,
+    vehicles,
+)
+from evaluation.simulator.calls.call import Call
+from evaluation.simulator.net.rpc import Method
+from evaluation.simulator.simulator import Simulator
+
+CALLS: Mapping[str, Call] = {
+    **episode.CALLS,
+    **actors.CALLS,
+    **motion.CALLS,
+    **vehicles.CALLS,
+    **traffic_lights.CALLS,
+    **traffic_managers.CALLS,
+    **scenery.CALLS,
+    **batch.CALLS,
+}
+
+
+def method_table(simulator: Simulator) -> dict[str, Method]:
+    """Bind all calls to one simulator."""
+    return {
+        name: Method(partial(call.function, simulator), call.reply, call.arity)
+        for name, call in CALLS.items()
+    }

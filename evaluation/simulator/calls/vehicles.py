@@ -1,0 +1,99 @@
+"""Calls about vehicles: control, lights and physics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from evaluation.simulator.calls.actors import actor_of
+from evaluation.simulator.calls.call import Call, accept
+from evaluation.simulator.calls.physics_control import physics_of, spec_with
+from evaluation.simulator.catalogue.blueprints import ActorKind
+from evaluation.simulator.net.rpc import Caller, CallError, Reply
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.wire.codec import VehicleControl, integer, sequence
+from evaluation.simulator.wire.settings_records import VehiclePhysics
+from evaluation.simulator.world.world import Actor
+
+_FRONT_WHEELS = (0, 1)
+
+
+def vehicle_of(simulator: Simulator, arguments: Sequence[Any]) -> Actor:
+    """Return the living vehicle whose id is the first argument."""
+    actor = actor_of(simulator, arguments)
+    if actor.kind is not ActorKind.VEHICLE:
+        raise CallError(f"actor {actor.actor_id} is a {actor.type_id}, not a vehicle")
+    return actor
+
+
+def apply_control(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Hand a control to a vehicle."""
+    control = VehicleControl.from_wire(arguments[1])
+    simulator.world.apply_vehicle_control(vehicle_of(simulator, arguments), control)
+
+
+def get_light_state(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return which of a vehicle's lights are on."""
+    return (vehicle_of(simulator, arguments).light_flags,)
+
+
+def set_light_state(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Switch a vehicle's lights; a batch sends the flags without their array."""
+    state = arguments[1]
+    flags = state if isinstance(state, int) else sequence("light state", state, at_least=1)[0]
+    vehicle_of(simulator, arguments).light_flags = integer("light state", flags) & 0xFFFFFFFF
+
+
+def get_all_light_states(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return [id, flags] of every vehicle."""
+    actors = simulator.world.actors.values()
+    return [(actor.actor_id, actor.light_flags) for actor in actors if actor.is_vehicle]
+
+
+def get_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return what a vehicle is made of."""
+    world = simulator.world
+    actor = vehicle_of(simulator, arguments)
+    if actor.actor_id not in world.fleet:
+        raise CallError(f"vehicle {actor.actor_id} is fixed to another actor and has no physics")
+    return physics_of(world.fleet.spec(actor.actor_id), world.transform(actor))
+
+
+def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Rebuild a vehicle from what the client changed."""
+    physics = VehiclePhysics.from_wire(arguments[1])
+    actor = vehicle_of(simulator, arguments)
+    fleet = simulator.world.fleet
+    if actor.actor_id in fleet:
+        fleet.set_spec(actor.actor_id, spec_with(fleet.spec(actor.actor_id), physics))
+
+
+def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> float:
+    """Return how far a front wheel is turned, in degrees; rear wheels are never turned."""
+    actor = vehicle_of(simulator, arguments)
+    fleet = simulator.world.fleet
+    if actor.actor_id not in fleet or integer("wheel", arguments[1]) not in _FRONT_WHEELS:
+        return 0.0
+    return math.degrees(float(fleet.state["wheel_angle_rad"][fleet.row(actor.actor_id)]))
+
+
+def control_ackermann(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> None:
+    """Refuse a way of driving that is not simulated."""
+    raise CallError("Ackermann control is not simulated; apply a VehicleControl")
+
+
+CALLS = {
+    "apply_control_to_vehicle": Call(apply_control, Reply.VOID, 2),
+    "get_vehicle_light_state": Call(get_light_state, Reply.VALUE, 1),
+    "set_vehicle_light_state": Call(set_light_state, Reply.VOID, 2),
+    "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE),
+    "get_wheel_steer_angle": Call(get_wheel_steer_angle, Reply.VALUE, 2),
+    "get_physics_control": Call(get_physics_control, Reply.VALUE, 1),
+    "apply_physics_control": Call(apply_physics_control, Reply.VOID, 2),
+    "apply_ackermann_control_to_vehicle": Call(control_ackermann, Reply.VOID),
+    "set_actor_autopilot": Call(accept, Reply.VOID),
+    "show_vehicle_debug_telemetry": Call(accept, Reply.VOID),
+    "open_vehicle_door": Call(accept, Reply.VOID),
+    "close_vehicle_door": Call(accept, Reply.VOID),
+}

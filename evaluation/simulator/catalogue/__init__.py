@@ -1,0 +1,1 @@
+"""What can be spawned: blueprints and their attributes."""

@@ -1,0 +1,121 @@
+"""Attributes of the sensors, with CARLA's names and defaults."""
+
+from __future__ import annotations
+
+from evaluation.simulator.wire.actor_records import Attribute
+from evaluation.simulator.wire.dialect import AttributeType
+
+_FLOAT, _INT, _STRING, _BOOL = (
+    AttributeType.FLOAT,
+    AttributeType.INT,
+    AttributeType.STRING,
+    AttributeType.BOOL,
+)
+
+
+def _numbers(kind: AttributeType, **values: str) -> tuple[Attribute, ...]:
+    return tuple(Attribute(name, kind, value) for name, value in values.items())
+
+
+_ALL_SENSORS = (
+    Attribute("role_name", _STRING, "front", ("front", "back", "left", "right")),
+    Attribute("sensor_tick", _FLOAT, "0.0"),
+)
+
+_LENS = _numbers(
+    _FLOAT,
+    lens_circle_multiplier="0.0",
+    lens_circle_falloff="5.0",
+    lens_k="-1.0",
+    lens_kcube="0.0",
+    lens_x_size="0.08",
+    lens_y_size="0.08",
+    chromatic_aberration_intensity="0.0",
+    chromatic_aberration_offset="0.0",
+)
+
+_EXPOSURE = (
+    Attribute("enable_postprocess_effects", _BOOL, "True"),
+    Attribute("exposure_mode", _STRING, "histogram", ("histogram", "manual")),
+    Attribute("min_fstop", _FLOAT, "1.2"),
+    Attribute("blade_count", _INT, "5"),
+    *_numbers(
+        _FLOAT,
+        gamma="2.2",
+        motion_blur_intensity="0.45",
+        motion_blur_max_distortion="0.35",
+        motion_blur_min_object_screen_size="0.1",
+        bloom_intensity="0.675",
+        lens_flare_intensity="0.1",
+        fstop="1.4",
+        iso="100.0",
+        shutter_speed="200.0",
+        exposure_compensation="-1.0",
+        exposure_min_bright="10.0",
+        exposure_max_bright="12.0",
+        exposure_speed_up="3.0",
+        exposure_speed_down="1.0",
+        calibration_constant="16.0",
+        focal_distance="1000.0",
+        temp="6500.0",
+        tint="0.0",
+        slope="0.88",
+        toe="0.55",
+        shoulder="0.26",
+        black_clip="0.0",
+        white_clip="0.04",
+        blur_amount="1.0",
+        blur_radius="0.0",
+    ),
+)
+
+_CAMERA = (
+    *_numbers(_INT, image_size_x="800", image_size_y="600"),
+    *_numbers(_FLOAT, fov="90.0"),
+    *_LENS,
+    *_EXPOSURE,
+)
+
+_GNSS = (
+    *_numbers(_INT, noise_seed="0"),
+    *_numbers(
+        _FLOAT,
+        noise_alt_bias="0.0",
+        noise_alt_stddev="0.0",
+        noise_lat_bias="0.0",
+        noise_lat_stddev="0.0",
+        noise_lon_bias="0.0",
+        noise_lon_stddev="0.0",
+    ),
+)
+
+_IMU = (
+    *_numbers(_INT, noise_seed="0"),
+    *_numbers(
+        _FLOAT,
+        noise_accel_stddev_x="0.0",
+        noise_accel_stddev_y="0.0",
+        noise_accel_stddev_z="0.0",
+        noise_gyro_bias_x="0.0",
+        noise_gyro_bias_y="0.0",
+        noise_gyro_bias_z="0.0",
+        noise_gyro_stddev_x="0.0",
+        noise_gyro_stddev_y="0.0",
+        noise_gyro_stddev_z="0.0",
+    ),
+)
+
+_OBSTACLE = (
+    *_numbers(_FLOAT, distance="5.0", hit_radius="0.5"),
+    Attribute("only_dynamics", _BOOL, "False"),
+    Attribute("debug_linetrace", _BOOL, "False"),
+)
+
+SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
+    "sensor.camera.rgb": (*_ALL_SENSORS, *_CAMERA),
+    "sensor.other.gnss": (*_ALL_SENSORS, *_GNSS),
+    "sensor.other.imu": (*_ALL_SENSORS, *_IMU),
+    "sensor.other.collision": _ALL_SENSORS,
+    "sensor.other.obstacle": (*_ALL_SENSORS, *_OBSTACLE),
+    "sensor.other.lane_invasion": _ALL_SENSORS,
+}

@@ -1,5 +1,0 @@
-"""Collisions: contacts between bodies and with the town, and what they do."""
-
-from evaluation.simulator.collision.detector import CollisionDetector, Contact
-
-__all__ = ["CollisionDetector", "Contact"]

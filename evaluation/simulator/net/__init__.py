@@ -1,0 +1,1 @@
+"""Sockets: event loop, requests, streams."""

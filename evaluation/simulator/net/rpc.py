@@ -1,0 +1,222 @@
+"""msgpack-rpc as the client speaks it: requests [0, id, method, [meta, ...]], wrapped answers."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgpack
+
+from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
+from evaluation.simulator.wire.codec import WireError
+
+logger = logging.getLogger(__name__)
+
+_MAX_REQUEST_BYTES = 64 << 20
+_MAX_UNSENT_BYTES = 64 << 20
+_REQUEST = 0
+_RESPONSE = 1
+_NOTIFICATION = 2
+
+
+class CallError(Exception):
+    """A call that cannot be done; the text reaches the client as a RuntimeError."""
+
+
+class Reply(Enum):
+    """How a result is wrapped; the client aborts or raises std::bad_cast on the wrong form."""
+
+    VALUE = "value"
+    VOID = "void"
+    BARE = "bare"
+
+    def success(self, value: object) -> object:
+        """Wrap a result."""
+        if self is Reply.VALUE:
+            return ((1, value),)
+        return ((False,),) if self is Reply.VOID else value
+
+    def failure(self, message: str) -> object:
+        """Wrap an error."""
+        return ((True, (message,)),) if self is Reply.VOID else ((0, (message,)),)
+
+
+class Deferred:
+    """An answer that will be given later: hand it back from a handler, then call `resolve`.
+
+    Args:
+        make: computes the answer when it is time; None for answers without a value.
+    """
+
+    def __init__(self, make: Callable[[], object] | None = None) -> None:
+        self._make = make
+        self._answer: Callable[[Callable[[], object]], None] | None = None
+
+    def resolve(self) -> None:
+        """Compute and send the answer; must come after the handler has returned this object."""
+        if self._answer is not None:
+            self._answer(self._make or (lambda: None))
+
+    def bind(self, answer: Callable[[Callable[[], object]], None]) -> None:
+        """Set what runs a function and sends what comes of it."""
+        self._answer = answer
+
+
+class Caller:
+    """One rpc connection, as handlers see it."""
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
+        self.on_closed: list[Callable[[], None]] = []
+
+
+Handler = Callable[[Caller, Sequence[Any]], Any]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One entry of the method table: handler, form of the answer, least number of arguments."""
+
+    handler: Handler
+    reply: Reply
+    arity: int
+
+    def call(self, caller: Caller, arguments: Sequence[Any]) -> Any:
+        """Run the handler; raise `WireError` where arguments are missing."""
+        if len(arguments) < self.arity:
+            raise WireError(f"expected {self.arity} arguments, got {len(arguments)}")
+        return self.handler(caller, arguments)
+
+
+class RpcServer:
+    """Accepts clients and answers their calls from a table of methods."""
+
+    def __init__(self, loop: EventLoop, sock: socket.socket, methods: Mapping[str, Method]) -> None:
+        self._loop = loop
+        self._methods = methods
+        self._sessions: set[RpcSession] = set()
+        self._listener = Listener(loop, sock, self._accept)
+        self.port = self._listener.port
+
+    def close(self) -> None:
+        """Stop listening and disconnect everybody."""
+        self._listener.close()
+        for session in list(self._sessions):
+            session.close("the simulator ends")
+
+    def _accept(self, sock: socket.socket, peer: str) -> None:
+        session = RpcSession(self._loop, sock, peer, self._methods, self._sessions.discard)
+        self._sessions.add(session)
+
+
+def _is_call(name: object, arguments: object) -> bool:
+    return isinstance(name, str) and isinstance(arguments, list)
+
+
+class RpcSession:
+    """One client: unpacks its requests in order and answers them."""
+
+    def __init__(
+        self,
+        loop: EventLoop,
+        sock: socket.socket,
+        peer: str,
+        methods: Mapping[str, Method],
+        on_closed: Callable[[RpcSession], None],
+    ) -> None:
+        self._methods = methods
+        self._forget = on_closed
+        self._caller = Caller(peer)
+        self._unpacker = msgpack.Unpacker(max_buffer_size=_MAX_REQUEST_BYTES)
+        self._pack = msgpack.Packer(use_bin_type=True).pack
+        self._connection = Connection(
+            loop, sock, peer, self._on_bytes, self._on_closed, _MAX_UNSENT_BYTES
+        )
+
+    def close(self, reason: str) -> None:
+        """Disconnect the client."""
+        self._connection.close(reason)
+
+    def _on_closed(self, reason: str) -> None:
+        logger.debug("%s: disconnected: %s", self._caller.peer, reason)
+        for callback in self._caller.on_closed:
+            callback()
+        self._forget(self)
+
+    def _on_bytes(self, data: bytes) -> None:
+        """Answer all complete requests; drop a peer that does not speak msgpack-rpc."""
+        try:
+            self._unpacker.feed(data)
+            for message in self._unpacker:
+                self._on_message(message)
+                if self._connection.closed:
+                    return
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            # msgpack's own errors, over-long and undecodable messages, unhashable map keys.
+            self._drop(f"{type(error).__name__}: {error}")
+
+    def _drop(self, reason: str) -> None:
+        logger.warning("%s: closed, it sent a malformed request: %s", self._caller.peer, reason)
+        self._connection.close("malformed request")
+
+    def _on_message(self, message: object) -> None:
+        if isinstance(message, list):
+            if len(message) == 4 and message[0] == _REQUEST:
+                call_id, name, arguments = message[1:]
+                if isinstance(call_id, int) and _is_call(name, arguments):
+                    self._on_request(call_id, name, arguments)
+                    return
+            elif len(message) == 3 and message[0] == _NOTIFICATION and _is_call(*message[1:]):
+                self._on_request(None, message[1], message[2])
+                return
+        self._drop(f"expected [0, id, method, arguments], got {message!r:.80}")
+
+    def _on_request(self, call_id: int | None, name: str, arguments: list[Any]) -> None:
+        """Run one call; `arguments` starts with the client's meta data."""
+        method = self._methods.get(name)
+        if method is None:
+            logger.warning("%s: unknown call %r", self._caller.peer, name)
+            message = f"the simulator does not know the call '{name}'"
+            self._respond(call_id, Reply.VALUE.failure(message))
+            return
+        self._answer(call_id, name, method.reply, lambda: method.call(self._caller, arguments[1:]))
+
+    def _answer(
+        self,
+        call_id: int | None,
+        name: str,
+        reply: Reply,
+        function: Callable[..., object],
+        *arguments: Any,
+    ) -> None:
+        """Run a function and send what comes of it, now or, for a `Deferred`, later."""
+        result = self._run(name, reply, function, arguments)
+        if isinstance(result, Deferred):
+            result.bind(lambda make: self._answer(call_id, name, reply, make))
+        else:
+            self._respond(call_id, result)
+
+    def _run(
+        self, name: str, reply: Reply, function: Callable[..., object], arguments: Sequence[Any]
+    ) -> object:
+        """Return the wrapped result or error, or the function's `Deferred`."""
+        try:
+            value = function(*arguments)
+        except CallError as error:
+            logger.info("%s: %s refused: %s", self._caller.peer, name, error)
+            return reply.failure(str(error))
+        except WireError as error:
+            logger.warning("%s: %s: %s", self._caller.peer, name, error)
+            return reply.failure(f"{name}: {error}")
+        except Exception as error:
+            logger.exception("%s: %s failed", self._caller.peer, name)
+            return reply.failure(f"{name}: internal error of the simulator: {error!r}")
+        return value if isinstance(value, Deferred) else reply.success(value)
+
+    def _respond(self, call_id: int | None, result: object) -> None:
+        if call_id is not None:
+            self._connection.send((self._pack((_RESPONSE, call_id, None, result)),))

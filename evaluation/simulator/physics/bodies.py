@@ -1,0 +1,197 @@
+"""Bodies that move: what vehicles, walkers and props have in common, as one structure of arrays."""
+
+from __future__ import annotations
+
+from math import radians
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.simulator.wire.codec import Transform, Vector3D
+
+Floats = NDArray[np.float64]
+
+BODY_FIELDS = (
+    ("actor_id", np.int64),
+    ("position_m", np.float64, (3,)),
+    ("velocity_mps", np.float64, (3,)),
+    ("velocity_before_mps", np.float64, (3,)),
+    ("yaw_rad", np.float64),
+    ("pitch_rad", np.float64),
+    ("roll_rad", np.float64),
+    ("yaw_rate_radps", np.float64),
+    ("pitch_rate_radps", np.float64),
+    ("roll_rate_radps", np.float64),
+    ("settled", np.bool_),
+    ("physics", np.bool_),
+    ("gravity", np.bool_),
+    ("collides", np.bool_),
+    ("mass_kg", np.float64),
+    ("yaw_inertia_kgm2", np.float64),
+    ("half_extent_m", np.float64, (3,)),
+    ("centre_z_m", np.float64),
+)
+"""Fields of every body: pose of the actor's origin, world velocities, switches, and its box.
+
+`centre_z_m` is the height of the box's centre above the origin. `settled` marks bodies that need no
+further look at the ground. `velocity_before_mps` is the velocity when the last step began.
+"""
+
+
+class BodyTable:
+    """Bodies by actor id; every read-out is an array whose rows follow `actor_ids`.
+
+    Frame: CARLA's world (x forward, y right, z up; yaw clockwise). Removing a body moves the rows
+    after it up. Methods that take an actor id raise `KeyError` for one that is not in the table.
+    """
+
+    dtype = np.dtype(list(BODY_FIELDS))
+
+    def __init__(self) -> None:
+        self.state = np.zeros(0, dtype=self.dtype)
+        self._rows: dict[int, int] = {}
+        self._last_step_s = 1.0
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, actor_id: object) -> bool:
+        return actor_id in self._rows
+
+    @property
+    def actor_ids(self) -> NDArray[np.int64]:
+        """The actor of each row, (n,)."""
+        ids: NDArray[np.int64] = self.state["actor_id"]
+        return ids
+
+    def row(self, actor_id: int) -> int:
+        """Return the row of a body."""
+        return self._rows[actor_id]
+
+    def _insert(self, actor_id: int, transform: Transform) -> int:
+        """Append a body at rest at `transform` and return its row."""
+        if actor_id in self._rows:
+            raise ValueError(f"actor {actor_id}: already has a body; remove it first")
+        row = len(self._rows)
+        self.state = np.append(self.state, np.zeros(1, dtype=self.dtype))
+        self._rows[actor_id] = row
+        entry = self.state[row]
+        entry["actor_id"] = actor_id
+        entry["physics"] = entry["gravity"] = entry["collides"] = True
+        self.teleport(actor_id, transform)
+        return row
+
+    def remove(self, actor_id: int) -> None:
+        """Take a body out."""
+        self.state = np.delete(self.state, self._rows.pop(actor_id))
+        self._rows = {int(key): index for index, key in enumerate(self.state["actor_id"])}
+
+    # Commands
+
+    def teleport(self, actor_id: int, transform: Transform) -> None:
+        """Set the pose; the velocity stays, as with CARLA's set_transform."""
+        entry = self.state[self._rows[actor_id]]
+        entry["position_m"] = transform.location
+        entry["yaw_rad"] = radians((transform.rotation.yaw + 180.0) % 360.0 - 180.0)
+        entry["pitch_rad"] = radians(transform.rotation.pitch)
+        entry["roll_rad"] = radians(transform.rotation.roll)
+        entry["pitch_rate_radps"] = entry["roll_rate_radps"] = 0.0
+        entry["settled"] = False
+
+    def set_velocity(self, actor_id: int, velocity_world_mps: Vector3D) -> None:
+        """Set the velocity once; from then on physics change it again."""
+        entry = self.state[self._rows[actor_id]]
+        if entry["physics"]:
+            entry["velocity_mps"] = velocity_world_mps
+            entry["settled"] = False
+
+    def set_angular_velocity(self, actor_id: int, angular_world_degps: Vector3D) -> None:
+        """Set the yaw rate once (bodies do not tumble: the other two axes are left alone)."""
+        entry = self.state[self._rows[actor_id]]
+        if entry["physics"]:
+            entry["yaw_rate_radps"] = radians(angular_world_degps.z)
+            entry["settled"] = False
+
+    def set_simulate_physics(self, actor_id: int, enabled: bool) -> None:
+        """Switch physics; off, the body rests where it is and moves only by `teleport`."""
+        entry = self.state[self._rows[actor_id]]
+        entry["physics"] = enabled
+        entry["settled"] = False
+        if not enabled:
+            for field in ("velocity_mps", "yaw_rate_radps", "pitch_rate_radps", "roll_rate_radps"):
+                entry[field] = 0.0
+            entry["velocity_before_mps"] = 0.0
+
+    def set_gravity(self, actor_id: int, enabled: bool) -> None:
+        """Switch gravity; off, the body keeps its height."""
+        entry = self.state[self._rows[actor_id]]
+        entry["gravity"] = enabled
+        entry["settled"] = False
+
+    def set_collisions(self, actor_id: int, enabled: bool) -> None:
+        """Switch whether others can touch the body."""
+        self.state["collides"][self._rows[actor_id]] = enabled
+
+    def add_impulse(self, actor_id: int, impulse_world_ns: Vector3D) -> None:
+        """Change the velocity by a push at the centre (N s)."""
+        entry = self.state[self._rows[actor_id]]
+        if entry["physics"]:
+            entry["velocity_mps"] += np.asarray(impulse_world_ns) / entry["mass_kg"]
+            entry["settled"] = False
+
+    def add_angular_impulse(self, actor_id: int, impulse_world_nms: Vector3D) -> None:
+        """Change the yaw rate by a twist about the vertical (N m s)."""
+        entry = self.state[self._rows[actor_id]]
+        if entry["physics"]:
+            entry["yaw_rate_radps"] += impulse_world_nms.z / entry["yaw_inertia_kgm2"]
+            entry["settled"] = False
+
+    def receive(
+        self, rows: NDArray[np.int64], shift_m: Floats, change_mps: Floats, spin_radps: Floats
+    ) -> None:
+        """Take what collisions did to rows: changes (k, 2) of place and velocity, (k,) of spin."""
+        self.state["position_m"][rows, :2] += shift_m
+        self.state["velocity_mps"][rows, :2] += change_mps
+        self.state["yaw_rate_radps"][rows] += spin_radps
+        self.state["settled"][rows] = False
+
+    # Read-outs
+
+    def transforms(self) -> Floats:
+        """Poses (n, 6): x, y, z in metres, pitch, yaw, roll in degrees."""
+        state = self.state
+        poses = np.empty((len(state), 6))
+        poses[:, :3] = state["position_m"]
+        poses[:, 3] = np.degrees(state["pitch_rad"])
+        poses[:, 4] = np.degrees(state["yaw_rad"])
+        poses[:, 5] = np.degrees(state["roll_rad"])
+        return poses
+
+    def velocities_mps(self) -> Floats:
+        """World velocities (n, 3)."""
+        velocity: Floats = self.state["velocity_mps"]
+        return velocity
+
+    def accelerations_mps2(self) -> Floats:
+        """World accelerations (n, 3): velocity change since the start of the last step over it."""
+        change: Floats = self.state["velocity_mps"] - self.state["velocity_before_mps"]
+        return change / self._last_step_s
+
+    def angular_velocities_radps(self) -> Floats:
+        """World angular velocities (n, 3) with Unreal's signs.
+
+        Positive are: yaw to the right (about z), nose down (about the body's y), right side up
+        (about its x).
+        """
+        state = self.state
+        cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
+        angular = np.empty((len(state), 3))
+        angular[:, 0] = sin * state["pitch_rate_radps"] - cos * state["roll_rate_radps"]
+        angular[:, 1] = -sin * state["roll_rate_radps"] - cos * state["pitch_rate_radps"]
+        angular[:, 2] = state["yaw_rate_radps"]
+        return angular
+
+
+def box_inertia_kgm2(mass_kg: float, half_extent_m: tuple[float, float, float]) -> float:
+    """Moment of inertia about the vertical of a box of even density."""
+    return mass_kg * (half_extent_m[0] ** 2 + half_extent_m[1] ** 2) / 3.0

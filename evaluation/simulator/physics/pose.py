@@ -1,0 +1,70 @@
+"""Poses with CARLA's rotations: degrees, left-handed, yaw clockwise seen from above.
+
+A rotation matrix takes components in the body's axes (x forward, y right, z up) to the world's:
+`world_from_body = rotation_matrix(rotation)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
+
+Floats = npt.NDArray[np.float64]
+
+
+def rotation_matrices(rotation_deg: npt.ArrayLike) -> Floats:
+    """Return (n, 3, 3) world-from-body matrices of (n, 3) pitch, yaw, roll in degrees."""
+    angles = np.radians(np.asarray(rotation_deg, dtype=np.float64))
+    sin_pitch, sin_yaw, sin_roll = np.sin(angles).T
+    cos_pitch, cos_yaw, cos_roll = np.cos(angles).T
+    matrices = np.empty((len(angles), 3, 3))
+    matrices[:, 0, 0] = cos_pitch * cos_yaw
+    matrices[:, 1, 0] = cos_pitch * sin_yaw
+    matrices[:, 2, 0] = sin_pitch
+    matrices[:, 0, 1] = cos_yaw * sin_pitch * sin_roll - sin_yaw * cos_roll
+    matrices[:, 1, 1] = sin_yaw * sin_pitch * sin_roll + cos_yaw * cos_roll
+    matrices[:, 2, 1] = -cos_pitch * sin_roll
+    matrices[:, 0, 2] = -cos_yaw * sin_pitch * cos_roll - sin_yaw * sin_roll
+    matrices[:, 1, 2] = -sin_yaw * sin_pitch * cos_roll + cos_yaw * sin_roll
+    matrices[:, 2, 2] = cos_pitch * cos_roll
+    return matrices
+
+
+def rotation_matrix(rotation_deg: Sequence[float]) -> Floats:
+    """Return the (3, 3) world-from-body matrix of one pitch, yaw, roll in degrees."""
+    matrix: Floats = rotation_matrices([rotation_deg])[0]
+    return matrix
+
+
+def rotation_angles(matrices: Floats) -> Floats:
+    """Return (n, 3) pitch, yaw, roll in degrees of (n, 3, 3) world-from-body matrices."""
+    pitch = np.arcsin(np.clip(matrices[:, 2, 0], -1.0, 1.0))
+    yaw = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
+    roll = np.arctan2(-matrices[:, 2, 1], matrices[:, 2, 2])
+    angles: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
+    return angles
+
+
+def compose(
+    parent_location: Floats, parent_rotation_deg: Floats, location: Floats, rotation_deg: Floats
+) -> tuple[Floats, Floats]:
+    """Return world locations and rotations (n, 3 each) of poses given relative to parents."""
+    parent_matrices = rotation_matrices(parent_rotation_deg)
+    world = parent_location + np.einsum("nij,nj->ni", parent_matrices, location)
+    matrices = parent_matrices @ rotation_matrices(rotation_deg)
+    return world, rotation_angles(matrices)
+
+
+def place(parent: Transform, relative: Transform) -> Transform:
+    """Return the world pose of something at `relative` in the axes of `parent`."""
+    location, rotation = compose(
+        np.array([parent.location]),
+        np.array([parent.rotation]),
+        np.array([relative.location]),
+        np.array([relative.rotation]),
+    )
+    return Transform(Vector3D(*location[0].tolist()), Rotation(*rotation[0].tolist()))

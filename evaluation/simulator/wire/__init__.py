@@ -1,0 +1,1 @@
+"""CARLA's messages, byte by byte."""

@@ -1,0 +1,362 @@
+"""The state of the simulated world: the only thing that changes while the simulator runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from evaluation.simulator.catalogue.blueprints import ActorKind, Blueprint, BlueprintLibrary
+from evaluation.simulator.net.rpc import CallError
+from evaluation.simulator.physics.bodies import BodyTable
+from evaluation.simulator.physics.collision import CollisionDetector
+from evaluation.simulator.physics.pose import compose, place, rotation_matrix
+from evaluation.simulator.physics.props import PropShelf
+from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
+from evaluation.simulator.physics.walker import WalkerCrowd
+from evaluation.simulator.sensors.camera import CameraSensor
+from evaluation.simulator.sensors.collision import CollisionSensor
+from evaluation.simulator.sensors.gnss import GnssSensor
+from evaluation.simulator.sensors.imu import ImuSensor
+from evaluation.simulator.town.town import Town
+from evaluation.simulator.wire.actor_records import ActorRecord, Description
+from evaluation.simulator.wire.codec import (
+    BoundingBox,
+    Transform,
+    Vector3D,
+    VehicleControl,
+    WalkerControl,
+    WeatherParameters,
+)
+from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.world.actor_table import ActorTable
+from evaluation.simulator.world.speed_limits import SpeedLimits
+from evaluation.simulator.world.traffic_lights import TrafficLightCycle
+
+logger = logging.getLogger(__name__)
+
+AnySensor = CameraSensor | CollisionSensor | GnssSensor | ImuSensor
+SPECTATOR_TYPE = "spectator"
+LIGHT_TYPE = "traffic.traffic_light"
+_LIGHTS_STREAM = 1
+"""Tells the random numbers of the traffic lights from those of the sensors."""
+
+
+@dataclass(eq=False)
+class Actor:
+    """One actor; its pose and velocities are in row `row` of the world's table.
+
+    Attributes:
+        relative: pose in the parent's axes, None where the actor has no parent.
+        bounding_box: in the actor's own frame.
+        light_flags: switched vehicle lights (carla.VehicleLightState bits).
+        stream_id: stream of a sensor, else 0.
+    """
+
+    actor_id: int
+    kind: ActorKind
+    description: Description
+    bounding_box: BoundingBox
+    row: int
+    semantic_tag: int = 0
+    parent_id: int = 0
+    relative: Transform | None = None
+    light_flags: int = 0
+    stream_id: int = 0
+    stream_token: bytes = b""
+
+    @property
+    def is_vehicle(self) -> bool:
+        """Whether it is a vehicle."""
+        return self.kind is ActorKind.VEHICLE
+
+    @property
+    def type_id(self) -> str:
+        """The blueprint id, such as vehicle.lincoln.mkz_2020."""
+        return self.description.type_id
+
+    def record(self) -> ActorRecord:
+        """Return what clients are told about the actor."""
+        tags = bytes([self.semantic_tag]) if self.semantic_tag else b""
+        return ActorRecord(
+            self.actor_id,
+            self.parent_id,
+            self.description,
+            self.bounding_box,
+            tags,
+            self.stream_token,
+        )
+
+
+@dataclass
+class World:
+    """Everything that a tick or a call may change.
+
+    Attributes:
+        first_actor_id: id of the first actor of this episode; ids are never used twice.
+        seed: seeds the noise of sensors.
+    """
+
+    town: Town
+    blueprints: BlueprintLibrary
+    seed: int
+    episode_id: int
+    first_actor_id: int = 1
+    settings: EpisodeSettings = field(default_factory=EpisodeSettings)
+    weather: WeatherParameters = field(default_factory=WeatherParameters)
+    frame: int = 0
+    elapsed_s: float = 0.0
+    delta_s: float = 0.0
+    actors: dict[int, Actor] = field(default_factory=dict)
+    table: ActorTable = field(default_factory=ActorTable)
+    fleet: VehicleFleet = field(default_factory=VehicleFleet)
+    crowd: WalkerCrowd = field(default_factory=WalkerCrowd)
+    props: PropShelf = field(default_factory=PropShelf)
+    sensors: dict[int, AnySensor] = field(default_factory=dict)
+    membership: int = 0
+
+    def __post_init__(self) -> None:
+        self._next_id = self.first_actor_id
+        self._rows: list[Actor] = []
+        self._children: dict[int, Actor] = {}
+        self._rows_membership = -1
+        self._body_rows: dict[int, npt.NDArray[np.intp]] = {}
+        spectator = Description(0, SPECTATOR_TYPE)
+        self.spectator = self._enrol(ActorKind.OTHER, spectator, BoundingBox(), Transform())
+        # Fixtures come first and stay: their rows never change.
+        town = self.town
+        self.lights = TrafficLightCycle(
+            town.traffic_lights, np.random.default_rng([self.seed & 0xFFFFFFFF, _LIGHTS_STREAM])
+        )
+        light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
+        self.speed_limits = SpeedLimits(town)
+        self.collisions = CollisionDetector(town.scenery.static_boxes())
+        self.light_actors = [
+            self._add_fixture(light, LIGHT_TYPE, spec.sign_id, spec.transform, spec.trigger_box)
+            for spec in town.traffic_lights
+        ]
+        for spec in town.traffic_signs:
+            self._add_fixture(sign, spec.type_id, spec.sign_id, spec.transform, spec.trigger_box)
+
+    @property
+    def next_actor_id(self) -> int:
+        """The id that the next actor will get."""
+        return self._next_id
+
+    def actor(self, actor_id: int) -> Actor:
+        """Return a living actor; raise `CallError` for any other id."""
+        actor = self.actors.get(actor_id)
+        if actor is None:
+            raise CallError(f"unable to find actor {actor_id}: it was destroyed or never existed")
+        return actor
+
+    # Spawning and destroying
+
+    def blueprint(self, type_id: str) -> Blueprint:
+        """Return a blueprint; raise `CallError` for an unknown id."""
+        if type_id not in self.blueprints:
+            raise CallError(f"the simulator has no blueprint '{type_id}'")
+        return self.blueprints[type_id]
+
+    def spawn(self, description: Description, transform: Transform, parent_id: int = 0) -> Actor:
+        """Create an actor at `transform`, relative to its parent if it has one.
+
+        Raises:
+            CallError: unknown blueprint or parent, or something stands there already.
+        """
+        blueprint = self.blueprint(description.type_id)
+        relative = None
+        if blueprint.collides and not parent_id and self._is_taken(transform, blueprint):
+            raise CallError("Spawn failed because of collision at spawn position")
+        if parent_id:
+            relative = transform
+            transform = place(self.transform(self.actor(parent_id)), relative)
+        actor = self._enrol(blueprint.kind, description, blueprint.bounding_box, transform)
+        actor.semantic_tag = blueprint.semantic_tag
+        if relative is not None:
+            actor.parent_id = parent_id
+            actor.relative = relative
+            self._children[actor.actor_id] = actor
+        else:
+            self._give_body(actor, blueprint, transform)
+        return actor
+
+    def _give_body(self, actor: Actor, blueprint: Blueprint, transform: Transform) -> None:
+        """Let the physics move an actor that is not fixed to another."""
+        box = blueprint.bounding_box
+        if blueprint.model is not None:
+            spec = VehicleSpec.for_class(blueprint.model.base_type, box.extent)
+            self.fleet.add(actor.actor_id, spec, transform)
+        elif actor.kind is ActorKind.WALKER:
+            self.crowd.add(actor.actor_id, box.extent, transform)
+        elif actor.kind is ActorKind.PROP:
+            self.props.add(actor.actor_id, box, transform)
+            self.props.set_collisions(actor.actor_id, blueprint.collides)
+
+    def _is_taken(self, transform: Transform, blueprint: Blueprint) -> bool:
+        box = blueprint.bounding_box
+        return self.collisions.overlaps_at(transform, box, self.body_tables())
+
+    def bodies_with(self, actor_id: int) -> BodyTable | None:
+        """Return the table in which an actor's body moves, None for actors without physics."""
+        for bodies in self.body_tables():
+            if actor_id in bodies:
+                return bodies
+        return None
+
+    def body_tables(self) -> tuple[BodyTable, ...]:
+        """Return the tables of all moving bodies."""
+        return self.fleet, self.crowd, self.props
+
+    def _add_fixture(
+        self, kind: ActorKind, type_id: str, sign_id: str, transform: Transform, box: BoundingBox
+    ) -> Actor:
+        """Create a traffic light or sign of the town; `box` is its trigger volume."""
+        actor = self._enrol(kind, Description(0, type_id), box, transform)
+        actor.semantic_tag = 7 if kind is ActorKind.TRAFFIC_LIGHT else 8
+        self.table.show_sign_id(actor.row, sign_id)
+        return actor
+
+    def destroy(self, actor_id: int) -> bool:
+        """Remove an actor; its children stay where they are. False if there is no such actor."""
+        actor = self.actors.get(actor_id)
+        if actor is None or actor is self.spectator or actor.kind in _FIXTURES:
+            return False
+        del self.actors[actor_id]
+        self._children.pop(actor_id, None)
+        self.sensors.pop(actor_id, None)
+        bodies = self.bodies_with(actor_id)
+        if bodies is not None:
+            bodies.remove(actor_id)
+        self.membership += 1
+        for child in [item for item in self._children.values() if item.parent_id == actor_id]:
+            child.parent_id = 0
+            child.relative = None
+            del self._children[child.actor_id]
+        self.table.remove(actor.row)
+        moved = self._rows.pop()
+        if moved is not actor:
+            moved.row = actor.row
+            self._rows[actor.row] = moved
+        return True
+
+    def _enrol(
+        self, kind: ActorKind, description: Description, box: BoundingBox, transform: Transform
+    ) -> Actor:
+        actor_id = self._next_id
+        self._next_id += 1
+        row = self.table.add(actor_id, transform)
+        box = box._replace(actor_id=actor_id)
+        actor = Actor(actor_id, kind, description, box, row)
+        self.actors[actor_id] = actor
+        self._rows.append(actor)
+        self.membership += 1
+        return actor
+
+    # Poses
+
+    def transform(self, actor: Actor) -> Transform:
+        """Return an actor's pose in the world."""
+        return self.table.transform(actor.row)
+
+    def set_transform(self, actor: Actor, transform: Transform) -> None:
+        """Teleport an actor; relative to its parent if it has one."""
+        if actor.relative is not None:
+            actor.relative = transform
+            transform = place(self.transform(self.actor(actor.parent_id)), transform)
+        self.table.set_transform(actor.row, transform)
+        bodies = self.bodies_with(actor.actor_id)
+        if bodies is not None:
+            bodies.teleport(actor.actor_id, transform)
+
+    def heading(self, actor: Actor) -> Vector3D:
+        """Return the unit vector along an actor's x axis, in the world."""
+        forward = rotation_matrix(self.transform(actor).rotation)[:, 0].tolist()
+        return Vector3D(*forward)
+
+    def set_location(self, actor: Actor, location: Vector3D) -> None:
+        """Teleport an actor without turning it."""
+        current = actor.relative or self.transform(actor)
+        self.set_transform(actor, current._replace(location=location))
+
+    def follow_parents(self) -> None:
+        """Move all attached actors to where their parents have taken them.
+
+        Children are visited in the order of their spawning, so a child's child comes after it.
+        """
+        children = list(self._children.values())
+        if not children:
+            return
+        nested = [child for child in children if child.parent_id in self._children]
+        self._carry([child for child in children if child.parent_id not in self._children])
+        for child in nested:
+            self._carry([child])
+
+    def _carry(self, children: Iterable[Actor]) -> None:
+        pairs = [(child, child.relative) for child in children if child.relative is not None]
+        if not pairs:
+            return
+        rows = [child.row for child, _ in pairs]
+        parents = [self.actors[child.parent_id].row for child, _ in pairs]
+        table = self.table
+        location, rotation = compose(
+            table.location[parents],
+            table.rotation_deg[parents],
+            np.array([relative.location for _, relative in pairs]),
+            np.array([relative.rotation for _, relative in pairs]),
+        )
+        table.location[rows] = location
+        table.rotation_deg[rows] = rotation
+        table.velocity[rows] = table.velocity[parents]
+        table.angular_velocity_dps[rows] = table.angular_velocity_dps[parents]
+        table.acceleration[rows] = table.acceleration[parents]
+
+    def set_collides(self, actor: Actor, enabled: bool) -> None:
+        """Switch whether others bump into an actor."""
+        bodies = self.bodies_with(actor.actor_id)
+        if bodies is not None:
+            bodies.set_collisions(actor.actor_id, enabled)
+
+    # Vehicles and walkers
+
+    def show_bodies(self) -> None:
+        """Copy where the physics have taken the bodies into the table."""
+        table = self.table
+        for bodies in self.body_tables():
+            if not len(bodies):
+                continue
+            rows = self.rows_of(bodies)
+            poses = bodies.transforms()
+            table.location[rows] = poses[:, :3]
+            table.rotation_deg[rows] = poses[:, 3:]
+            table.velocity[rows] = bodies.velocities_mps()
+            table.angular_velocity_dps[rows] = np.degrees(bodies.angular_velocities_radps())
+            table.acceleration[rows] = bodies.accelerations_mps2()
+
+    def rows_of(self, bodies: BodyTable) -> npt.NDArray[np.intp]:
+        """Return the table row of each body, in the order of `bodies`."""
+        if self._rows_membership != self.membership:
+            self._rows_membership = self.membership
+            self._body_rows = {
+                id(item): np.array([self.actors[i].row for i in item.actor_ids.tolist()], np.intp)
+                for item in self.body_tables()
+            }
+        return self._body_rows[id(bodies)]
+
+    def apply_vehicle_control(self, actor: Actor, control: VehicleControl) -> None:
+        """Hand a control to a vehicle."""
+        if actor.actor_id in self.fleet:
+            self.fleet.set_control(actor.actor_id, control)
+        self.table.show_vehicle_control(actor.row, control)
+
+    def apply_walker_control(self, actor: Actor, control: WalkerControl) -> None:
+        """Hand a control to a walker."""
+        if actor.actor_id in self.crowd:
+            self.crowd.set_control(actor.actor_id, control)
+        self.table.show_walker_control(actor.row, control)
+
+
+_FIXTURES = (ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN)

@@ -1,0 +1,193 @@
+"""The expert's driver on a straight road, closed over a point-mass car: lights, signs, others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import carla
+import numpy as np
+import pytest
+
+from agent.expert.driver import Decision, ExpertDriver
+from agent.expert.lane_path import build_path
+from agent.expert.privileged_world import WorldView
+from agent.expert.road_users import NOBODY, RoadUsers, forecast
+from agent.expert.stop_lines import StopPlace
+from planner.records import EgoState
+
+DT_S = 0.05
+LIMIT_MPS = 10.0
+FRONT_M = 2.45
+
+
+def users(*rows: tuple[str, float, float, float, float]) -> RoadUsers:
+    """Boxes of (kind, x, y, vx, vy); cars point along their velocity, standing ones along x."""
+    if not rows:
+        return NOBODY
+    velocity = np.array([row[3:5] for row in rows])
+    half = [(0.3, 0.3) if row[0] == "walker" else (2.3, 0.9) for row in rows]
+    return RoadUsers(
+        ids=tuple(range(1, len(rows) + 1)),
+        kinds=tuple(row[0] for row in rows),
+        centres_world_m=np.array([row[1:3] for row in rows], dtype=np.float64),
+        yaws_rad=np.arctan2(velocity[:, 1], velocity[:, 0]),
+        heights_m=np.zeros(len(rows)),
+        half_extents_m=np.array(half),
+        velocities_world_mps=velocity.astype(np.float64),
+        yaw_rates_radps=np.zeros(len(rows)),
+    )
+
+
+@dataclass
+class Drive:
+    """A car on the x axis, driven by the expert; `others(t)` are the road users at time t."""
+
+    driver: ExpertDriver
+    others: Callable[[float], RoadUsers] = lambda _: NOBODY
+    x_m: float = 0.0
+    speed_mps: float = 0.0
+    time_s: float = 0.0
+    decisions: list[Decision] = field(default_factory=list)
+    track: list[tuple[float, float, float]] = field(default_factory=list)
+
+    def run(self, seconds: float) -> Drive:
+        for _ in range(round(seconds / DT_S)):
+            view = WorldView(
+                frame=0,
+                timestamp_s=self.time_s,
+                ego=EgoState(np.array([self.x_m, 0.0]), 0.0, self.speed_mps),
+                ego_transform=carla.Transform(),
+                yaw_rate_radps=0.0,
+                others=self.others(self.time_s),
+            )
+            decision = self.driver.step(view, LIMIT_MPS, DT_S)
+            control = decision.control
+            force = 5.0 * control.throttle - 8.0 * control.brake - 0.3
+            self.speed_mps = max(0.0, self.speed_mps + force * DT_S)
+            self.x_m += self.speed_mps * DT_S
+            self.time_s += DT_S
+            self.decisions.append(decision)
+            self.track.append((self.time_s, self.x_m, self.speed_mps))
+        return self
+
+    @property
+    def front_m(self) -> float:
+        return self.x_m + FRONT_M
+
+
+def start(
+    lights: list[StopPlace] | None = None,
+    signs: list[StopPlace] | None = None,
+    state: Callable[[int], str] = lambda _: "Green",
+) -> ExpertDriver:
+    path = build_path(np.stack([np.arange(400.0), np.zeros(400)], axis=1))
+    return ExpertDriver(path, lights or [], signs or [], forecast, state)
+
+
+def test_an_empty_road_is_driven_at_a_share_of_the_limit() -> None:
+    drive = Drive(start()).run(12.0)
+    assert drive.speed_mps == pytest.approx(0.85 * LIMIT_MPS, abs=0.3)
+    assert drive.decisions[-1].reason == "cruise"
+    accelerations = np.diff([speed for _, _, speed in drive.track]) / DT_S
+    assert accelerations.max() < 3.0
+
+
+def test_a_red_light_is_stopped_at_and_green_is_driven_on() -> None:
+    state = {"now": "Red"}
+    drive = Drive(start([StopPlace(1, 80.0)], state=lambda _: state["now"])).run(25.0)
+    assert drive.speed_mps < 0.05
+    assert 76.5 < drive.front_m < 79.0
+    assert drive.decisions[-1].light == "Red"
+    state["now"] = "Green"
+    drive.run(6.0)
+    assert drive.front_m > 90.0
+
+
+def test_a_light_that_turns_yellow_too_late_is_driven_through() -> None:
+    state = {"now": "Green"}
+    drive = Drive(start([StopPlace(1, 80.0)], state=lambda _: state["now"]))
+    while drive.front_m < 74.0:
+        drive.run(DT_S)
+    state["now"] = "Yellow"
+    drive.run(1.5)
+    assert drive.front_m > 82.0
+    assert min(speed for _, _, speed in drive.track[-20:]) > 7.0
+
+
+def test_a_light_that_turns_yellow_in_time_is_stopped_at() -> None:
+    state = {"now": "Green"}
+    drive = Drive(start([StopPlace(1, 80.0)], state=lambda _: state["now"]))
+    while drive.front_m < 60.0:
+        drive.run(DT_S)
+    state["now"] = "Yellow"
+    drive.run(6.0)
+    assert drive.speed_mps < 0.05
+    assert drive.front_m < 80.0
+
+
+def test_a_stop_sign_is_halted_at_once_and_left() -> None:
+    drive = Drive(start(signs=[StopPlace(5, 60.0)])).run(25.0)
+    halted = [(t, x) for t, x, speed in drive.track if speed < 0.1 and t > 2.0]
+    assert halted
+    assert all(abs(60.0 - x) < 4.0 for _, x in halted)
+    assert 0.5 < halted[-1][0] - halted[0][0] < 3.0
+    assert drive.x_m > 80.0
+
+
+def test_a_slower_car_is_followed_at_a_distance() -> None:
+    drive = Drive(start(), lambda t: users(("vehicle", 40.0 + 4.0 * t, 0.0, 4.0, 0.0))).run(20.0)
+    gap = 40.0 + 4.0 * drive.time_s - 2.3 - drive.front_m
+    assert drive.speed_mps == pytest.approx(4.0, abs=0.3)
+    assert 6.0 < gap < 16.0
+    assert drive.decisions[-1].lead is not None
+
+
+def test_a_standing_car_is_stopped_behind() -> None:
+    drive = Drive(start(), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0))).run(18.0)
+    assert drive.speed_mps < 0.05
+    assert 2.0 < 80.0 - 2.3 - drive.front_m < 6.0
+
+
+@pytest.mark.parametrize("side", [3.5, -3.5])
+def test_cars_in_the_next_lane_do_not_matter(side: float) -> None:
+    free = Drive(start()).run(12.0)
+    direction = -8.0 if side < 0 else 8.0
+    beside = Drive(
+        start(), lambda t: users(("vehicle", 60.0 + direction * t, side, direction, 0.0))
+    ).run(12.0)
+    assert beside.x_m == pytest.approx(free.x_m, abs=0.01)
+
+
+@pytest.mark.parametrize(("kind", "speed"), [("vehicle", 7.0), ("walker", 1.4), ("vehicle", -7.0)])
+def test_who_crosses_is_given_way(kind: str, speed: float) -> None:
+    """They reach the ego's lane when the ego would be there: about 62 m ahead after 8.5 s."""
+
+    def others(t: float) -> RoadUsers:
+        return users((kind, 62.0, speed * (t - 8.5), 0.0, speed))
+
+    drive = Drive(start(), others)
+    nearest = math.inf
+    half = 2.3 if kind == "vehicle" else 0.3
+    for _ in range(340):
+        drive.run(DT_S)
+        other_x, other_y = others(drive.time_s).centres_world_m[0]
+        beside = abs(other_y) < half + 0.92
+        if beside and drive.x_m - 2.45 < other_x + 0.9:
+            nearest = min(nearest, other_x - 0.9 - drive.front_m)
+    assert nearest > 0.5
+    assert drive.x_m > 80.0
+
+
+def test_who_has_crossed_long_before_is_not_waited_for() -> None:
+    free = Drive(start()).run(15.0)
+    early = Drive(start(), lambda t: users(("vehicle", 90.0, -20.0 + 8.0 * t, 0.0, 8.0))).run(15.0)
+    assert early.x_m == pytest.approx(free.x_m, abs=1.0)
+
+
+def test_nobody_behind_is_given_way() -> None:
+    free = Drive(start()).run(10.0)
+    chased = Drive(start(), lambda t: users(("vehicle", -12.0 + 9.0 * t, 0.0, 9.0, 0.0))).run(1.0)
+    assert chased.decisions[-1].reason == "cruise"
+    assert free.decisions[-1].reason == "cruise"

@@ -1,0 +1,209 @@
+"""Route files and the plans made of them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.closed_loop.weather import WeatherSchedule
+from evaluation.routes.lane_graph import LaneGraph
+from evaluation.routes.random_routes import features_of, generate, turns_of
+from evaluation.routes.route_file import (
+    Route,
+    RouteFileError,
+    WeatherPoint,
+    geo_reference_deg,
+    gps_from_world,
+    plans_of,
+    read_routes,
+    write_routes,
+)
+from evaluation.routes.towns import open_map
+from planner.geodesy import GeoReference
+from tests.evaluation.scoring.roads import straight_map, straight_route, town_map
+
+GOOD = """<routes>
+  <route id="7" town="straight">
+    <weathers>
+      <weather route_percentage="100" cloudiness="80.0"/>
+      <weather route_percentage="0" cloudiness="20.0"/>
+    </weathers>
+    <waypoints><position x="10" y="1.75" z="0"/><position x="300" y="1.75" z="0"/></waypoints>
+    <scenarios>
+      <scenario name="Cut" type="CutIn"><trigger_point x="1" y="2" z="0" yaw="90"/></scenario>
+    </scenarios>
+  </route>
+  <route id="8" town="straight">
+    <waypoints><position x="10" y="1.75" z="0"/><position x="300" y="90" z="0"/></waypoints>
+  </route>
+</routes>"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "routes.xml"
+    path.write_text(text)
+    return path
+
+
+def test_reading(tmp_path: Path) -> None:
+    first, second = read_routes(written(tmp_path, GOOD))
+    assert (first.route_id, first.town, first.name) == ("7", "straight", "RouteScenario_7_rep0")
+    assert first.positions_world_m == ((10.0, 1.75, 0.0), (300.0, 1.75, 0.0))
+    assert [point.route_percent for point in first.weathers] == [0.0, 100.0]
+    assert 'type="CutIn"' in first.scenarios[0]
+    assert second.weathers == ()
+    assert second.scenarios == ()
+
+
+def test_writing_and_reading_again(tmp_path: Path) -> None:
+    routes = read_routes(written(tmp_path, GOOD))
+    write_routes(tmp_path / "new" / "copy.xml", routes)
+    copies = read_routes(tmp_path / "new" / "copy.xml")
+    assert [(r.route_id, r.town, r.positions_world_m, r.weathers) for r in copies] == [
+        (r.route_id, r.town, r.positions_world_m, r.weathers) for r in routes
+    ]
+    assert 'yaw="90"' in copies[0].scenarios[0]
+
+
+def test_a_subset(tmp_path: Path) -> None:
+    path = written(tmp_path, GOOD)
+    assert [route.route_id for route in read_routes(path, ["8"])] == ["8"]
+    with pytest.raises(RouteFileError, match=r"routes\.xml: no route 9; it has 7, 8"):
+        read_routes(path, ["9"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("</routes>", "", r"routes\.xml is not XML"),
+        (' id="7"', "", r"routes\.xml, route number 1: the attribute 'id'"),
+        (' id="7" town="straight"', ' id="7"', r"routes\.xml, route 7: the attribute 'town'"),
+        ('x="10"', 'x="ten"', r"routes\.xml, route 7: <position> x='ten' is not a number"),
+        ('x="10"', 'x="nan"', r"route 7: <position> x='nan' is not a number"),
+        ('x="10" y', "y", r"route 7: <position> x=None is not a number"),
+        ('<position x="300" y="1.75" z="0"/>', "", r"route 7: needs two or more .* got 1"),
+        ('cloudiness="80.0"', 'cloudiness="dark"', r"route 7: <weather> cloudiness='dark'"),
+        ('id="8"', 'id="7"', r"routes\.xml: route id 7 is used more than once"),
+    ],
+)
+def test_bad_files_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    assert old in GOOD
+    with pytest.raises(RouteFileError, match=message):
+        read_routes(written(tmp_path, GOOD.replace(old, new, 1)))
+
+
+def test_missing_and_empty_files(tmp_path: Path) -> None:
+    with pytest.raises(RouteFileError, match=r"none\.xml: no such route file"):
+        read_routes(tmp_path / "none.xml")
+    with pytest.raises(RouteFileError, match="no <route>"):
+        read_routes(written(tmp_path, "<routes/>"))
+
+
+def test_a_route_that_leaves_the_map_is_named(tmp_path: Path) -> None:
+    route = read_routes(written(tmp_path, GOOD), ["8"])[0]
+    with pytest.raises(RouteFileError, match=r"routes\.xml, route 8: position 1 .* leaves the map"):
+        route.dense(LaneGraph(straight_map()))
+
+
+def test_gps_by_the_leaderboards_formula() -> None:
+    # One degree of latitude is 111.3 km on the formula's sphere; south is +y.
+    latitude, longitude = gps_from_world(0.0, -111319.5, (0.0, 0.0))
+    assert latitude == pytest.approx(1.0, abs=1e-4)
+    assert longitude == pytest.approx(0.0, abs=1e-12)
+    latitude, longitude = gps_from_world(1000.0, 500.0, (42.0, 2.0))
+    assert latitude < 42.0
+    assert longitude == pytest.approx(2.0 + math.degrees(1000.0 / (6378137.0 * 0.743145)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("header", "reference"),
+    [
+        (
+            "<geoReference><![CDATA[+proj=tmerc +lat_0=42.5 +lon_0=-2e0 +k=1]]></geoReference>",
+            (42.5, -2),
+        ),
+        ("<geoReference/>", (42.0, 2.0)),
+        ("", (42.0, 2.0)),
+    ],
+)
+def test_the_reference_of_a_map(header: str, reference: tuple[float, float]) -> None:
+    assert geo_reference_deg(f"<OpenDRIVE><header>{header}</header></OpenDRIVE>") == reference
+
+
+def test_plans_agree_with_each_other() -> None:
+    route = straight_route()
+    gps_plan, world_plan = plans_of(route, straight_map().to_opendrive())
+    assert len(gps_plan) == len(world_plan) == len(route.commands)
+    assert [command for _, command in gps_plan] == list(route.commands)
+    gps = np.array([(point["lat"], point["lon"]) for point, _ in gps_plan])
+    reference = GeoReference.solve(gps, route.points_world_m[:, :2])
+    np.testing.assert_allclose(
+        reference.world_from_gps(*gps[50]), route.points_world_m[50, :2], atol=0.01
+    )
+    assert world_plan[0][0].location.y == pytest.approx(1.75)
+
+
+def test_random_routes_are_reproducible_and_long_enough(tmp_path: Path) -> None:
+    town = town_map()
+    routes = generate(town, "Generated3", 300.0, 3, seed=4)
+    assert routes == generate(town, "Generated3", 300.0, 3, seed=4)
+    assert routes != generate(town, "Generated3", 300.0, 3, seed=5)
+    write_routes(tmp_path / "routes.xml", routes)
+    graph = LaneGraph(town)
+    for route in read_routes(tmp_path / "routes.xml"):
+        assert route.dense(graph).length_m == pytest.approx(300.0, abs=10.0)
+
+
+def test_random_routes_turn_both_ways() -> None:
+    town = town_map()
+    graph = LaneGraph(town)
+    turns = sum(
+        (turns_of(r.dense(graph)) for r in generate(town, "x", 300.0, 4, seed=0)),
+        start=turns_of(straight_route()),
+    )
+    assert {"LEFT", "RIGHT"} <= {command.name for command in turns}
+
+
+def test_the_demo_route_has_something_of_everything() -> None:
+    from evaluation.runs.drive import DEMO_ROUTES
+
+    (route,) = read_routes(DEMO_ROUTES)
+    demo, name = open_map("demo")
+    assert route.town == name
+    dense = route.dense(LaneGraph(demo))
+    assert dense.length_m == pytest.approx(1000.0, abs=20.0)
+    features = features_of(dense, demo)
+    assert features["LEFT"] >= 2
+    assert features["RIGHT"] >= 2
+    assert features["traffic light"] >= 2
+    assert features["stop sign"] >= 1
+    assert features["one lane m"] > 100
+    assert features["several lanes m"] > 100
+
+
+def test_weather_changes_along_the_route() -> None:
+    schedule = WeatherSchedule(
+        [
+            WeatherPoint(0.0, (("cloudiness", 20.0),)),
+            WeatherPoint(50.0, (("cloudiness", 80.0), ("fog_density", 10.0))),
+        ]
+    )
+    assert schedule.changes
+    assert schedule.at(25.0).cloudiness == pytest.approx(50.0)
+    assert schedule.at(90.0).cloudiness == pytest.approx(80.0)
+    assert schedule.at(25.0).sun_altitude_angle == pytest.approx(70.0)
+    assert not WeatherSchedule(()).changes
+    assert WeatherSchedule(()).at(0.0).cloudiness == pytest.approx(50.0)
+
+
+def test_unknown_weather_is_named() -> None:
+    with pytest.raises(RouteFileError, match="'hail'"):
+        WeatherSchedule([WeatherPoint(0.0, (("hail", 1.0),))])
+
+
+def test_routes_compare_by_content() -> None:
+    one = Route("0", "Demo", ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)), source=Path("a.xml"))
+    assert one == Route("0", "Demo", ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)), source=Path("b.xml"))
