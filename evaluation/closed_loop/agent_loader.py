@@ -12,7 +12,7 @@ import carla
 
 from agent.observation import AgentStep
 from evaluation.errors import ProblemError
-from evaluation.routes.route_file import GpsPlan, WorldPlan
+from evaluation.routes.global_plan import GpsPlan, WorldPlan
 
 
 class AgentLoadError(ProblemError, RuntimeError):

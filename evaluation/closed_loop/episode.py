@@ -15,7 +15,7 @@ from agent.observation import AgentStep
 from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of
 from evaluation.closed_loop.route_scenario import SETTLE_TICKS, Stage
 from evaluation.closed_loop.sensor_interface import SensorHub, SensorSpecError, Spec, check_specs
-from evaluation.routes.route_file import plans_of
+from evaluation.routes.global_plan import plans_of
 from evaluation.scoring.criteria_set import Judge, Measures
 from evaluation.scoring.tick import Infraction, Tick
 from evaluation.servers.embedded import SimulatorError

@@ -15,7 +15,7 @@ import numpy as np
 from evaluation.closed_loop.background_traffic import Traffic
 from evaluation.closed_loop.weather import WeatherSchedule
 from evaluation.routes.lane_graph import DenseRoute
-from evaluation.routes.route_file import Route
+from evaluation.routes.route import Route
 from evaluation.scoring.criteria.red_light import find_lights
 from evaluation.scoring.criteria.stop_sign import find_stop_signs
 from evaluation.scoring.criteria_set import Scene

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import carla
 import numpy as np
 
-from evaluation.routes.route_file import RouteFileError, WeatherPoint
+from evaluation.routes.route import RouteFileError, WeatherPoint
 
 DEFAULT = {"sun_altitude_angle": 70.0, "cloudiness": 50.0}
 """What the leaderboard starts from for parameters that a route does not set."""

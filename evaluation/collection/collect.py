@@ -36,7 +36,8 @@ from evaluation.collection.summary import (
 )
 from evaluation.errors import ProblemError
 from evaluation.routes.random_routes import generate
-from evaluation.routes.route_file import Route, RouteFileError, WeatherPoint, read_routes
+from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import name_of, open_map, spec_of
 from evaluation.runs.leaderboard_file import record_of
 from evaluation.runs.workers import Batch, Task, Tell, drive_all

@@ -6,17 +6,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from agent.rig import RigError, load_rig, rig_to_plain
 from agent.settings import ExpertSettings, SettingsError, read_expert_settings
 from evaluation.errors import ProblemError
-from evaluation.routes.route_file import Route
+from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
-
-Json = dict[str, Any]
+from evaluation.runs.conditions import Json
 
 OWN_KEYS = ("record", "split", "group", "scenario", "town", "route", "seed")
 """Settings of the expert that come from the options of `collect`, its routes and towns."""
@@ -149,37 +147,3 @@ def number_of(route: Route) -> int:
     """A number of a route that is the same in every process, unlike `hash`."""
     seeds = np.frombuffer(f"{route.town}/{route.route_id}".encode(), dtype=np.uint8)
     return int(np.random.SeedSequence(seeds.tolist()).generate_state(1)[0] % 100_000)
-
-
-def differences(then: Json, now: Json) -> list[str]:
-    """How the conditions of two drives differ, in the words of the command line; [] if they do not.
-    Settings that only one of them knows do not count: the program has learned them since."""
-    found = _changed(then, now, "options", "--") + _changed(then, now, "expert", "--expert ")
-    if not _same_cameras(then.get("cameras"), now["cameras"]):
-        found.append(f"--expert rig was {then.get('rig', 'another')}, is {now['rig']}")
-    if _differs(then, now, "weathers"):
-        found.append("another weather")
-    if _differs(then, now, "waypoints_m"):
-        why = ", ".join(_changed(then, now, "drawn_by", ""))
-        found.append(f"other waypoints ({why})" if why else "other waypoints")
-    return found
-
-
-def _same_cameras(then: list[Json] | None, now: list[Json]) -> bool:
-    if then is None:
-        return True
-    pairs = list(zip(then, now, strict=False))
-    return len(then) == len(now) and not any(
-        _differs(*pair, key) for pair in pairs for key in pair[1]
-    )
-
-
-def _differs(then: Json, now: Json, key: str) -> bool:
-    return key in then and key in now and bool(then[key] != now[key])
-
-
-def _changed(then: Json, now: Json, group: str, prefix: str) -> list[str]:
-    old, new = then.get(group, {}), now.get(group, {})
-    return [
-        f"{prefix}{key} was {old[key]}, is {new[key]}" for key in new if _differs(old, new, key)
-    ]

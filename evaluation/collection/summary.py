@@ -22,8 +22,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from evaluation.collection.settings import CollectError, CollectSettings, Json, differences
-from evaluation.routes.route_file import Route
+from evaluation.collection.settings import CollectError, CollectSettings
+from evaluation.routes.route import Route
+from evaluation.runs.conditions import Json, differences
 
 CONDITIONS_FILE = "conditions.json"
 RIG_FILE = "rig.json"

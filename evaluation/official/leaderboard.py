@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from evaluation.errors import ProblemError
-from evaluation.routes.route_file import RouteFileError, read_routes
+from evaluation.routes.route import RouteFileError
+from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import spec_of
 from evaluation.servers.embedded import Server, ServerSettings
 from evaluation.servers.ports import free_port

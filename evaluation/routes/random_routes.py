@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evaluation.errors import ProblemError
 from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneId, LaneRouteError
-from evaluation.routes.route_file import Route, WeatherPoint
+from evaluation.routes.route import Route, WeatherPoint
 from planner.records import Command
 
 CANDIDATES = 12

@@ -25,7 +25,8 @@ from evaluation.closed_loop.observers.timing import Timing
 from evaluation.closed_loop.observers.video import Video
 from evaluation.closed_loop.route_scenario import open_stage
 from evaluation.routes.random_routes import generate
-from evaluation.routes.route_file import Route, read_routes
+from evaluation.routes.route import Route
+from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import open_map, spec_of
 from evaluation.runs.leaderboard_file import Results, RouteRecord, mean_of, record_of, resume
 from evaluation.scoring.penalty import Rules

@@ -6,7 +6,6 @@ Everything that is ours and not the leaderboard's stands under the separate key 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from evaluation.closed_loop.episode import SENSORS_INVALID, SIMULATION_CRASHED, Outcome
 from evaluation.errors import ProblemError
+from evaluation.runs.atomic_file import write_atomically
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
 from evaluation.scoring.tick import Kind
 
@@ -168,17 +168,6 @@ class Results:
 
     def write(self) -> None:
         write_atomically(self.path, json.dumps(self.to_json(), indent=4))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replaces the file in one step: a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def summarise(records: Sequence[RouteRecord], total: int) -> Json:

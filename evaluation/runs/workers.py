@@ -17,7 +17,7 @@ from multiprocessing.context import SpawnProcess
 
 from evaluation.collection.settings import CollectSettings
 from evaluation.collection.summary import BAD_ROUTE, WORKER_DIED, Drive
-from evaluation.routes.route_file import Route
+from evaluation.routes.route import Route
 
 PARENT_CHECK_S = 1.0
 FAILURES_IN_A_ROW = 3

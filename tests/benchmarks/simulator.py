@@ -26,11 +26,11 @@ import carla
 import numpy as np
 
 from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
+from evaluation.simulator.sensors.measure import world_state
 from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Vector3D, VehicleControl
 from evaluation.simulator.wire.dialect import DIALECTS
-from evaluation.simulator.world import step as tick
 from evaluation.simulator.world.roadside import show_road_facts
 from evaluation.simulator.world.world import World
 from tests.evaluation.simulator.client_session import ClientSession
@@ -201,7 +201,7 @@ def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
         "traffic lights": lambda: (world.lights.step(DELTA_S), tick.show_lights(world)),
         "poses into the table": lambda: (world.show_bodies(), world.follow_parents()),
         "limits and lights ahead": lambda: show_road_facts(world),
-        "world state message": lambda: tick.world_state(world, 1, dialect),
+        "world state message": lambda: world_state(world, 1, dialect),
     }
     spent_ms: dict[str, list[float]] = {name: [] for name in parts}
     for index in range(WARM_UP_TICKS + ticks):

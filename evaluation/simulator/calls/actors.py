@@ -17,7 +17,7 @@ from evaluation.simulator.wire.codec import (
     integer,
     sequence,
 )
-from evaluation.simulator.world.world import Actor
+from evaluation.simulator.world.actor import Actor
 
 
 def actor_of(simulator: Simulator, arguments: Sequence[Any]) -> Actor:
@@ -52,7 +52,7 @@ def spawn_actor_with_parent(simulator: Simulator, _caller: Caller, arguments: Se
 
 def destroy_actor(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> bool:
     """Remove an actor; false where there is none."""
-    return simulator.world.destroy(integer("actor id", arguments[0]))
+    return simulator.destroy(integer("actor id", arguments[0]))
 
 
 def get_actor_bounding_box(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from evaluation.simulator.calls import actors, motion, traffic_lights, vehicles
 from evaluation.simulator.calls.call import Call, Function, accept
-from evaluation.simulator.net.rpc import Caller, CallError, Reply
+from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.actor_records import Command, CommandKind, SpawnCommand
 from evaluation.simulator.wire.codec import (
@@ -20,6 +20,7 @@ from evaluation.simulator.wire.codec import (
     real,
     sequence,
 )
+from evaluation.simulator.wire.errors import CallError
 
 logger = logging.getLogger(__name__)
 

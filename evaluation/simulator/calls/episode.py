@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from evaluation.simulator.calls.call import Call, accept, empty_list
-from evaluation.simulator.net.rpc import Caller, CallError, Deferred, Reply
+from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import WeatherParameters, flag, integer, text
+from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
 LOAD_ANSWER_DELAY_S = 0.4
@@ -29,7 +30,7 @@ def get_episode_info(simulator: Simulator, _caller: Caller, _arguments: Sequence
 
 def get_sensor_token(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the token of a stream."""
-    return (simulator.expect_subscription(integer("stream id", arguments[0])),)
+    return (simulator.clock.expect_subscription(integer("stream id", arguments[0])),)
 
 
 def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
@@ -86,7 +87,7 @@ def set_episode_settings(simulator: Simulator, _caller: Caller, arguments: Seque
 
 def tick_cue(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> int | Deferred:
     """Step the world; return the number of the new frame."""
-    return simulator.tick_when_heard()
+    return simulator.clock.tick_when_heard()
 
 
 def get_weather_parameters(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:

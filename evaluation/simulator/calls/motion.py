@@ -71,7 +71,7 @@ def add_impulse(simulator: Simulator, _caller: Caller, arguments: Sequence[Any])
 def add_force(simulator: Simulator, caller: Caller, arguments: Sequence[Any]) -> None:
     """Push the vehicle for one step (N, world axes)."""
     force_n = Vector3D.from_wire(arguments[1])
-    delta_s = simulator.delta_s
+    delta_s = simulator.clock.delta_s
     impulse_ns = [component * delta_s for component in force_n]
     add_impulse(simulator, caller, (arguments[0], impulse_ns))
 
@@ -87,7 +87,7 @@ def add_angular_impulse(simulator: Simulator, _caller: Caller, arguments: Sequen
 def add_torque(simulator: Simulator, caller: Caller, arguments: Sequence[Any]) -> None:
     """Twist the vehicle for one step (N m, world axes)."""
     torque_nm = Vector3D.from_wire(arguments[1])
-    delta_s = simulator.delta_s
+    delta_s = simulator.clock.delta_s
     impulse_nms = [component * delta_s for component in torque_nm]
     add_angular_impulse(simulator, caller, (arguments[0], impulse_nms))
 

@@ -9,9 +9,10 @@ from typing import Any
 from evaluation.simulator.calls.actors import actor_of
 from evaluation.simulator.calls.call import Call
 from evaluation.simulator.catalogue.blueprints import ActorKind
-from evaluation.simulator.net.rpc import Caller, CallError, Reply
+from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import flag, integer, real
+from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.world.level_objects import light_boxes
 from evaluation.simulator.world.traffic_lights import LightState
 

@@ -10,11 +10,12 @@ from evaluation.simulator.calls.actors import actor_of
 from evaluation.simulator.calls.call import Call, accept
 from evaluation.simulator.calls.physics_control import physics_of, spec_with
 from evaluation.simulator.catalogue.blueprints import ActorKind
-from evaluation.simulator.net.rpc import Caller, CallError, Reply
+from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import VehicleControl, integer, sequence
+from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import VehiclePhysics
-from evaluation.simulator.world.world import Actor
+from evaluation.simulator.world.actor import Actor
 
 _FRONT_WHEELS = (0, 1)
 

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
-Buffer = bytes | bytearray | memoryview
+from evaluation.simulator.wire.snapshot import Buffer
 
 _RECEIVE_BYTES = 1 << 16
 

@@ -13,6 +13,7 @@ import msgpack
 
 from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
 from evaluation.simulator.wire.codec import WireError
+from evaluation.simulator.wire.errors import CallError
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +22,6 @@ _MAX_UNSENT_BYTES = 64 << 20
 _REQUEST = 0
 _RESPONSE = 1
 _NOTIFICATION = 2
-
-
-class CallError(Exception):
-    """A call that cannot be done; the text reaches the client as a RuntimeError."""
 
 
 class Reply(Enum):

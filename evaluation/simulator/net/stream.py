@@ -7,8 +7,8 @@ import socket
 import struct
 from collections.abc import Callable, Sequence
 
-from evaluation.simulator.net.event_loop import Buffer, Connection, EventLoop, Listener
-from evaluation.simulator.wire.snapshot import stream_token
+from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
+from evaluation.simulator.wire.snapshot import Buffer, stream_token
 
 logger = logging.getLogger(__name__)
 

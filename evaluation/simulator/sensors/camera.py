@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.simulator.net.event_loop import Buffer
-from evaluation.simulator.net.rpc import CallError
 from evaluation.simulator.physics.pose import rotation_matrices
+from evaluation.simulator.render.frame import CameraView
 from evaluation.simulator.sensors.sensor import Message, Schedule, header
-from evaluation.simulator.wire.snapshot import StreamType, camera_header
+from evaluation.simulator.wire.errors import CallError
+from evaluation.simulator.wire.snapshot import Buffer, StreamType, camera_header
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 if TYPE_CHECKING:
-    from evaluation.simulator.sensors.camera_scene import Scene
-    from evaluation.simulator.world.world import Actor, World
+    from evaluation.simulator.sensors.camera_scene import CameraScene
 
 MAX_SIDE_PX = 8192
 
@@ -37,7 +38,9 @@ class CameraSensor:
             raise CallError(f"fov: expected an angle between 0 and 180 degrees, got {self.fov_deg}")
 
 
-def take_pictures(world: World, scene: Scene, cameras: Sequence[CameraSensor]) -> list[Message]:
+def take_pictures(
+    world: World, scene: CameraScene, cameras: Sequence[CameraSensor]
+) -> list[Message]:
     """Render all cameras at once and return their messages."""
     if not cameras:
         return []
@@ -46,7 +49,11 @@ def take_pictures(world: World, scene: Scene, cameras: Sequence[CameraSensor]) -
     poses[:, :3, :3] = rotation_matrices(world.table.rotation_deg[rows])
     poses[:, :3, 3] = world.table.location[rows]
     poses[:, 3, 3] = 1.0
-    pictures = scene.render(world, cameras, poses)
+    views = [
+        CameraView(pose, camera.width_px, camera.height_px, camera.fov_deg)
+        for camera, pose in zip(cameras, poses, strict=True)
+    ]
+    pictures = scene.render(world, views)
     messages: list[Message] = []
     for camera, picture in zip(cameras, pictures, strict=True):
         parts: tuple[Buffer, ...] = (

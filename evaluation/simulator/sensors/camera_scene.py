@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.simulator.catalogue.blueprints import ActorKind
-from evaluation.simulator.physics.pose import Floats
 from evaluation.simulator.render.context import describe_context, open_context
 from evaluation.simulator.render.frame import Bodies, BodyKind, CameraView, RenderFrame
 from evaluation.simulator.render.renderer import Renderer
-from evaluation.simulator.sensors.camera import CameraSensor
 from evaluation.simulator.town.town import Town
-from evaluation.simulator.world.world import Actor, World
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ _DEFAULT_RGB = {ActorKind.VEHICLE: (90, 95, 105), ActorKind.PROP: (200, 90, 30)}
 _CLOTHES_RGB = ((52, 70, 110), (120, 40, 40), (60, 90, 60), (150, 130, 90), (40, 40, 46))
 
 
-class Scene:
+class CameraScene:
     """Draws one town; remembers what does not change between ticks."""
 
     def __init__(self, town: Town) -> None:
@@ -45,14 +44,8 @@ class Scene:
         self._box_centre = np.zeros((0, 3))
         self._colour = np.zeros((0, 3), np.uint8)
 
-    def render(
-        self, world: World, cameras: Sequence[CameraSensor], world_from_camera: Floats
-    ) -> list[npt.NDArray[np.uint8]]:
-        """Return one BGRA picture (height, width, 4) for each camera."""
-        views = [
-            CameraView(pose, camera.width_px, camera.height_px, camera.fov_deg)
-            for camera, pose in zip(cameras, world_from_camera, strict=True)
-        ]
+    def render(self, world: World, views: Sequence[CameraView]) -> list[npt.NDArray[np.uint8]]:
+        """Return one BGRA image (height, width, 4) for each view."""
         frame = RenderFrame(self._bodies(world), self._lamps(world), world.weather, world.elapsed_s)
         return self._renderer.render(frame, views)
 

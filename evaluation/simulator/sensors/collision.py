@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgpack
 
-from evaluation.simulator.net.event_loop import Buffer
 from evaluation.simulator.physics.collision import Contact
 from evaluation.simulator.sensors.sensor import Message, header
 from evaluation.simulator.wire.actor_records import ActorRecord, Description
 from evaluation.simulator.wire.codec import BoundingBox, Vector3D
-from evaluation.simulator.wire.snapshot import StreamType
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import Actor, World
+from evaluation.simulator.wire.snapshot import Buffer, StreamType
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 _TOWN_PARTS = {3: "static.building", 6: "static.pole", 9: "static.vegetation"}
 
@@ -33,14 +30,14 @@ class CollisionSensor:
         return header(StreamType.COLLISION, world, self.actor), body
 
 
-def report_contacts(world: World, contacts: Sequence[Contact]) -> list[Message]:
-    """Return the messages of all collision sensors whose parents were touched."""
+def report_contacts(
+    world: World, detectors: Sequence[CollisionSensor], contacts: Sequence[Contact]
+) -> list[Message]:
+    """Return the messages of those detectors whose parents were touched."""
     if not contacts:
         return []
     messages: list[Message] = []
-    for sensor in world.sensors.values():
-        if not isinstance(sensor, CollisionSensor):
-            continue
+    for sensor in detectors:
         parent_id = sensor.actor.parent_id
         for contact in contacts:
             if parent_id not in (contact.actor_id, contact.other_id) or not parent_id:

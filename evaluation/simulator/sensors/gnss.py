@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgpack
 
-from evaluation.simulator.net.event_loop import Buffer
 from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
-from evaluation.simulator.wire.snapshot import StreamType
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import Actor, World
+from evaluation.simulator.wire.snapshot import Buffer, StreamType
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 
 class GnssSensor:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgpack
 import numpy as np
 
-from evaluation.simulator.net.event_loop import Buffer
 from evaluation.simulator.physics.pose import rotation_matrix
 from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
-from evaluation.simulator.wire.snapshot import StreamType
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import Actor, World
+from evaluation.simulator.wire.snapshot import Buffer, StreamType
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 GRAVITY_MPS2 = 9.81
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.simulator.net.event_loop import Buffer
 from evaluation.simulator.wire.actor_records import Description
-from evaluation.simulator.wire.snapshot import sensor_header
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import Actor, World
+from evaluation.simulator.wire.snapshot import Buffer, sensor_header
+from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.world import World
 
 _TIME_SLACK_S = 1e-6
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from evaluation.simulator.net.rpc import CallError
 from evaluation.simulator.town.town import Town
+from evaluation.simulator.wire.errors import CallError
 
 TownLoader = Callable[[str, int], Town]
 

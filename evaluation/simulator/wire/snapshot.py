@@ -110,3 +110,6 @@ def camera_header(width_px: int, height_px: int, fov_deg: float) -> bytes:
 def stream_token(stream_id: int, port: int) -> bytes:
     """Return the 24 bytes that tell a client where to subscribe (host: the one it knows)."""
     return _TOKEN.pack(stream_id, port, _PROTOCOL_TCP, _ADDRESS_AS_CONNECTED)
+
+
+Buffer = bytes | bytearray | memoryview

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import carla
 import numpy as np
@@ -10,9 +10,7 @@ import numpy as np
 from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.physics.pose import Floats, rotation_matrices
 from evaluation.simulator.wire.codec import Vector3D
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import World
+from evaluation.simulator.world.world import World
 
 _GROUND_STEP_M = 0.25
 _MAX_GROUND_SAMPLES = 4096

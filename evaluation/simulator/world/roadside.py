@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from evaluation.simulator.wire.codec import Vector3D
 from evaluation.simulator.world.traffic_lights import LightState
-
-if TYPE_CHECKING:
-    from evaluation.simulator.world.world import World
+from evaluation.simulator.world.world import World
 
 _KMH_PER_MPS = 3.6
 

@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from evaluation.simulator.catalogue.blueprints import ActorKind, Blueprint, BlueprintLibrary
-from evaluation.simulator.net.rpc import CallError
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.collision import CollisionDetector
 from evaluation.simulator.physics.pose import compose, place, rotation_matrix
 from evaluation.simulator.physics.props import PropShelf
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.physics.walker import WalkerCrowd
-from evaluation.simulator.sensors.camera import CameraSensor
-from evaluation.simulator.sensors.collision import CollisionSensor
-from evaluation.simulator.sensors.gnss import GnssSensor
-from evaluation.simulator.sensors.imu import ImuSensor
 from evaluation.simulator.town.town import Town
-from evaluation.simulator.wire.actor_records import ActorRecord, Description
+from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import (
     BoundingBox,
     Transform,
@@ -31,94 +25,60 @@ from evaluation.simulator.wire.codec import (
     WalkerControl,
     WeatherParameters,
 )
+from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.actor_table import ActorTable
 from evaluation.simulator.world.speed_limits import SpeedLimits
 from evaluation.simulator.world.traffic_lights import TrafficLightCycle
 
 logger = logging.getLogger(__name__)
 
-AnySensor = CameraSensor | CollisionSensor | GnssSensor | ImuSensor
 SPECTATOR_TYPE = "spectator"
 LIGHT_TYPE = "traffic.traffic_light"
 _LIGHTS_STREAM = 1
 """Tells the random numbers of the traffic lights from those of the sensors."""
 
 
-@dataclass(eq=False)
-class Actor:
-    """One actor; its pose and velocities are in row `row` of the world's table.
-
-    Attributes:
-        relative: pose in the parent's axes, None where the actor has no parent.
-        bounding_box: in the actor's own frame.
-        light_flags: switched vehicle lights (carla.VehicleLightState bits).
-        stream_id: stream of a sensor, else 0.
-    """
-
-    actor_id: int
-    kind: ActorKind
-    description: Description
-    bounding_box: BoundingBox
-    row: int
-    semantic_tag: int = 0
-    parent_id: int = 0
-    relative: Transform | None = None
-    light_flags: int = 0
-    stream_id: int = 0
-    stream_token: bytes = b""
-
-    @property
-    def is_vehicle(self) -> bool:
-        """Whether it is a vehicle."""
-        return self.kind is ActorKind.VEHICLE
-
-    @property
-    def type_id(self) -> str:
-        """The blueprint id, such as vehicle.lincoln.mkz_2020."""
-        return self.description.type_id
-
-    def record(self) -> ActorRecord:
-        """Return what clients are told about the actor."""
-        tags = bytes([self.semantic_tag]) if self.semantic_tag else b""
-        return ActorRecord(
-            self.actor_id,
-            self.parent_id,
-            self.description,
-            self.bounding_box,
-            tags,
-            self.stream_token,
-        )
-
-
-@dataclass
 class World:
     """Everything that a tick or a call may change.
 
-    Attributes:
-        first_actor_id: id of the first actor of this episode; ids are never used twice.
+    Args:
         seed: seeds the noise of sensors.
+        episode_id: number of the episode that this world is.
+        first_actor_id: id of the first actor of this episode; ids are never used twice.
+        frame: number of the last frame of the episode before.
+
+    Attributes:
+        membership: changes whenever an actor comes or goes.
     """
 
-    town: Town
-    blueprints: BlueprintLibrary
-    seed: int
-    episode_id: int
-    first_actor_id: int = 1
-    settings: EpisodeSettings = field(default_factory=EpisodeSettings)
-    weather: WeatherParameters = field(default_factory=WeatherParameters)
-    frame: int = 0
-    elapsed_s: float = 0.0
-    delta_s: float = 0.0
-    actors: dict[int, Actor] = field(default_factory=dict)
-    table: ActorTable = field(default_factory=ActorTable)
-    fleet: VehicleFleet = field(default_factory=VehicleFleet)
-    crowd: WalkerCrowd = field(default_factory=WalkerCrowd)
-    props: PropShelf = field(default_factory=PropShelf)
-    sensors: dict[int, AnySensor] = field(default_factory=dict)
-    membership: int = 0
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        town: Town,
+        blueprints: BlueprintLibrary,
+        seed: int,
+        episode_id: int,
+        first_actor_id: int = 1,
+        settings: EpisodeSettings | None = None,
+        frame: int = 0,
+    ) -> None:
+        self.town = town
+        self.blueprints = blueprints
+        self.seed = seed
+        self.episode_id = episode_id
+        self.first_actor_id = first_actor_id
+        self.settings = settings or EpisodeSettings()
+        self.weather = WeatherParameters()
+        self.frame = frame
+        self.elapsed_s = 0.0
+        self.delta_s = 0.0
+        self.actors: dict[int, Actor] = {}
+        self.table = ActorTable()
+        self.fleet = VehicleFleet()
+        self.crowd = WalkerCrowd()
+        self.props = PropShelf()
+        self.membership = 0
         self._next_id = self.first_actor_id
         self._rows: list[Actor] = []
         self._children: dict[int, Actor] = {}
@@ -227,7 +187,6 @@ class World:
             return False
         del self.actors[actor_id]
         self._children.pop(actor_id, None)
-        self.sensors.pop(actor_id, None)
         bodies = self.bodies_with(actor_id)
         if bodies is not None:
             bodies.remove(actor_id)

@@ -40,13 +40,8 @@ from evaluation.collection.summary import (
     take_stock,
     write_json,
 )
-from evaluation.routes.route_file import (
-    Route,
-    RouteFileError,
-    WeatherPoint,
-    read_routes,
-    write_routes,
-)
+from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+from evaluation.routes.route_file import read_routes, write_routes
 from evaluation.runs.workers import Batch, Tell, drive_all, last_words
 from evaluation.servers.embedded import SimulatorError
 

@@ -9,18 +9,11 @@ import numpy as np
 import pytest
 
 from evaluation.closed_loop.weather import WeatherSchedule
+from evaluation.routes.global_plan import geo_reference_deg, gps_from_world, plans_of
 from evaluation.routes.lane_graph import LaneGraph
 from evaluation.routes.random_routes import features_of, generate, turns_of
-from evaluation.routes.route_file import (
-    Route,
-    RouteFileError,
-    WeatherPoint,
-    geo_reference_deg,
-    gps_from_world,
-    plans_of,
-    read_routes,
-    write_routes,
-)
+from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+from evaluation.routes.route_file import read_routes, write_routes
 from evaluation.routes.towns import open_map
 from planner.geodesy import GeoReference
 from tests.evaluation.scoring.roads import straight_map, straight_route, town_map

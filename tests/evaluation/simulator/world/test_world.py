@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
-from evaluation.simulator.net.rpc import CallError
 from evaluation.simulator.sensors.sensor import Schedule, noise_generator
 from evaluation.simulator.town.town import Town, load_town
 from evaluation.simulator.wire.actor_records import AttributeValue, Description
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
 from evaluation.simulator.wire.dialect import DIALECTS
-from evaluation.simulator.world import step as tick
+from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.world.raycast import slab_entries
+from evaluation.simulator.world.step import advance
 from evaluation.simulator.world.world import World
 
 CAR = Description(0, "vehicle.audi.tt")
@@ -54,7 +54,7 @@ def test_rows_follow_when_others_go(world: World) -> None:
         assert world.transform(car).location.x == 50.0 + 20.0 * index
     world.apply_vehicle_control(cars[3], VehicleControl(throttle=1.0))
     for _ in range(20):
-        tick.advance(world, 0.05)
+        advance(world, 0.05)
     assert world.transform(cars[3]).location.x > 110.5
     assert world.transform(cars[1]).location.x == pytest.approx(70.0, abs=0.05)
 
@@ -64,11 +64,11 @@ def test_children_of_children_follow(world: World) -> None:
     prop = world.spawn(Description(0, "static.prop.box01"), at(1.0, 0.0, 2.0), car.actor_id)
     sensor = world.spawn(GNSS, at(0.0, 1.0, 0.0), prop.actor_id)
     world.set_transform(car, at(100.0, -1.75, 0.0, 180.0))
-    tick.advance(world, 0.05)
+    advance(world, 0.05)
     assert world.transform(prop).location.x == pytest.approx(99.0, abs=0.01)
     assert world.transform(sensor).location.y == pytest.approx(-2.75, abs=0.01)
     world.destroy(car.actor_id)
-    tick.advance(world, 0.05)
+    advance(world, 0.05)
     assert prop.parent_id == 0
     assert world.transform(sensor).location.y == pytest.approx(-2.75, abs=0.01)
 
@@ -88,7 +88,7 @@ def test_every_blueprint_can_be_spawned(world: World) -> None:
     for definition in definitions:
         assert isinstance(definition, list)
         actor = world.spawn(Description(definition[0], definition[1]), at(300.0, 1.75, 1.0))
-        tick.advance(world, 0.05)
+        advance(world, 0.05)
         assert world.destroy(actor.actor_id)
 
 

@@ -1,0 +1,34 @@
+"""Arguments that several verbs take, and how their values are read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+
+def add_town_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--town", help="demo, generated:SEED or PATH.xodr")
+    parser.add_argument("--towns", type=Path, metavar="DIR", help="folder where TOWN.xodr may lie")
+    parser.add_argument("--seed", type=int, default=0, help="of traffic, noise and random routes")
+    parser.add_argument(
+        "--simulator",
+        metavar="carla://HOST:PORT",
+        help="use a simulator that runs already, for instance a real CARLA server",
+    )
+
+
+def number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 1 or more, got {text!r}")
+    return int(text)
+
+
+def metres(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a length of more than 0 m, got {text!r}")
+    return value

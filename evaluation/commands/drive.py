@@ -1,0 +1,68 @@
+"""`python -m evaluation drive`: drive routes and score them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from evaluation.commands.arguments import add_town_arguments
+
+HELP = "drive routes and score them"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Drives the routes and writes results.json, simulator.log and a video per route to --out. "
+        "Without --routes: the demo route, or a random one in the --town that is given. "
+        "The exit code is 0 when no route failed."
+    )
+    parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent (default: learned)")
+    parser.add_argument("--agent-config", default="", metavar="TEXT", help="for the agent's setup")
+    parser.add_argument(
+        "--routes", type=Path, metavar="FILE", help="route file, leaderboard format"
+    )
+    parser.add_argument("--route-ids", default="", metavar="0,3", help="only these routes of it")
+    parser.add_argument("--traffic", type=int, default=0, metavar="N", help="background vehicles")
+    parser.add_argument("--out", type=Path, default=Path("out/drive"), metavar="DIR")
+    parser.add_argument("--resume", action="store_true", help="go on where results.json ends")
+    parser.add_argument(
+        "--rules", choices=("2.0", "2.1"), default="2.0", help="of the leaderboard, for the score"
+    )
+    parser.add_argument("--no-video", action="store_true", help="drives faster")
+    parser.add_argument("--video-fps", type=int, choices=(10, 20), default=10)
+    parser.add_argument(
+        "--blackout", action="store_true", help="black pictures, as a control experiment"
+    )
+    parser.add_argument("--port", type=int, default=0, help="of the embedded simulator; 0: any")
+    parser.add_argument(
+        "--timeout", type=float, default=30.0, metavar="S", help="for answers of the simulator"
+    )
+    add_town_arguments(parser)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings, drive
+    from evaluation.scoring.penalty import Rules
+
+    settings = DriveSettings(
+        agent=parsed.agent or DEFAULT_AGENT,
+        agent_config=parsed.agent_config,
+        routes=parsed.routes,
+        route_ids=tuple(part.strip() for part in parsed.route_ids.split(",") if part.strip()),
+        town=parsed.town,
+        towns_folder=parsed.towns,
+        traffic=parsed.traffic,
+        seed=parsed.seed,
+        simulator=parsed.simulator,
+        port=parsed.port,
+        out=parsed.out,
+        resume=parsed.resume,
+        rules=Rules(parsed.rules),
+        video=not parsed.no_video,
+        video_fps=parsed.video_fps,
+        blackout=parsed.blackout,
+        timeout_s=parsed.timeout,
+    )
+    return drive(settings, Console())

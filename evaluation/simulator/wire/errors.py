@@ -1,0 +1,7 @@
+"""What a call is refused with."""
+
+from __future__ import annotations
+
+
+class CallError(Exception):
+    """A call that cannot be done; the text reaches the client as a RuntimeError."""
