@@ -73,7 +73,7 @@ class DrivingLoop:
         self._filter = StateFilter()
         self._route = RoutePlanner(points[:, :2], commands)
         self._route_ahead = RouteAhead(plan_arrays(dense_plan)[0][:, :2])
-        self._pictures = History(policy.config.hist_len, FRAME_TICKS)
+        self._images = History(policy.config.hist_len, FRAME_TICKS)
         self._speeds = History(policy.config.speed_history, FRAME_TICKS)
         creep = CreepSettings(
             patience_ticks=settings.creep_after_ticks, push_ticks=settings.creep_push_ticks
@@ -135,11 +135,11 @@ class DrivingLoop:
             if not self._faults:
                 logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, fault)
             self._faults["tick without a plan"] += 1
-            self._pictures.clear()
+            self._images.clear()
             self._speeds.clear()
             return None, {}
         planned = self._policy.plan(
-            self._pictures.add(observation.images),
+            self._images.add(observation.images),
             self._speeds.add(np.array(ego.speed_mps)),
             ego,
             targets,

@@ -25,7 +25,7 @@ from agent.agent_contract import (  # noqa: E402
     WorldPlan,
     plan_arrays,
 )
-from agent.expert.expert_loop import ExpertSession  # noqa: E402
+from agent.expert.expert_loop import ExpertLoop  # noqa: E402
 from agent.expert.privileged_world import PrivilegedWorld  # noqa: E402
 from agent.observation import NO_IMAGES, AgentStep, Observer, ObserverSettings  # noqa: E402
 from agent.rig import camera_specs, load_rig, state_specs  # noqa: E402
@@ -45,7 +45,7 @@ class ExpertAgent(AutonomousAgent):
 
     Attributes:
         last_step: what the agent did in the last tick, for observers.
-        cameras: the cameras whose pictures `last_step` holds; none unless asked for.
+        cameras: the cameras whose images `last_step` holds; none unless asked for.
         recording_directory: folder of the frames recorded on this route, from the first tick on.
     """
 
@@ -60,7 +60,7 @@ class ExpertAgent(AutonomousAgent):
         self._settings = ExpertSettings()
         self._observer: Observer | None = None
         self._world: PrivilegedWorld | None = None
-        self._session: ExpertSession | None = None
+        self._session: ExpertLoop | None = None
 
     def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
         """Keep the plan before it is thinned: the expert drives along every point of it."""
@@ -108,7 +108,7 @@ class ExpertAgent(AutonomousAgent):
         if world is not None:
             world.release()
 
-    def _start(self) -> ExpertSession:
+    def _start(self) -> ExpertLoop:
         thinned = self._global_plan_world_coord
         if self._world is None:
             raise RuntimeError("run_step before setup: the expert has no connection")
@@ -117,6 +117,6 @@ class ExpertAgent(AutonomousAgent):
         points, _, commands = plan_arrays(thinned)
         positions, yaws, _ = plan_arrays(self._dense_plan)
         rng = np.random.default_rng(self._settings.seed)
-        return ExpertSession(
+        return ExpertLoop(
             self._world, (positions, yaws), (points[:, :2], commands), self._settings, rng
         )

@@ -28,7 +28,7 @@ class History:
         """Take the present value; (moments, ...), oldest first. The first value stands in for
         moments before the drive, or what came behind a gap, began."""
         if self._moments == 1:
-            # The pictures of a whole rig are not to be copied in every tick for nothing.
+            # The images of a whole rig are not to be copied in every tick for nothing.
             return value[np.newaxis]
         self._values.append(value)
         newest = len(self._values) - 1

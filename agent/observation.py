@@ -1,6 +1,6 @@
 """From the leaderboard's `input_data` to one checked observation, and the record of a step.
 
-Sensors fail: a picture may be missing or of another size, a reading may be NaN. Pictures are
+Sensors fail: an image may be missing or of another size, a reading may be NaN. Images are
 replaced by the last good one for a short while (counted in `warnings`), readings become NaN, which
 the state filter bridges; when it lasts too long the observation says that it is not fit to drive
 by.
@@ -61,7 +61,7 @@ class AgentStep:
         targets: next target point and the one after it.
         plan: route and waypoints in the ego frame; None when there was none.
         stage_ms: what each stage of the tick took.
-        notes: short facts for a picture's text panel.
+        notes: short facts for an image's text panel.
     """
 
     frame: int
@@ -77,12 +77,12 @@ class AgentStep:
 
 @dataclass(frozen=True)
 class ObserverSettings:
-    """How pictures are treated and how long a fault is bridged.
+    """How images are treated and how long a fault is bridged.
 
     Attributes:
-        jpeg_quality: pictures are encoded and decoded once, because the training pictures were
+        jpeg_quality: images are encoded and decoded once, because the training images were
             JPEG files; 0 leaves them as they are.
-        max_stale_ticks: ticks for which an old picture may stand in for a missing one.
+        max_stale_ticks: ticks for which an old image may stand in for a missing one.
         max_blind_ticks: ticks for which position, heading or speed may be missing.
     """
 
@@ -92,7 +92,7 @@ class ObserverSettings:
 
 
 class Observer:
-    """Turns `input_data` into observations; remembers the last good pictures.
+    """Turns `input_data` into observations; remembers the last good images.
 
     Attributes:
         warnings: how often each fault was met.
@@ -128,13 +128,13 @@ class Observer:
         )
 
     def _image(self, camera: CameraConfig, input_data: Mapping[str, Any], faults: list[str]) -> U8:
-        picture = _picture(input_data.get(camera.name), camera)
+        image = _image(input_data.get(camera.name), camera)
         limit = self._settings.max_stale_ticks
-        self._count(camera.name, picture is not None, limit, faults)
-        if picture is not None:
-            self._images[camera.name] = self._as_jpeg(picture)
+        self._count(camera.name, image is not None, limit, faults)
+        if image is not None:
+            self._images[camera.name] = self._as_jpeg(image)
         elif camera.name not in self._images:
-            faults.append(f"{camera.name}: no picture yet")
+            faults.append(f"{camera.name}: no image yet")
             return np.zeros((camera.height_px, camera.width_px, 3), dtype=np.uint8)
         return self._images[camera.name]
 
@@ -147,15 +147,15 @@ class Observer:
         if self._missed[name] > limit:
             faults.append(f"{name}: missing for {self._missed[name]} ticks")
 
-    def _as_jpeg(self, picture: U8) -> U8:
+    def _as_jpeg(self, image: U8) -> U8:
         """RGB in, RGB out, once through JPEG."""
         if self._settings.jpeg_quality <= 0:
-            return picture
+            return image
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality]
-        done, data = cv2.imencode(".jpg", picture[:, :, ::-1], quality)
+        done, data = cv2.imencode(".jpg", image[:, :, ::-1], quality)
         if not done:
             self.warnings["jpeg encoding failed"] += 1
-            return picture
+            return image
         decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
         return np.ascontiguousarray(decoded[:, :, ::-1])
 
@@ -184,8 +184,8 @@ def _frame_of(entry: Any) -> int:
         return 0
 
 
-def _picture(entry: Any, camera: CameraConfig) -> U8 | None:
-    """RGB copy of a BGRA (or BGR) picture; None when it is not one of this camera's size."""
+def _image(entry: Any, camera: CameraConfig) -> U8 | None:
+    """RGB copy of a BGRA (or BGR) image; None when it is not one of this camera's size."""
     try:
         data = np.asarray(entry[1])
     except (IndexError, TypeError, ValueError):

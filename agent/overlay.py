@@ -1,7 +1,7 @@
-"""Pictures of what the agent saw and meant: projections into cameras, a bird's-eye view, a panel.
+"""Images of what the agent saw and meant: projections into cameras, a bird's-eye view, a panel.
 
-Pictures are (H, W, 3) uint8 RGB; points are in the ego frame, metres. All functions return new
-pictures. Used by the debug recorder and by the evaluation's video.
+Images are (H, W, 3) uint8 RGB; points are in the ego frame, metres. All functions return new
+images. Used by the debug recorder and by the evaluation's video.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def drawing_of(step: AgentStep) -> Drawing:
     return Drawing(step.plan, ego_from_world(np.stack(points), step.ego))
 
 
-def draw_on_camera(picture: U8, camera: CameraConfig, drawing: Drawing) -> U8:
-    """Project plan and targets onto the ground of a picture of any size with this camera's view."""
-    canvas = picture.copy()
-    height, width = picture.shape[:2]
+def draw_on_camera(image: U8, camera: CameraConfig, drawing: Drawing) -> U8:
+    """Project plan and targets onto the ground of an image of any size with this camera's view."""
+    canvas = image.copy()
+    height, width = image.shape[:2]
     scaled = dataclasses.replace(camera, width_px=width, height_px=height)
     thickness = max(2, width // 320)
     if drawing.plan is not None:
@@ -137,10 +137,10 @@ def compose(
     lines: Sequence[str],
     front_width_px: int = FRONT_WIDTH_PX,
 ) -> U8:
-    """One picture of a tick: the front camera with the plan in it and a bird's-eye inset, the other
+    """One image of a tick: the front camera with the plan in it and a bird's-eye inset, the other
     cameras below it from left to right, and the text.
 
-    `images[i]` is the picture of `cameras[i]`, the front camera first, of any size. Without any
+    `images[i]` is the image of `cameras[i]`, the front camera first, of any size. Without any
     only the view from above and the text are shown. Height and width are even, as video wants them.
     """
     panel = text_panel(lines, front_width_px)
@@ -174,7 +174,7 @@ def compose(
 def compose_step(
     step: AgentStep, cameras: Sequence[CameraConfig], extra: Mapping[str, str] | None = None
 ) -> U8:
-    """`compose` for the pictures that the agent itself saw."""
+    """`compose` for the images that the agent itself saw."""
     return compose(list(step.images), cameras, drawing_of(step), state_lines(step, extra))
 
 
@@ -227,12 +227,12 @@ def _coloured_targets(drawing: Drawing) -> list[tuple[F64, Colour]]:
     return [(point, colour) for point, colour in pairs][::-1]
 
 
-def _to_width(picture: U8, width_px: int) -> U8:
-    height = max(2, round(picture.shape[0] * width_px / picture.shape[1]))
-    method = cv2.INTER_AREA if width_px < picture.shape[1] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width_px, height), interpolation=method), dtype=np.uint8)
+def _to_width(image: U8, width_px: int) -> U8:
+    height = max(2, round(image.shape[0] * width_px / image.shape[1]))
+    method = cv2.INTER_AREA if width_px < image.shape[1] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width_px, height), interpolation=method), dtype=np.uint8)
 
 
-def _even(picture: U8) -> U8:
-    height, width = (side - side % 2 for side in picture.shape[:2])
-    return np.ascontiguousarray(picture[:height, :width])
+def _even(image: U8) -> U8:
+    height, width = (side - side % 2 for side in image.shape[:2])
+    return np.ascontiguousarray(image[:height, :width])

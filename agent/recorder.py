@@ -27,22 +27,22 @@ VIDEO_FILE, STEPS_FILE, LATENCY_FILE = "video.mp4", "steps.jsonl", "latency.json
 
 
 class VideoWriter:
-    """An mp4 file (H.264) that grows picture by picture; the first sets the size.
+    """An mp4 file (H.264) that grows image by image; the first sets the size.
 
     The file is playable after `close`, which may be called more than once.
     """
 
-    def __init__(self, path: Path, pictures_per_s: int) -> None:
+    def __init__(self, path: Path, images_per_s: int) -> None:
         self._path = path
-        self._rate = pictures_per_s
+        self._rate = images_per_s
         self._container: Any = None
         self._stream: Any = None
 
-    def write(self, picture: U8) -> None:
-        """Append an (H, W, 3) RGB picture with even sides."""
+    def write(self, image: U8) -> None:
+        """Append an (H, W, 3) RGB image with even sides."""
         if self._container is None:
-            self._open(picture.shape[1], picture.shape[0])
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            self._open(image.shape[1], image.shape[0])
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         for packet in self._stream.encode(frame):
             self._container.mux(packet)
 
@@ -108,7 +108,7 @@ def session_directory(root: Path, name: str) -> Path:
 
 
 def step_to_plain(step: AgentStep) -> dict[str, Any]:
-    """A step without its pictures, ready for JSON; numbers that are not finite become None."""
+    """A step without its images, ready for JSON; numbers that are not finite become None."""
     plan = step.plan
     return {
         "frame": step.frame,

@@ -26,7 +26,7 @@ class RigError(ValueError):
 
 
 def check_rig(cameras: Sequence[CameraConfig]) -> None:
-    """Raise RigError unless the leaderboard takes the cameras and their pictures stack."""
+    """Raise RigError unless the leaderboard takes the cameras and their images stack."""
     if not cameras or len(cameras) > MAX_CAMERAS:
         raise RigError(f"a rig has 1 to {MAX_CAMERAS} cameras, got {len(cameras)}")
     names = [camera.name for camera in cameras]
@@ -81,7 +81,7 @@ def state_specs() -> list[dict[str, Any]]:
 
 def project(points_ego_m: F64, camera: CameraConfig) -> tuple[F64, NDArray[np.bool_]]:
     """Pixels (n, 2) of ego points as :func:`model.projection.project` gives them, and whether each
-    lies in the picture."""
+    lies in the image."""
     pixels = projection.project(points_ego_m, camera.intrinsics(), camera.extrinsics())
     with np.errstate(invalid="ignore"):
         inside = (pixels >= 0.0) & (pixels < [camera.width_px, camera.height_px])

@@ -47,7 +47,7 @@ class AgentSettings:
             red for about 15 s, so who stands for 20 s has missed a green one.
         creep_push_ticks: length of a push, enough to carry the car over the stop line.
         record: folder for a debug session (video and steps.jsonl); none when empty.
-        record_every: every how many ticks the session gets a picture.
+        record_every: every how many ticks the session gets an image.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
     """
 
@@ -95,7 +95,7 @@ class ExpertSettings:
         interval_s: time between two recorded frames.
         shift_m: largest sideways shift of the augmented cameras.
         turn_deg: largest turn of the augmented cameras.
-        jpeg_quality: of the recorded pictures.
+        jpeg_quality: of the recorded images.
         cameras: also mount the rig as the agent's own sensors, for a video of the drive.
         perturb: mean number of steering disturbances per minute; the labels do not show them.
         hesitate: mean number of times per minute that the car brakes for no reason; training

@@ -39,7 +39,7 @@ class SimLingoAgent(AutonomousAgent):
 
     Attributes:
         last_step: what the agent did in the last tick, for observers.
-        cameras: the cameras whose pictures `last_step` holds, once set up.
+        cameras: the cameras whose images `last_step` holds, once set up.
     """
 
     def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:

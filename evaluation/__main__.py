@@ -17,7 +17,7 @@ from types import FrameType
 from typing import Protocol
 
 from evaluation.commands import collect, drive, leaderboard, open_loop, routes, serve
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 
 INTERRUPTED = 130
 CANNOT_BEGIN = 2
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return COMMANDS[parsed.verb].run(parsed)
-    except ProblemError as error:
+    except UserError as error:
         print(f"{parsed.verb}: {error}", file=sys.stderr)
         return CANNOT_BEGIN
     except KeyboardInterrupt:

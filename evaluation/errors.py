@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class ProblemError(Exception):
+class UserError(Exception):
     """Shown without a trace: the message says what is wrong and what to do."""

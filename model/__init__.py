@@ -1,4 +1,4 @@
-"""SimLingo-Base: pictures, speed and target points in, waypoints and route out.
+"""SimLingo-Base: images, speed and target points in, waypoints and route out.
 
 Start reading in :mod:`model.driving`; its ``forward`` is the whole model in five lines.
 """

@@ -59,7 +59,7 @@ class WaypointInputAdaptor(nn.Module):
 
 
 class RouteEncode(nn.Module):
-    """A bird's-eye picture of the route into one token, by a ResNet-18."""
+    """A bird's-eye image of the route into one token, by a ResNet-18."""
 
     def __init__(self, token_size: int) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class RouteEncode(nn.Module):
 
 
 class ContextEncoder(nn.Module):
-    """Everything that is not a picture: the speed's token, then the route's."""
+    """Everything that is not an image: the speed's token, then the route's."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -93,25 +93,25 @@ class ContextEncoder(nn.Module):
             if config.speed_as_input
             else None
         )
-        self.from_picture = config.route_as == "image"
+        self.from_image = config.route_as == "image"
         self.route_encoder: RouteEncode | WaypointInputAdaptor = (
             RouteEncode(size)
-            if self.from_picture
+            if self.from_image
             else WaypointInputAdaptor(size, POINT_RANGES_M[newer])
         )
         self.tokens = int(config.speed_as_input) + config.route_tokens
 
     def forward(self, driving_input: DrivingInput) -> Float[Tensor, "batch tokens width"]:
-        route = driving_input.map_route if self.from_picture else driving_input.target_point
+        route = driving_input.map_route if self.from_image else driving_input.target_point
         if route is None:
-            field = "map_route" if self.from_picture else "target_point"
+            field = "map_route" if self.from_image else "target_point"
             raise InputError(f"{field}: expected the input that route_as asks for, got None")
         return self.encode(driving_input.vehicle_speed, route)
 
     def encode(
         self, vehicle_speed: Float[Tensor, "batch history"], route: Tensor
     ) -> Float[Tensor, "batch tokens width"]:
-        """``route``: a picture (batch, 3, rows, columns), or points (batch, 2) or (batch, n, 2)."""
+        """``route``: an image (batch, 3, rows, columns), or points (batch, 2) or (batch, n, 2)."""
         route = route.unsqueeze(1) if route.dim() == 2 else route
         route_tokens: Tensor = self.route_encoder(route)
         if self.speed_encoder is None:

@@ -28,7 +28,7 @@ class DrivingInput(NamedTuple):
     """One batch of observations.
 
     Histories begin with the oldest moment. ``target_point`` holds the sparse targets, or the next
-    route points when ``route_as`` is ``coords``. ``map_route`` is the bird's-eye route picture and
+    route points when ``route_as`` is ``coords``. ``map_route`` is the bird's-eye route image and
     needed only when ``route_as`` is ``image``. Intrinsics are in pixels; extrinsics are the
     camera's pose in the ego frame.
     """
@@ -89,8 +89,8 @@ def check_input(driving_input: DrivingInput, config: ModelConfig) -> None:
     camera = config.cameras[0]
     images = driving_input.camera_images
     batch = images.shape[0]
-    pictures = (batch, config.hist_len, len(config.cameras), 3, camera.height_px, camera.width_px)
-    _expect("camera_images", images, pictures, torch.uint8)
+    expected = (batch, config.hist_len, len(config.cameras), 3, camera.height_px, camera.width_px)
+    _expect("camera_images", images, expected, torch.uint8)
     cameras = len(config.cameras)
     _expect("camera_intrinsics", driving_input.camera_intrinsics, (batch, cameras, 3, 3))
     _expect("camera_extrinsics", driving_input.camera_extrinsics, (batch, cameras, 4, 4))
@@ -118,7 +118,7 @@ def _expect(
 
 def _expect_map_route(map_route: Tensor | None, batch: int) -> None:
     if map_route is None:
-        raise InputError("map_route: expected a picture because route_as is image, got None")
+        raise InputError("map_route: expected an image because route_as is image, got None")
     if map_route.dim() != 4 or map_route.shape[:2] != (batch, 3):
         raise InputError(
             f"map_route: expected shape ({batch}, 3, rows, columns), got {tuple(map_route.shape)}"

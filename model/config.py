@@ -35,7 +35,7 @@ MAX_CAMERAS = 6
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """One camera: its pose in the ego frame (CARLA axes and degrees) and its picture."""
+    """One camera: its pose in the ego frame (CARLA axes and degrees) and its image."""
 
     name: str
     x_m: float
@@ -49,7 +49,7 @@ class CameraConfig:
     fov_deg: float
 
     def intrinsics(self) -> NDArray[np.float32]:
-        """Pinhole matrix (3, 3) in pixels, principal point in the middle of the picture."""
+        """Pinhole matrix (3, 3) in pixels, principal point in the middle of the image."""
         focal_px = self.width_px / (2.0 * math.tan(math.radians(self.fov_deg) / 2.0))
         return np.array(
             [
@@ -84,11 +84,11 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class VisionConfig:
-    """The picture encoder. The defaults are LLaVA-NeXT's CLIP ViT-L/14 at 336 px.
+    """The image encoder. The defaults are LLaVA-NeXT's CLIP ViT-L/14 at 336 px.
 
     * ``encoder``: ``llava`` or ``resnet34``; to the latter only ``token_size`` and ``freeze``
       matter.
-    * ``tile_px``, ``grid_pinpoints``: a picture is cut into tiles of this side; of the possible
+    * ``tile_px``, ``grid_pinpoints``: an image is cut into tiles of this side; of the possible
       grids (rows, columns in pixels) the one is taken that keeps most of it.
     * ``feature_layer`` counts hidden states from the end, as LLaVA does: -2 leaves the last layer
       out, and that layer is never built.
@@ -96,7 +96,7 @@ class VisionConfig:
       follows.
     * ``downsample_feature_grid_factor``: side of the squares of patches that become one token;
       null and 1 keep every patch.
-    * ``use_global_img``: the whole picture, shrunk to one tile, comes before its tiles.
+    * ``use_global_img``: the whole image, shrunk to one tile, comes before its tiles.
     * ``freeze``: the tower is not trained; projection and encodings are.
     """
 
@@ -173,12 +173,12 @@ LANGUAGE_PRESETS = {
 class ModelConfig:
     """Everything that shapes a model, with the option names of SimLingo-Base's training code.
 
-    * ``hist_len``: moments whose pictures are read, 0.25 s apart; ``speed_history``: speeds
+    * ``hist_len``: moments whose images are read, 0.25 s apart; ``speed_history``: speeds
       likewise.
-    * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each picture (the bonnet).
-    * ``image_enhancing``: equalise the histogram of each picture's brightness.
+    * ``cut_bottom_quarter``: drop the lowest 4.8/16 of each image (the bonnet).
+    * ``image_enhancing``: equalise the histogram of each image's brightness.
     * ``route_as``: ``target_point`` (``target_points`` of them, one or two), ``coords`` (the next
-      ``route_points`` points of the route) or ``image`` (a bird's-eye picture of the route).
+      ``route_points`` points of the route) or ``image`` (a bird's-eye image of the route).
     * ``speed_as_input``: without it the speed has no token.
     * ``new_layer_norm_minmax``: normalise speeds and coordinates by the newer ranges of
       ``model/adaptors.py``.
@@ -218,7 +218,7 @@ class ModelConfig:
         names = {camera.name for camera in self.cameras}
         require(len(names) == len(self.cameras), "cameras", "a name of its own for each", self)
         sizes = {(camera.width_px, camera.height_px) for camera in self.cameras}
-        require(len(sizes) == 1, "cameras", "pictures of one size", self)
+        require(len(sizes) == 1, "cameras", "images of one size", self)
         counts = ("hist_len", "speed_history", "speed_points", "route_points", "adaptor_size")
         require_positive(self, "", *counts)
         routes = ("target_point", "coords", "image")

@@ -1,4 +1,4 @@
-"""SimLingo-Base from pictures to plan."""
+"""SimLingo-Base from images to plan."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from model.batch import DrivingInput, DrivingOutput, check_input
 from model.config import ModelConfig
 from model.head import DrivingAdaptor
 from model.language import Llama
-from model.vision import build_picture_encoder
+from model.vision import build_image_encoder
 
 
 class DrivingModel(nn.Module):
     """Vision tokens, then speed and route, then learned queries, read by a causal transformer.
 
-    This is the model as it is trained; :class:`model.fused.FoldedPolicy` computes the same for
+    This is the model as it is trained; :class:`model.fused.FusedPolicy` computes the same for
     less at the wheel. Weights are drawn from torch's global generator: seed it first.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.vision_model = build_picture_encoder(config)
+        self.vision_model = build_image_encoder(config)
         self.language_projection: nn.Module = (
             nn.Identity()
             if config.vision.token_size == config.language.hidden_size
@@ -32,8 +32,8 @@ class DrivingModel(nn.Module):
         )
         self.context = ContextEncoder(config)
         self.driving_adaptor = DrivingAdaptor(config)
-        pictures = config.hist_len * len(config.cameras)
-        vision_tokens = pictures * self.vision_model.tokens_per_picture
+        images = config.hist_len * len(config.cameras)
+        vision_tokens = images * self.vision_model.tokens_per_image
         self.sequence_length = vision_tokens + self.context.tokens + self.driving_adaptor.tokens
         self.language_model = Llama(config.language, self.sequence_length)
 
@@ -49,7 +49,7 @@ class DrivingModel(nn.Module):
     def see(
         self, tiles: Float[Tensor, "tiles 3 rows columns"], driving_input: DrivingInput
     ) -> Float[Tensor, "batch tokens width"]:
-        """Prepared pictures to tokens of the language model's width."""
+        """Prepared images to tokens of the language model's width."""
         tokens: Tensor = self.language_projection(
             self.vision_model(
                 tiles, driving_input.camera_intrinsics, driving_input.camera_extrinsics

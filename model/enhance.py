@@ -1,4 +1,4 @@
-"""Histogram equalisation of camera pictures, the same at training and at the wheel."""
+"""Histogram equalisation of camera images, the same at training and at the wheel."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 U8 = NDArray[np.uint8]
 
 
-def equalise(pictures: U8) -> U8:
-    """Spread the brightness of each picture over all levels; colours keep their hue.
+def equalise(images: U8) -> U8:
+    """Spread the brightness of each image over all levels; colours keep their hue.
 
     Brightness as SimLingo's training code reckons it, so that its weights see what they were
-    trained on: that code takes its RGB pictures for BGR, and red counts for little, blue for more.
+    trained on: that code takes its RGB images for BGR, and red counts for little, blue for more.
 
     Args:
-        pictures: (..., rows, columns, 3) RGB.
+        images: (..., rows, columns, 3) RGB.
     """
-    flat = pictures.reshape(-1, *pictures.shape[-3:])
+    flat = images.reshape(-1, *images.shape[-3:])
     equalised = np.empty_like(flat)
-    for picture, result in zip(flat, equalised, strict=True):
-        parts = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_BGR2YUV)
+    for image, result in zip(flat, equalised, strict=True):
+        parts = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2YUV)
         parts[:, :, 0] = cv2.equalizeHist(parts[:, :, 0])
         result[:] = cv2.cvtColor(parts, cv2.COLOR_YUV2BGR)
-    return equalised.reshape(pictures.shape)
+    return equalised.reshape(images.shape)

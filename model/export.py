@@ -25,7 +25,7 @@ from model.batch import DrivingInput
 from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import ModelConfig
 from model.driving import DrivingModel
-from model.fused import FoldedPolicy, stacked
+from model.fused import FusedPolicy, stacked
 from model.runtime import blank_input
 
 # Positions may differ by this much between eager and exported: far below what a car can follow.
@@ -42,7 +42,7 @@ def export(model: DrivingModel, path: Path) -> float:
     Returns the largest difference of a coordinate, metres; raises :class:`ExportError` when it is
     above ``PARITY_M`` or when a package is missing.
     """
-    policy = FoldedPolicy(model)
+    policy = FusedPolicy(model)
     inputs = random_input(model.config)
     with torch.inference_mode():
         output = model.eval()(_as_batch(model.config, *inputs))
@@ -61,21 +61,21 @@ def export(model: DrivingModel, path: Path) -> float:
 
 
 def random_input(config: ModelConfig, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures of noise and plausible numbers, in the shapes of ``config``."""
+    """Images of noise and plausible numbers, in the shapes of ``config``."""
     generator = torch.Generator().manual_seed(seed)
-    pictures, speeds, route = blank_input(config)
-    pictures = torch.randint(0, 256, pictures.shape, generator=generator).to(torch.uint8)
+    images, speeds, route = blank_input(config)
+    images = torch.randint(0, 256, images.shape, generator=generator).to(torch.uint8)
     speeds = 10.0 * torch.rand(speeds.shape, generator=generator)
     if route.is_floating_point():
         route = 20.0 * torch.randn(route.shape, generator=generator)
-    return pictures, speeds, route
+    return images, speeds, route
 
 
-def _as_batch(config: ModelConfig, pictures: Tensor, speeds: Tensor, route: Tensor) -> DrivingInput:
+def _as_batch(config: ModelConfig, images: Tensor, speeds: Tensor, route: Tensor) -> DrivingInput:
     """The model's own input."""
     drawn = config.route_as == "image"
     return DrivingInput(
-        camera_images=pictures,
+        camera_images=images,
         camera_intrinsics=stacked([camera.intrinsics() for camera in config.cameras]),
         camera_extrinsics=stacked([camera.extrinsics() for camera in config.cameras]),
         vehicle_speed=speeds,
@@ -85,16 +85,14 @@ def _as_batch(config: ModelConfig, pictures: Tensor, speeds: Tensor, route: Tens
 
 
 def _export_program(
-    policy: FoldedPolicy, inputs: tuple[Tensor, ...], path: Path
+    policy: FusedPolicy, inputs: tuple[Tensor, ...], path: Path
 ) -> tuple[Tensor, ...]:
     torch.export.save(torch.export.export(policy, inputs), path)
     outputs: tuple[Tensor, ...] = torch.export.load(path).module()(*inputs)
     return outputs
 
 
-def _export_onnx(
-    policy: FoldedPolicy, inputs: tuple[Tensor, ...], path: Path
-) -> tuple[Tensor, ...]:
+def _export_onnx(policy: FusedPolicy, inputs: tuple[Tensor, ...], path: Path) -> tuple[Tensor, ...]:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         if find_spec(package) is None:
             raise ExportError(f"onnx: expected the package {package}, found none; pip install it")

@@ -1,6 +1,6 @@
 """The function of :class:`model.driving.DrivingModel`, rewritten for inference.
 
-Same result, less work: scales and shifts of norms and of the picture's colours go into the matrix
+Same result, less work: scales and shifts of norms and of the image's colours go into the matrix
 behind them, matrices that read the same input become one, two Linears in a row become one, and what
 does not depend on the input is computed once. Tests hold the two side by side.
 """
@@ -22,10 +22,10 @@ from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.image import Normalise, to_tiles
 from model.language import Llama, causal_attention
-from model.vision import LLaVAnextEncoderModel, PictureEncoder, join, pool
+from model.vision import ImageEncoder, LLaVAnextEncoderModel, join, pool
 
 
-class FoldedPolicy(nn.Module):
+class FusedPolicy(nn.Module):
     """Tensors in, tensors out, in four stages; the argument ``route`` is ``target_point`` or, when
     ``route_as`` is ``image``, ``map_route``. The model that it is made from stays as it is.
     """
@@ -35,16 +35,16 @@ class FoldedPolicy(nn.Module):
         super().__init__()
         model = copy.deepcopy(model).eval().cpu().float()
         self.seeing = (
-            FoldedVision(model.vision_model, model.language_projection)
+            FusedVision(model.vision_model, model.language_projection)
             if type(model.vision_model) is LLaVAnextEncoderModel
             else PlainVision(model.vision_model, model.language_projection, model.config)
         )
         self.context = model.context
-        self.thinking = FoldedLlama(model.language_model, model.driving_adaptor.queries(1))
+        self.thinking = FusedLlama(model.language_model, model.driving_adaptor.queries(1))
         self.driving_adaptor = model.driving_adaptor
         self.requires_grad_(False).eval()
 
-    def place(self, device: torch.device, dtype: torch.dtype) -> FoldedPolicy:
+    def place(self, device: torch.device, dtype: torch.dtype) -> FusedPolicy:
         """Move to ``device``; vision and Llama to ``dtype``, all else stays float32."""
         self.to(device)
         self.seeing.to(dtype)
@@ -58,10 +58,10 @@ class FoldedPolicy(nn.Module):
         route: Tensor,
     ) -> tuple[Tensor, ...]:
         """``speed_wps`` and, with a route head, ``route``."""
-        vision = self.vision(self.pictures(camera_images))
+        vision = self.vision(self.images(camera_images))
         return self.head(self.language(vision, vehicle_speed, route))
 
-    def pictures(self, camera_images: Tensor) -> Tensor:
+    def images(self, camera_images: Tensor) -> Tensor:
         return self.seeing.prepare(camera_images)
 
     def vision(self, patches: Tensor) -> Tensor:
@@ -81,7 +81,7 @@ class PlainVision(nn.Module):
     """An encoder as it is, for those that have nothing to fold; the rig's matrices are built in."""
 
     def __init__(
-        self, encoder: PictureEncoder, language_projection: nn.Module, config: ModelConfig
+        self, encoder: ImageEncoder, language_projection: nn.Module, config: ModelConfig
     ) -> None:
         super().__init__()
         cameras = config.cameras
@@ -99,7 +99,7 @@ class PlainVision(nn.Module):
         return tokens
 
 
-class FoldedVision(nn.Module):
+class FusedVision(nn.Module):
     """LLaVA-NeXT's vision half, from patches of grey levels to tokens of the language's width."""
 
     def __init__(self, encoder: LLaVAnextEncoderModel, language_projection: nn.Module) -> None:
@@ -115,7 +115,7 @@ class FoldedVision(nn.Module):
         positions[1:] += shift
         self.positions = constant(positions)
         self.first_norm = tower.pre_layrnorm
-        self.layers = nn.ModuleList(FoldedVisionLayer(layer) for layer in tower.encoder.layers)
+        self.layers = nn.ModuleList(FusedVisionLayer(layer) for layer in tower.encoder.layers)
         self.widen, self.act = merge([projector.linear_1], None, None), projector.act
         outer, narrow = nn.Sequential(encoder.projection, language_projection), projector.linear_2
         outer_weight, outer_bias = matrix_of(outer, encoder.projection.in_features)
@@ -152,7 +152,7 @@ class FoldedVision(nn.Module):
         return projected
 
 
-class FoldedVisionLayer(nn.Module):
+class FusedVisionLayer(nn.Module):
     """One layer of the CLIP tower."""
 
     def __init__(self, layer: nn.Module) -> None:
@@ -178,7 +178,7 @@ class FoldedVisionLayer(nn.Module):
         return carried
 
 
-class FoldedLlama(nn.Module):
+class FusedLlama(nn.Module):
     """The language model with the queries that end every sequence built in."""
 
     def __init__(self, llama: Llama, queries: Tensor) -> None:
@@ -190,7 +190,7 @@ class FoldedLlama(nn.Module):
             torch.cat([-llama.sin[..., :half], llama.sin[..., half:]], dim=-1).unsqueeze(2)
         )
         self.layers = nn.ModuleList(
-            FoldedDecoderLayer(layer, llama.head_size) for layer in llama.model.layers
+            FusedDecoderLayer(layer, llama.head_size) for layer in llama.model.layers
         )
         self.norm = llama.model.norm
 
@@ -205,7 +205,7 @@ class FoldedLlama(nn.Module):
         return features
 
 
-class FoldedDecoderLayer(nn.Module):
+class FusedDecoderLayer(nn.Module):
     """One Llama layer; of its outputs only the last few are computed."""
 
     def __init__(self, layer: nn.Module, head_size: int) -> None:
@@ -263,7 +263,7 @@ class Affine(nn.Module):
 
 
 def merge(modules: Sequence[nn.Module], scale: Tensor | None, shift: Tensor | None) -> Affine:
-    """One matrix for several that read the same norm's output, its scale and shift folded in."""
+    """One matrix for several that read the same norm's output, its scale and shift fused in."""
     pairs = [matrix_of(module, cast(int, module.in_features)) for module in modules]
     weight, bias = torch.cat([w for w, _ in pairs]), torch.cat([b for _, b in pairs])
     if shift is not None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from model.fused import FoldedPolicy
+from model.fused import FusedPolicy
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ WARM_UP_RUNS = 3
 class GraphedStages:
     """Runs a policy that lies on a GPU. The graphs are captured when the first input comes."""
 
-    def __init__(self, policy: FoldedPolicy, *, compiled: bool) -> None:
+    def __init__(self, policy: FusedPolicy, *, compiled: bool) -> None:
         self.policy = policy
         self.compiled = compiled
         self._inputs: list[Tensor] = []
@@ -35,13 +35,13 @@ class GraphedStages:
 
     @torch.inference_mode()
     def run(
-        self, pictures: Tensor, speeds: Tensor, route: Tensor
+        self, images: Tensor, speeds: Tensor, route: Tensor
     ) -> tuple[tuple[Tensor, ...], list[float]]:
         """Host tensors in, host tensors and the milliseconds of each stage out.
 
-        The first stage's time includes the copy of its pictures to the GPU.
+        The first stage's time includes the copy of its images to the GPU.
         """
-        hosts = (pictures, speeds, route)
+        hosts = (images, speeds, route)
         if not self._replays:
             self._capture(hosts)
         self._events[0].record()
@@ -61,7 +61,7 @@ class GraphedStages:
         self._inputs = [host.to(device) for host in hosts]
         self._pinned = [torch.empty_like(host, device="cpu").pin_memory() for host in hosts]
         images, speeds, route = self._inputs
-        patches = self._capture_stage(self.policy.pictures, images)
+        patches = self._capture_stage(self.policy.images, images)
         vision = self._capture_stage(self.policy.vision, patches)
         features = self._capture_stage(self.policy.language, vision, speeds, route)
         self._outputs = self._capture_stage(self.policy.head, features)

@@ -1,7 +1,7 @@
-"""Camera pictures (uint8) into the normalised tiles that a vision tower takes.
+"""Camera images (uint8) into the normalised tiles that a vision tower takes.
 
 The same result as the Hugging Face processor within two grey levels, an order of magnitude faster,
-and on whichever device the pictures are. Nothing is learned here and no gradient flows.
+and on whichever device the images are. Nothing is learned here and no gradient flows.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ class Normalise(nn.Module):
         self.register_buffer("shift", -mean / std, persistent=False)
 
     def forward(
-        self, pictures: UInt8[Tensor, "pictures 3 rows columns"]
-    ) -> Float[Tensor, "pictures 3 rows columns"]:
-        return torch.addcmul(self.shift.float(), pictures.float(), self.scale.float())
+        self, images: UInt8[Tensor, "images 3 rows columns"]
+    ) -> Float[Tensor, "images 3 rows columns"]:
+        return torch.addcmul(self.shift.float(), images.float(), self.scale.float())
 
 
 def to_tiles(
-    pictures: UInt8[Tensor, "pictures 3 rows columns"], layout: TileLayout
+    images: UInt8[Tensor, "images 3 rows columns"], layout: TileLayout
 ) -> UInt8[Tensor, "tiles 3 tile tile"]:
-    """Cut pictures into tiles, picture by picture and row by row; the global tile comes first."""
-    kept = pictures[:, :, : layout.kept_px[0]]
+    """Cut images into tiles, image by image and row by row; the global tile comes first."""
+    kept = images[:, :, : layout.kept_px[0]]
     canvas = F.pad(resize(kept, layout.resized_px), layout.padding_px)
     (rows, columns), side = layout.grid, layout.tile_px
     tiles = canvas.reshape(-1, 3, rows, side, columns, side).permute(0, 2, 4, 1, 3, 5)
@@ -52,8 +52,8 @@ def to_tiles(
 
 
 def resize(
-    pictures: UInt8[Tensor, "pictures 3 rows columns"], size_px: tuple[int, int]
-) -> UInt8[Tensor, "pictures 3 new_rows new_columns"]:
+    images: UInt8[Tensor, "images 3 rows columns"], size_px: tuple[int, int]
+) -> UInt8[Tensor, "images 3 new_rows new_columns"]:
     """Bicubic with antialiasing, first along the rows, then down the columns.
 
     CUDA and compilers have no kernel for bytes. There the two passes are made in float, each
@@ -61,12 +61,12 @@ def resize(
     the first pass clips would otherwise differ by several grey levels.
     """
     rows, columns = size_px
-    if pictures.shape[-2:] == size_px:
-        return pictures
-    if pictures.device.type == "cpu" and not torch.compiler.is_compiling():
-        return F.interpolate(pictures, size_px, mode="bicubic", antialias=True)
-    smooth = pictures.float()
-    for pass_px in ((pictures.shape[-2], columns), (rows, columns)):
+    if images.shape[-2:] == size_px:
+        return images
+    if images.device.type == "cpu" and not torch.compiler.is_compiling():
+        return F.interpolate(images, size_px, mode="bicubic", antialias=True)
+    smooth = images.float()
+    for pass_px in ((images.shape[-2], columns), (rows, columns)):
         smooth = F.interpolate(smooth, pass_px, mode="bicubic", antialias=True)
         smooth = smooth.round().clamp(0, 255)
     return smooth.to(torch.uint8)

@@ -2,7 +2,7 @@
 
 :mod:`model.download` collects them in a directory: ``llava.safetensors`` (vision tower, projector
 and newline of LLaVA-NeXT), ``resnet34.safetensors`` (the other vision tower) and
-``resnet18.safetensors`` (the encoder of route pictures).
+``resnet18.safetensors`` (the encoder of route images).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where points of the world lie in a camera's picture."""
+"""Where points of the world lie in a camera's image."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ Points = NDArray[np.floating]
 ROUTE_SPACING_M = 1.0
 # A point nearer than this cannot be reached on a smooth path by a car that stands beside it.
 NEAREST_ROUTE_POINT_M = 1.0
-# SimLingo's route picture: half a metre to the pixel, the ego in the middle of the lowest row.
+# SimLingo's route image: half a metre to the pixel, the ego in the middle of the lowest row.
 MAP_SIZE_PX = 64
 MAP_PX_PER_M = 2.0
 # Below this length a path says nothing about where it is heading: a standing car's is noise.
@@ -69,7 +69,7 @@ def _final_direction(path: Points, length_m: float) -> NDArray[np.float64]:
 
 
 def draw_route(points_ego_m: Points) -> NDArray[np.uint8]:
-    """Bird's-eye picture (3, 64, 64) of a path: white on black, forward is up.
+    """Bird's-eye image (3, 64, 64) of a path: white on black, forward is up.
 
     Points outside the 32 m x 32 m ahead of the ego are drawn at the border, as SimLingo does.
     """
@@ -78,9 +78,9 @@ def draw_route(points_ego_m: Points) -> NDArray[np.uint8]:
     rows = MAP_SIZE_PX - 1 - MAP_PX_PER_M * forward
     columns = MAP_SIZE_PX // 2 + MAP_PX_PER_M * right
     pixels = np.stack([rows, columns]).clip(0, MAP_SIZE_PX - 1).astype(np.int64)
-    picture = np.zeros((3, MAP_SIZE_PX, MAP_SIZE_PX), dtype=np.uint8)
-    picture[:, pixels[0], pixels[1]] = 255
-    return picture
+    image = np.zeros((3, MAP_SIZE_PX, MAP_SIZE_PX), dtype=np.uint8)
+    image[:, pixels[0], pixels[1]] = 255
+    return image
 
 
 def _check_points(points_ego_m: Points) -> None:

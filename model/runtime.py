@@ -15,12 +15,12 @@ from model.batch import InputError
 from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.enhance import equalise
-from model.fused import FoldedPolicy
+from model.fused import FusedPolicy
 from model.graphs import GraphedStages, compile_stage
 from model.latency import LatencyLog
 from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at
 
-STAGES = ("pictures", "vision", "language", "head")
+STAGES = ("images", "vision", "language", "head")
 WARM_UP_TICKS = 3
 
 
@@ -50,7 +50,7 @@ class Runtime:
     process: beside a simulator more than one is slower (0: torch keeps its own number).
     ``compiled`` sends the stages through torch.compile; None does so on a GPU only, because on a
     CPU it saves a sixth of the time but needs a C++ compiler and, at the first start, a minute. The
-    first ticks, which allocate and compile, are run here with empty pictures.
+    first ticks, which allocate and compile, are run here with empty images.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Runtime:
         on_gpu = self.device.type == "cuda"
         self.config = model.config
         self.latency = LatencyLog()
-        self.policy = FoldedPolicy(model).place(
+        self.policy = FusedPolicy(model).place(
             self.device, torch.bfloat16 if on_gpu else torch.float32
         )
         self._graphs = (
@@ -93,10 +93,10 @@ class Runtime:
         points beyond the number that the model reads are ignored. Raises
         :class:`model.batch.InputError`, which names the argument, expected and got.
         """
-        pictures = self._check_images(images)
+        checked = self._check_images(images)
         speeds = self._check_speed(speed_mps)
         route = self._route_input(targets_ego_m)
-        outputs, stage_ms = self._run(pictures, speeds, route)
+        outputs, stage_ms = self._run(checked, speeds, route)
         self.latency.add(stage_ms)
         return self._prediction(outputs, stage_ms)
 
@@ -114,10 +114,10 @@ class Runtime:
             raise InputError(f"images: expected uint8, got {images.dtype}")
         if config.image_enhancing:
             images = equalise(images)
-        pictures = torch.from_numpy(np.ascontiguousarray(images)).reshape(
+        tensor = torch.from_numpy(np.ascontiguousarray(images)).reshape(
             1, config.hist_len, *expected[-4:]
         )
-        return pictures.permute(0, 1, 2, 5, 3, 4)
+        return tensor.permute(0, 1, 2, 5, 3, 4)
 
     def _check_speed(self, speed_mps: float | NDArray[np.floating]) -> Tensor:
         speeds = np.atleast_1d(_numbers("speed_mps", speed_mps))
@@ -143,20 +143,20 @@ class Runtime:
         return torch.from_numpy(points[:wanted])[None]
 
     def _run(
-        self, pictures: Tensor, speeds: Tensor, route: Tensor
+        self, images: Tensor, speeds: Tensor, route: Tensor
     ) -> tuple[tuple[Tensor, ...], Mapping[str, float]]:
         if self._graphs is not None:
-            outputs, spans_ms = self._graphs.run(pictures, speeds, route)
+            outputs, spans_ms = self._graphs.run(images, speeds, route)
         else:
-            outputs, spans_ms = self._run_on_cpu(pictures, speeds, route)
+            outputs, spans_ms = self._run_on_cpu(images, speeds, route)
         return outputs, dict(zip(STAGES, spans_ms, strict=True))
 
     @torch.inference_mode()
     def _run_on_cpu(
-        self, pictures: Tensor, speeds: Tensor, route: Tensor
+        self, images: Tensor, speeds: Tensor, route: Tensor
     ) -> tuple[tuple[Tensor, ...], list[float]]:
         clock_s = [time.perf_counter()]
-        patches = self.policy.pictures(pictures)
+        patches = self.policy.images(images)
         clock_s.append(time.perf_counter())
         vision = self._vision(patches)
         clock_s.append(time.perf_counter())
@@ -180,8 +180,8 @@ class Runtime:
     @torch.inference_mode()
     def _compile_for_cpu(self) -> None:
         """Compile the two stages that cost anything, their weights built in as constants."""
-        pictures, speeds, route = blank_input(self.config)
-        patches = self.policy.pictures(pictures)
+        images, speeds, route = blank_input(self.config)
+        patches = self.policy.images(images)
         self._vision = compile_stage(self.policy.vision, (patches,), {"freezing": True})
         tokens = self._vision(patches)
         self._language = compile_stage(
@@ -189,9 +189,9 @@ class Runtime:
         )
 
     def _warm_up(self) -> None:
-        pictures, speeds, route = blank_input(self.config)
+        images, speeds, route = blank_input(self.config)
         for _ in range(WARM_UP_TICKS):
-            self._run(pictures, speeds, route)
+            self._run(images, speeds, route)
 
 
 def _numbers(argument: str, values: object) -> NDArray[np.float32]:
@@ -221,11 +221,11 @@ def find_device(name: str) -> torch.device:
 
 
 def blank_input(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures, speeds and route of a batch of one, all zero, in the shapes of ``config``."""
+    """Images, speeds and route of a batch of one, all zero, in the shapes of ``config``."""
     camera = config.cameras[0]
     size = (config.hist_len, len(config.cameras), camera.height_px, camera.width_px, 3)
-    pictures = torch.zeros(1, *size, dtype=torch.uint8).permute(0, 1, 2, 5, 3, 4)
+    images = torch.zeros(1, *size, dtype=torch.uint8).permute(0, 1, 2, 5, 3, 4)
     speeds = torch.zeros(1, config.speed_history)
     if config.route_as == "image":
-        return pictures, speeds, torch.from_numpy(draw_route(np.zeros((1, 2))))[None]
-    return pictures, speeds, torch.zeros(1, config.route_tokens, 2)
+        return images, speeds, torch.from_numpy(draw_route(np.zeros((1, 2))))[None]
+    return images, speeds, torch.zeros(1, config.route_tokens, 2)

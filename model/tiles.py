@@ -1,6 +1,6 @@
-"""How a camera picture is cut into square tiles, and where its features lie afterwards.
+"""How a camera image is cut into square tiles, and where its features lie afterwards.
 
-LLaVA-NeXT's any-resolution scheme: the picture is resized, aspect kept, into the best of a few
+LLaVA-NeXT's any-resolution scheme: the image is resized, aspect kept, into the best of a few
 canvases, padded with black, and cut into tiles of the vision tower's size. The tower's grids are
 joined again and the rows or columns that saw nothing but padding are dropped. Everything here
 depends on sizes alone, so it is integer arithmetic done once when a model is built.
@@ -40,12 +40,12 @@ class TileLayout:
 
     @property
     def tiles(self) -> int:
-        """Tiles of one picture, the global one included."""
+        """Tiles of one image, the global one included."""
         return self.grid[0] * self.grid[1] + int(self.global_tile)
 
     @property
     def unpadded(self) -> tuple[slice, slice]:
-        """Rows and columns of ``features`` that saw the picture.
+        """Rows and columns of ``features`` that saw the image.
 
         The rounding is that of LLaVA-NeXT, which measures the padding on the feature grid.
         """
@@ -67,7 +67,7 @@ class TileLayout:
 
 
 def layout_for(config: ModelConfig) -> TileLayout:
-    """The layout of every camera's picture (all cameras of a model share one size)."""
+    """The layout of every camera's image (all cameras of a model share one size)."""
     vision = config.vision
     kept_px = (kept_rows(config), config.cameras[0].width_px)
     canvas_px = best_canvas(kept_px, vision)
@@ -92,13 +92,13 @@ def kept_rows(config: ModelConfig) -> int:
     return int(rows - (rows * 4.8) // 16) if config.cut_bottom_quarter else rows
 
 
-def best_canvas(picture_px: tuple[int, int], vision: VisionConfig) -> tuple[int, int]:
-    """The canvas that keeps most of the picture's pixels and, among equals, wastes least."""
+def best_canvas(image_px: tuple[int, int], vision: VisionConfig) -> tuple[int, int]:
+    """The canvas that keeps most of the image's pixels and, among equals, wastes least."""
 
     def merit(canvas_px: tuple[int, int]) -> tuple[int, int]:
-        scale = min(canvas_px[0] / picture_px[0], canvas_px[1] / picture_px[1])
-        used = int(picture_px[0] * scale) * int(picture_px[1] * scale)
-        effective = min(used, picture_px[0] * picture_px[1])
+        scale = min(canvas_px[0] / image_px[0], canvas_px[1] / image_px[1])
+        used = int(image_px[0] * scale) * int(image_px[1] * scale)
+        effective = min(used, image_px[0] * image_px[1])
         return effective, effective - canvas_px[0] * canvas_px[1]
 
     return max(vision.grid_pinpoints, key=merit)

@@ -1,4 +1,4 @@
-"""Camera pictures into tokens: LLaVA-NeXT's vision half, or a ResNet-34.
+"""Camera images into tokens: LLaVA-NeXT's vision half, or a ResNet-34.
 
 Only what is used is built: no language model, no layer of the tower behind the one whose features
 are read, no second Linear on features that pooling is about to average (it commutes with a mean).
@@ -31,11 +31,11 @@ RESNET34_WIDTHS = (64, 128, 256, 512)
 RESNET34_DEPTHS = (3, 4, 6, 3)
 
 
-class PictureEncoder(nn.Module):
+class ImageEncoder(nn.Module):
     """What both encoders share: a projection, and encodings of the moment and of the camera.
 
-    A subclass has ``prepare`` (uint8 pictures to the tower's input, nothing learned) and
-    ``features`` (that input to (pictures, tokens, width)).
+    A subclass has ``prepare`` (uint8 images to the tower's input, nothing learned) and
+    ``features`` (that input to (images, tokens, width)).
     """
 
     def __init__(self, config: ModelConfig, feature_size: int) -> None:
@@ -50,7 +50,7 @@ class PictureEncoder(nn.Module):
         self.camera_encoding = nn.Parameter(ENCODING_STD * torch.randn(1, 1, self.cameras, 1, size))
 
     @property
-    def tokens_per_picture(self) -> int:
+    def tokens_per_image(self) -> int:
         raise NotImplementedError
 
     def prepare(
@@ -60,7 +60,7 @@ class PictureEncoder(nn.Module):
 
     def features(
         self, tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"]
-    ) -> Float[Tensor, "pictures tokens width"]:
+    ) -> Float[Tensor, "images tokens width"]:
         raise NotImplementedError
 
     def forward(
@@ -88,10 +88,10 @@ class PictureEncoder(nn.Module):
         self.camera_encoding.requires_grad_(True)
 
 
-class LLaVAnextEncoderModel(PictureEncoder):
+class LLaVAnextEncoderModel(ImageEncoder):
     """CLIP tower, multi-modal projector and ``image_newline`` of LLaVA-NeXT.
 
-    With the factor 2 a 1024x512 picture, bonnet cut off, becomes 8 rows of 24 tokens, each row
+    With the factor 2 a 1024x512 image, bonnet cut off, becomes 8 rows of 24 tokens, each row
     ended by the newline token: 200 tokens.
     """
 
@@ -114,7 +114,7 @@ class LLaVAnextEncoderModel(PictureEncoder):
             self.freeze()
 
     @property
-    def tokens_per_picture(self) -> int:
+    def tokens_per_image(self) -> int:
         rows, columns = self.layout.unpadded_size
         tokens = (rows // self.factor) * (columns // self.factor + 1)
         return tokens + int(self.layout.global_tile) * (self.side // self.factor) ** 2
@@ -127,7 +127,7 @@ class LLaVAnextEncoderModel(PictureEncoder):
 
     def features(
         self, tiles: Float[Tensor, "tiles 3 tile tile"]
-    ) -> Float[Tensor, "pictures tokens width"]:
+    ) -> Float[Tensor, "images tokens width"]:
         patches = self.tower(tiles).last_hidden_state[:, 1:]
         patches = patches.reshape(-1, self.layout.tiles, self.side, self.side, patches.shape[-1])
         grid = self.project(join(patches[:, int(self.layout.global_tile) :], self.layout))
@@ -139,8 +139,8 @@ class LLaVAnextEncoderModel(PictureEncoder):
         return tokens
 
     def project(
-        self, grid: Float[Tensor, "pictures rows columns width"]
-    ) -> Float[Tensor, "pictures pooled_rows pooled_columns token_width"]:
+        self, grid: Float[Tensor, "images rows columns width"]
+    ) -> Float[Tensor, "images pooled_rows pooled_columns token_width"]:
         """The projector and the projection. Pooling sits between the projector's two Linears.
 
         LLaVA-NeXT pools behind the second one, but a mean and a Linear commute: the result is the
@@ -151,8 +151,8 @@ class LLaVAnextEncoderModel(PictureEncoder):
         return projected
 
 
-class ResnetEncoderModel(PictureEncoder):
-    """A ResNet-34 over each whole picture; one token for every 32x32 pixels."""
+class ResnetEncoderModel(ImageEncoder):
+    """A ResNet-34 over each whole image; one token for every 32x32 pixels."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, RESNET34_WIDTHS[-1])
@@ -172,7 +172,7 @@ class ResnetEncoderModel(PictureEncoder):
             self.freeze()
 
     @property
-    def tokens_per_picture(self) -> int:
+    def tokens_per_image(self) -> int:
         return math.ceil(self.rows / 32) * math.ceil(self.columns / 32)
 
     def train(self, mode: bool = True) -> ResnetEncoderModel:
@@ -184,28 +184,28 @@ class ResnetEncoderModel(PictureEncoder):
 
     def prepare(
         self, camera_images: UInt8[Tensor, "batch time cameras 3 rows columns"]
-    ) -> Float[Tensor, "pictures 3 rows columns"]:
-        pictures: Tensor = self.normalise(camera_images.flatten(0, 2)[:, :, : self.rows])
-        return pictures
+    ) -> Float[Tensor, "images 3 rows columns"]:
+        images: Tensor = self.normalise(camera_images.flatten(0, 2)[:, :, : self.rows])
+        return images
 
     def features(
-        self, tiles: Float[Tensor, "pictures 3 rows columns"]
-    ) -> Float[Tensor, "pictures tokens width"]:
+        self, tiles: Float[Tensor, "images 3 rows columns"]
+    ) -> Float[Tensor, "images tokens width"]:
         grid = self.tower(tiles).last_hidden_state
         projected: Tensor = self.projection(grid.flatten(2).transpose(1, 2))
         return projected
 
 
-def build_picture_encoder(config: ModelConfig) -> PictureEncoder:
+def build_image_encoder(config: ModelConfig) -> ImageEncoder:
     """The encoder that ``config.vision.encoder`` names."""
     encoders = {"llava": LLaVAnextEncoderModel, "resnet34": ResnetEncoderModel}
     return encoders[config.vision.encoder](config)
 
 
 def join(
-    patches: Float[Tensor, "pictures tiles side side width"], layout: TileLayout
-) -> Float[Tensor, "pictures rows columns width"]:
-    """Put the grids of a picture's tiles side by side and drop what saw only padding."""
+    patches: Float[Tensor, "images tiles side side width"], layout: TileLayout
+) -> Float[Tensor, "images rows columns width"]:
+    """Put the grids of an image's tiles side by side and drop what saw only padding."""
     (rows, columns), side, width = layout.grid, patches.shape[2], patches.shape[4]
     grid = patches.reshape(-1, rows, columns, side, side, width).transpose(2, 3)
     row_slice, column_slice = layout.unpadded
@@ -213,8 +213,8 @@ def join(
 
 
 def pool(
-    grid: Float[Tensor, "pictures rows columns width"], factor: int
-) -> Float[Tensor, "pictures pooled_rows pooled_columns width"]:
+    grid: Float[Tensor, "images rows columns width"], factor: int
+) -> Float[Tensor, "images pooled_rows pooled_columns width"]:
     """Mean over squares of ``factor`` by ``factor``; a remainder at the edge is dropped."""
     if factor == 1:
         return grid

@@ -1,1 +1,1 @@
-"""The privileged driver: it reads the simulator's state instead of pictures, and makes labels."""
+"""The privileged driver: it reads the simulator's state instead of images, and makes labels."""

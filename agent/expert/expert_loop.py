@@ -45,7 +45,7 @@ WAYPOINTS = 10
 WAYPOINT_INTERVAL_S = 0.25
 
 
-class ExpertSession:
+class ExpertLoop:
     """Plans the path and drives it tick by tick.
 
     Args:

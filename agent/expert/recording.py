@@ -1,12 +1,12 @@
-"""Writes training frames: pictures of the rig and of its shifted twin, and what was true then.
+"""Writes training frames: images of the rig and of the cameras beside it, and what was true then.
 
 Layout and keys are those of the public dataset RenzKa/simlingo (one folder per route), with two
-cameras more. A frame is written when the pictures of all cameras for one simulator frame have
+cameras more. A frame is written when the images of all cameras for one simulator frame have
 arrived, together with the state that was noted at exactly that frame.
 
-Frames: everything but `ego_matrix` is in the ego frame. Labels for the augmented pictures follow by
-p' = R(turn)^T (p - [0, shift]), because the twins are mounted on a car that is shifted sideways and
-turned about its origin.
+Frames: everything but `ego_matrix` is in the ego frame. Labels for the augmented images follow by
+p' = R(turn)^T (p - [0, shift]), because those cameras are mounted on a car that is shifted sideways
+and turned about its origin.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from model.config import CameraConfig
 
 U8 = NDArray[np.uint8]
 
-TWIN_SUFFIX = "_augmented"
+AUGMENTED_SUFFIX = "_augmented"
 KEPT_STATES = 40
-"""States that wait for their pictures, in ticks."""
+"""States that wait for their images, in ticks."""
 SHIFT_TOLERANCE_M = 0.05
 TURN_TOLERANCE_DEG = 0.5
 
@@ -122,7 +122,7 @@ class FrameWriter:
         self._settings = settings
         self.count = 0
         names = [camera.name for camera in settings.cameras]
-        for name in [*names, *(name + TWIN_SUFFIX for name in names), "measurements", "boxes"]:
+        for name in [*names, *(name + AUGMENTED_SUFFIX for name in names), "measurements", "boxes"]:
             (settings.directory / name).mkdir(exist_ok=True)
         _write_atomically(
             settings.directory / "rig.json",
@@ -130,16 +130,16 @@ class FrameWriter:
         )
 
     def write(
-        self, pictures: Mapping[str, U8], measurement: Mapping[str, Any], boxes: Sequence[Any]
+        self, images: Mapping[str, U8], measurement: Mapping[str, Any], boxes: Sequence[Any]
     ) -> None:
-        """Write one frame; pictures are BGR by folder name. The measurement comes last: a frame
+        """Write one frame; images are BGR by folder name. The measurement comes last: a frame
         without it is not one."""
         name = f"{self.count:04d}"
         quality = [cv2.IMWRITE_JPEG_QUALITY, self._settings.jpeg_quality]
-        for folder, picture in pictures.items():
-            done, data = cv2.imencode(".jpg", picture, quality)
+        for folder, image in images.items():
+            done, data = cv2.imencode(".jpg", image, quality)
             if not done:
-                raise OSError(f"{folder}/{name}.jpg: the picture cannot be encoded")
+                raise OSError(f"{folder}/{name}.jpg: the image cannot be encoded")
             _write_atomically(self._settings.directory / folder / f"{name}.jpg", data.tobytes())
         write_json_gz(self._settings.directory / "boxes" / f"{name}.json.gz", list(boxes))
         path = self._settings.directory / "measurements" / f"{name}.json.gz"
@@ -151,12 +151,12 @@ class Recorder:
     """Owns the cameras of one recorded route.
 
     The labels of a frame are the poses of the frames after it, so frames must follow each other
-    without a gap: where a picture or a state is missing, the recording of the route ends.
+    without a gap: where an image or a state is missing, the recording of the route ends.
 
     Attributes:
         ended: why the recording has ended early, or "".
-        moved_late: frames in which the twins were not yet where they had been sent; the pose that
-            the pictures carry was written instead.
+        moved_late: frames in which the augmented cameras were not yet where they had been
+            sent; the pose that the images carry was written instead.
     """
 
     def __init__(
@@ -171,12 +171,12 @@ class Recorder:
         self.moved_late = 0
         self._rng = rng
         self._writer = FrameWriter(settings)
-        self._pictures: queue.SimpleQueue[tuple[str, carla.Image]] = queue.SimpleQueue()
+        self._images: queue.SimpleQueue[tuple[str, carla.Image]] = queue.SimpleQueue()
         self._states: OrderedDict[int, TickState] = OrderedDict()
         self._waiting: OrderedDict[int, dict[str, carla.Image]] = OrderedDict()
         self._shift_m, self._turn_deg = 0.0, 0.0
         self._cameras: list[carla.Sensor] = []
-        self._twins: dict[str, carla.Sensor] = {}
+        self._augmented: dict[str, carla.Sensor] = {}
         try:
             self._spawn(world, ego)
         except RuntimeError:
@@ -189,15 +189,15 @@ class Recorder:
         return self._writer.count
 
     def note(self, state: TickState) -> None:
-        """Keep the state of a tick until its pictures come."""
+        """Keep the state of a tick until its images come."""
         self._states[state.frame] = state
         while len(self._states) > KEPT_STATES:
             self._states.popitem(last=False)
 
     def write_arrived(self) -> int:
-        """Write every frame whose pictures are complete; returns how many."""
-        while not self._pictures.empty():
-            name, image = self._pictures.get()
+        """Write every frame whose images are complete; returns how many."""
+        while not self._images.empty():
+            name, image = self._images.get()
             self._waiting.setdefault(int(image.frame), {})[name] = image
         before = self.count
         for frame in sorted(self._waiting):
@@ -209,12 +209,12 @@ class Recorder:
             elif self._states and frame < next(iter(self._states)):
                 del self._waiting[frame]
                 if self.count > 0 and not self.ended:
-                    self.ended = f"frame {frame}: {len(images)} of {len(self._cameras)} pictures"
+                    self.ended = f"frame {frame}: {len(images)} of {len(self._cameras)} images"
         return self.count - before
 
     def close(self) -> None:
         """Stop and remove the cameras; may be called again."""
-        cameras, self._cameras, self._twins = self._cameras, [], {}
+        cameras, self._cameras, self._augmented = self._cameras, [], {}
         for camera in cameras:
             try:
                 camera.stop()
@@ -234,13 +234,16 @@ class Recorder:
             blueprint.set_attribute("image_size_x", str(spec["width"]))
             blueprint.set_attribute("image_size_y", str(spec["height"]))
             blueprint.set_attribute("fov", str(spec["fov"]))
-            twin_pose = shifted_pose(camera, self._shift_m, self._turn_deg)
-            for name, pose in ((camera.name, camera), (camera.name + TWIN_SUFFIX, twin_pose)):
+            augmented_pose = shifted_pose(camera, self._shift_m, self._turn_deg)
+            for name, pose in (
+                (camera.name, camera),
+                (camera.name + AUGMENTED_SUFFIX, augmented_pose),
+            ):
                 sensor = world.spawn_actor(blueprint, carla_transform(pose), attach_to=ego)
                 self._cameras.append(sensor)
                 if name != camera.name:
-                    self._twins[camera.name] = sensor
-                sensor.listen(lambda image, name=name: self._pictures.put((name, image)))
+                    self._augmented[camera.name] = sensor
+                sensor.listen(lambda image, name=name: self._images.put((name, image)))
 
     def _draw(self) -> tuple[float, float]:
         shift, turn = self.settings.shift_m, self.settings.turn_deg
@@ -248,7 +251,7 @@ class Recorder:
 
     def _write(self, state: TickState, images: Mapping[str, carla.Image]) -> None:
         first = self.settings.cameras[0]
-        seen_at = images[first.name + TWIN_SUFFIX].transform
+        seen_at = images[first.name + AUGMENTED_SUFFIX].transform
         shift_m, turn_deg = measured_shift(state.ego_transform, seen_at, first)
         late = abs(shift_m - self._shift_m) > SHIFT_TOLERANCE_M
         if late or abs(turn_deg - self._turn_deg) > TURN_TOLERANCE_DEG:
@@ -260,12 +263,12 @@ class Recorder:
             "augmentation_translation": shift_m,
             "augmentation_rotation": turn_deg,
         }
-        pictures = {name: _bgr(image) for name, image in images.items()}
-        self._writer.write(pictures, measurement, state.boxes())
+        images = {name: _bgr(image) for name, image in images.items()}
+        self._writer.write(images, measurement, state.boxes())
         self._shift_m, self._turn_deg = self._draw()
         for camera in self.settings.cameras:
             pose = shifted_pose(camera, self._shift_m, self._turn_deg)
-            self._twins[camera.name].set_transform(carla_transform(pose))
+            self._augmented[camera.name].set_transform(carla_transform(pose))
 
 
 def carla_transform(camera: CameraConfig) -> carla.Transform:
@@ -279,9 +282,9 @@ def carla_transform(camera: CameraConfig) -> carla.Transform:
 def measured_shift(
     ego: carla.Transform, sensor: carla.Transform, camera: CameraConfig
 ) -> tuple[float, float]:
-    """Sideways shift (m, right) and turn (deg, clockwise) of the rig that a picture was taken from.
+    """Sideways shift (m, right) and turn (deg, clockwise) of the rig that an image was taken from.
 
-    `sensor` is the world pose that the picture of `camera`'s twin carries.
+    `sensor` is the world pose that the image of `camera`'s augmented camera carries.
     """
     world = [sensor.location.x, sensor.location.y, sensor.location.z, 1.0]
     in_ego = np.array(ego.get_inverse_matrix()) @ np.array(world)

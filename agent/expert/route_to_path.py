@@ -1,8 +1,7 @@
 """From the route that the leaderboard hands out to the line that the expert drives.
 
-`set_global_plan` gets the dense route (a point per metre) in the official evaluator and in ours;
-a runner that hands over only the thinned plan is served too: the gaps are searched again over the
-map's lanes. Lane changes, which both draw as a jump to the side, are drawn out to a smooth curve.
+`set_global_plan` gets the dense route (a point per metre) in the official evaluator and in ours.
+Lane changes, which both draw as a jump to the side, are drawn out to a smooth curve.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.expert.lane_path import LanePath, build_path
-from evaluation.routes.lane_graph import LaneGraph
 
 F64 = NDArray[np.float64]
 
@@ -38,15 +36,18 @@ def plan_path(
     Args:
         positions_world_m: (n, 3) positions of the plan, n >= 2.
         yaws_rad: (n,) lane direction at these positions.
-        world_map: the map, for gaps in the plan and for the continuation at its end.
+        world_map: the map, for the continuation at the end of the plan.
 
     Raises:
-        ValueError: the plan has fewer than two points or cannot be connected over the lanes.
+        ValueError: the plan has fewer than two points, or was thinned.
     """
     if len(positions_world_m) < 2:
         raise ValueError(f"the global plan needs two or more points, got {len(positions_world_m)}")
     if _median_step_m(positions_world_m) > DENSE_SPACING_M:
-        positions_world_m, yaws_rad = _fill_gaps(positions_world_m, world_map)
+        raise ValueError(
+            f"the global plan has a point every {_median_step_m(positions_world_m):.0f} m; the "
+            "expert needs the dense one, which the leaderboard gives to set_global_plan"
+        )
     positions_world_m, yaws_rad = _drop_steps_back(positions_world_m, yaws_rad)
     barred = None
     if find_lane_changes(positions_world_m[:, :2], yaws_rad):
@@ -111,21 +112,6 @@ def _smooth_step(fraction: F64) -> F64:
 
 def _median_step_m(positions_world_m: F64) -> float:
     return float(np.median(np.linalg.norm(np.diff(positions_world_m[:, :2], axis=0), axis=1)))
-
-
-def _fill_gaps(positions_world_m: F64, world_map: carla.Map) -> tuple[F64, F64]:
-    """Search the lanes between thinned points again.
-
-    Points inside junctions are left out (except the ends): lanes overlap there, and the way in and
-    the way out tell which of them is meant.
-    """
-    last = len(positions_world_m) - 1
-    keep: list[F64] = []
-    for index, position in enumerate(positions_world_m):
-        if index in (0, last) or not _in_junction(position, world_map):
-            keep.append(position)
-    route = LaneGraph(world_map).route(np.array(keep))
-    return route.points_world_m, route.yaw_rad
 
 
 def _in_junction(position_world_m: F64, world_map: carla.Map) -> bool:

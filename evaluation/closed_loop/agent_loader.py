@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import carla
 
 from agent.observation import AgentStep
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.global_plan import GpsPlan, WorldPlan
 
 
-class AgentLoadError(ProblemError, RuntimeError):
+class AgentLoadError(UserError, RuntimeError):
     """The agent's file or class cannot be loaded; the message names the file."""
 
 

@@ -13,10 +13,15 @@ import carla
 
 from agent.observation import AgentStep
 from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of
-from evaluation.closed_loop.route_scenario import SETTLE_TICKS, Stage
-from evaluation.closed_loop.sensor_interface import SensorHub, SensorSpecError, Spec, check_specs
+from evaluation.closed_loop.route_scenario import SETTLE_TICKS, RouteScenario
+from evaluation.closed_loop.sensor_interface import (
+    SensorInterface,
+    SensorSpecError,
+    Spec,
+    check_specs,
+)
 from evaluation.routes.global_plan import plans_of
-from evaluation.scoring.criteria_set import Judge, Measures
+from evaluation.scoring.criteria_set import CriteriaSet, Measures
 from evaluation.scoring.tick import Infraction, Tick
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
@@ -35,7 +40,7 @@ class AgentError(RuntimeError):
 
 @dataclass(frozen=True)
 class Driver:
-    """An agent to be put behind the wheel. blackout: it gets black pictures."""
+    """An agent to be put behind the wheel. blackout: it gets black images."""
 
     agent_class: AgentClass
     config: str = ""
@@ -74,7 +79,7 @@ class Outcome:
 class Observer:
     """Watches episodes; every method may be left as it is."""
 
-    def begin(self, stage: Stage, specs: Sequence[Spec]) -> None:
+    def begin(self, scenario: RouteScenario, specs: Sequence[Spec]) -> None:
         """The ego stands on its route; specs: the agent's sensors."""
 
     def step(self, step: Step) -> None:
@@ -107,70 +112,70 @@ class _Clock:
         self._last_s = now_s
 
 
-def run_episode(stage: Stage, driver: Driver, observers: Sequence[Observer]) -> Outcome:
+def run_episode(scenario: RouteScenario, driver: Driver, observers: Sequence[Observer]) -> Outcome:
     """Drives the route until it is over. Failures of the agent and of the simulator end it and are
     told in the outcome; the agent and its sensors are released in every case."""
-    judge, tally = Judge(stage.dense, stage.scene), _Tally()
+    criteria, tally = CriteriaSet(scenario.dense, scenario.road_rules), _Tally()
     failure, trace = "", ""
     try:
-        with _seated(stage, driver, tally) as (agent, hub, specs), ExitStack() as stack:
+        with _seated(scenario, driver, tally) as (agent, sensors, specs), ExitStack() as stack:
             for observer in observers:
                 stack.callback(observer.end)
-                observer.begin(stage, specs)
-            _drive(stage, agent, hub, judge, observers, tally)
+                observer.begin(scenario, specs)
+            _drive(scenario, agent, sensors, criteria, observers, tally)
     except AgentError as error:
         failure, trace = str(error), _trace_of(error.__cause__ or error)
     except RuntimeError as error:
         failure = SIMULATION_CRASHED
-        trace = _trace_of(stage.session.failure(error))
-    judge.finish()
+        trace = _trace_of(scenario.session.failure(error))
+    criteria.finish()
     return Outcome(
-        completion_percent=judge.completion_percent,
-        infractions=judge.infractions,
+        completion_percent=criteria.completion_percent,
+        infractions=criteria.infractions,
         failure=failure,
         trace=trace,
-        measures=judge.measures if tally.ticks else None,
+        measures=criteria.measures if tally.ticks else None,
         ticks=tally.ticks,
         game_s=tally.game_s,
         system_s=time.monotonic() - tally.started_s,
-        route_m=stage.dense.length_m,
+        route_m=scenario.dense.length_m,
         sensor_types=tally.sensor_types,
     )
 
 
 def _drive(
-    stage: Stage,
+    scenario: RouteScenario,
     agent: Agent,
-    hub: SensorHub,
-    judge: Judge,
+    sensors: SensorInterface,
+    criteria: CriteriaSet,
     observers: Sequence[Observer],
     tally: _Tally,
 ) -> None:
     """The loop itself."""
     for _ in range(SETTLE_TICKS):
-        stage.start_clock(stage.session.tick())
-    while not judge.over:
+        scenario.start_clock(scenario.session.tick())
+    while not criteria.over:
         clock = _Clock()
-        snapshot = stage.session.tick()
+        snapshot = scenario.session.tick()
         clock.lap("simulator")
-        tick = stage.read(snapshot)
-        data = hub.collect(snapshot.frame, stage.ego_state(snapshot))
+        tick = scenario.read(snapshot)
+        data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
         clock.lap("sensors")
-        with _blaming(AGENT_CRASHED, stage.session):
+        with _blaming(AGENT_CRASHED, scenario.session):
             control = _control_of(agent.run_step(data, tick.time_s))
         clock.lap("agent")
-        stage.ego.apply_control(control)
-        judge.step(tick)
-        stage.follow_weather(judge.completion_percent)
-        clock.lap("judge")
+        scenario.ego.apply_control(control)
+        criteria.step(tick)
+        scenario.follow_weather(criteria.completion_percent)
+        clock.lap("criteria")
         tally.ticks += 1
         tally.game_s = tick.time_s
         step = Step(
             tick=tick,
             control=control,
             agent_step=last_step_of(agent),
-            completion_percent=judge.completion_percent,
-            infractions=judge.infractions,
+            completion_percent=criteria.completion_percent,
+            infractions=criteria.infractions,
             stage_ms=clock.stage_ms,
         )
         for observer in observers:
@@ -187,23 +192,23 @@ def _control_of(answer: object) -> carla.VehicleControl:
 
 @contextmanager
 def _seated(
-    stage: Stage, driver: Driver, tally: _Tally
-) -> Iterator[tuple[Agent, SensorHub, Sequence[Spec]]]:
+    scenario: RouteScenario, driver: Driver, tally: _Tally
+) -> Iterator[tuple[Agent, SensorInterface, Sequence[Spec]]]:
     """Builds the agent and its sensors in the leaderboard's order and releases them."""
-    session = stage.session
+    session = scenario.session
     with ExitStack() as stack:
         with _blaming(AGENT_NOT_SET_UP, session):
             agent = driver.agent_class(session.host, session.port, False)
             stack.callback(_release, agent)
-            agent.set_global_plan(*plans_of(stage.dense, session.opendrive))
+            agent.set_global_plan(*plans_of(scenario.dense, session.opendrive))
             agent.setup(driver.config)
             specs = list(agent.sensors())
         with _blaming(SENSORS_INVALID, session, SensorSpecError):
             check_specs(specs, str(getattr(agent.track, "value", agent.track)))
-            hub = SensorHub(session, stage.ego, specs, driver.blackout)
-        stack.callback(hub.destroy)
+            sensors = SensorInterface(session, scenario.ego, specs, driver.blackout)
+        stack.callback(sensors.destroy)
         tally.sensor_types = tuple(str(spec["type"]) for spec in specs)
-        yield agent, hub, specs
+        yield agent, sensors, specs
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from evaluation.routes.lane_graph import DenseRoute
 from evaluation.routes.route import Route
 from evaluation.scoring.criteria.red_light import find_lights
 from evaluation.scoring.criteria.stop_sign import find_stop_signs
-from evaluation.scoring.criteria_set import Scene
+from evaluation.scoring.criteria_set import RoadRules
 from evaluation.scoring.tick import Contact, Tick
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
@@ -30,8 +30,8 @@ SETTLE_TICKS = 10
 """Ticks before the route begins, in which sensors start and the vehicle comes to rest."""
 
 
-class Stage:
-    """The ego vehicle on its route; built by `open_stage`, which also clears it away."""
+class RouteScenario:
+    """The ego vehicle on its route; built by `open_route_scenario`, which also clears it away."""
 
     def __init__(self, session: Session, route: Route, dense: DenseRoute) -> None:
         self.session = session
@@ -48,10 +48,10 @@ class Stage:
         self._half_extent_m = np.array([box.x, box.y, box.z])
 
     @cached_property
-    def scene(self) -> Scene:
+    def road_rules(self) -> RoadRules:
         actors = self.session.world.get_actors()
         world_map = self.session.world_map
-        return Scene(world_map, find_lights(actors, world_map), find_stop_signs(actors))
+        return RoadRules(world_map, find_lights(actors, world_map), find_stop_signs(actors))
 
     @cached_property
     def _lights(self) -> tuple[carla.TrafficLight, ...]:
@@ -117,26 +117,28 @@ def _spawn_ego(session: Session, dense: DenseRoute) -> carla.Vehicle:
 
 
 @contextmanager
-def open_stage(session: Session, route: Route, traffic: int = 0, seed: int = 0) -> Iterator[Stage]:
+def open_route_scenario(
+    session: Session, route: Route, traffic: int = 0, seed: int = 0
+) -> Iterator[RouteScenario]:
     """Sets the scene for a route; whatever happens, its actors are gone afterwards.
 
     Raises RouteFileError when the route leaves the map, SimulatorError when the ego has no room.
     """
     dense = route.dense(session.graph)
     with ExitStack() as stack:
-        stage = Stage(session, route, dense)
-        stack.callback(_destroy, stage.ego)
+        scenario = RouteScenario(session, route, dense)
+        stack.callback(_destroy, scenario.ego)
         session.world.reset_all_traffic_lights()
         session.tick()
         if traffic > 0:
-            stage.traffic = Traffic(session, traffic, seed, stage.ego)
-            stack.callback(stage.traffic.destroy)
+            scenario.traffic = Traffic(session, traffic, seed, scenario.ego)
+            stack.callback(scenario.traffic.destroy)
         blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
-        sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=stage.ego)
+        sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=scenario.ego)
         stack.callback(_destroy, sensor)
-        sensor.listen(stage.on_collision)
+        sensor.listen(scenario.on_collision)
         stack.callback(sensor.stop)
-        yield stage
+        yield scenario
 
 
 def _destroy(actor: carla.Actor) -> None:

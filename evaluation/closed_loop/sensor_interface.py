@@ -127,7 +127,7 @@ def mount_of(spec: Spec) -> carla.Transform:
 
 
 def bgra_of(image: carla.Image) -> NDArray[np.uint8]:
-    """(H, W, 4) copy of a picture; CARLA's own buffer ends with the callback."""
+    """(H, W, 4) copy of an image; CARLA's own buffer ends with the callback."""
     pixels = np.frombuffer(image.raw_data, dtype=np.uint8)
     return pixels.reshape(image.height, image.width, 4).copy()
 
@@ -154,10 +154,10 @@ def decode(kind: str, measurement: Any) -> Any:
     )
 
 
-class SensorHub:
+class SensorInterface:
     """Spawns the sensors on the ego vehicle and collects their data of one frame.
 
-    blackout: pictures are handed on black, to show how much an agent depends on them.
+    blackout: images are handed on black, to show how much an agent depends on them.
     """
 
     def __init__(

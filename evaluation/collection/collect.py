@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from agent.expert.recording import write_json_gz
 from evaluation.closed_loop.agent_loader import load_agent_class
 from evaluation.closed_loop.episode import Driver, run_episode
-from evaluation.closed_loop.route_scenario import open_stage
+from evaluation.closed_loop.route_scenario import open_route_scenario
 from evaluation.collection.settings import CollectSettings, number_of
 from evaluation.collection.summary import (
     BAD_ROUTE,
@@ -34,7 +34,7 @@ from evaluation.collection.summary import (
     take_stock,
     write_json,
 )
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.random_routes import generate
 from evaluation.routes.route import Route, RouteFileError, WeatherPoint
 from evaluation.routes.route_file import read_routes
@@ -65,7 +65,7 @@ def drive_batch(batch: Batch, tell: Tell) -> None:
                     SessionSettings(server, timeout_s=settings.timeout_s), log, batch.routes[0].town
                 )
             )
-        except (ProblemError, RuntimeError) as error:
+        except (UserError, RuntimeError) as error:
             tell(batch.failed(batch.routes[0], NOT_RUN, str(error)))
             return
         for route in batch.routes:
@@ -170,10 +170,10 @@ def _drive_route(session: Session, route: Route, batch: Batch) -> Drive:
         route = replace(route, weathers=(WeatherPoint(0.0, random_weather(seed)),))
     started_s = time.monotonic()
     driver = Driver(load_agent_class(EXPERT), settings.expert_config(route))
-    with open_stage(session, route, settings.traffic, seed) as stage:
+    with open_route_scenario(session, route, settings.traffic, seed) as scenario:
         if settings.varied_lights:
             set_light_times(session.world, seed)
-        outcome = run_episode(stage, driver, [])
+        outcome = run_episode(scenario, driver, [])
     record = record_of(0, route.name, outcome, Rules.V2_0)
     if folder.is_dir():
         # The results come last: with them the drive is finished.

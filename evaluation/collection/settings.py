@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.rig import RigError, load_rig, rig_to_plain
 from agent.settings import ExpertSettings, SettingsError, read_expert_settings
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
 from evaluation.runs.conditions import Json
@@ -24,7 +24,7 @@ RESERVED = ",+"
 """Characters that end a value in the text that the expert is given."""
 
 
-class CollectError(ProblemError, ValueError):
+class CollectError(UserError, ValueError):
     """Settings or a dataset that cannot be used; the message names what is wrong."""
 
 

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-video", action="store_true", help="drives faster")
     parser.add_argument("--video-fps", type=int, choices=(10, 20), default=10)
     parser.add_argument(
-        "--blackout", action="store_true", help="black pictures, as a control experiment"
+        "--blackout", action="store_true", help="black images, as a control experiment"
     )
     parser.add_argument("--port", type=int, default=0, help="of the embedded simulator; 0: any")
     parser.add_argument(

@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", default="training", help="of --data")
     parser.add_argument("--out", type=Path, default=Path("out/open_loop"), metavar="DIR")
     parser.add_argument("--limit", type=int, default=0, metavar="N", help="frames; 0: all")
-    parser.add_argument("--worst", type=int, default=8, metavar="N", help="pictures of each kind")
+    parser.add_argument("--worst", type=int, default=8, metavar="N", help="images of each kind")
     parser.add_argument("--batch-size", type=int, default=16, metavar="N")
     parser.add_argument("--shifted", action="store_true", help="seen from the shifted cameras")
-    parser.add_argument("--blackout", action="store_true", help="black pictures, as a control")
+    parser.add_argument("--blackout", action="store_true", help="black images, as a control")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.route import RouteFileError
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import spec_of
@@ -41,7 +41,7 @@ STOP_TIMEOUT_S = 20.0
 POLL_S = 1.0
 
 
-class LeaderboardMissingError(ProblemError, RuntimeError):
+class LeaderboardMissingError(UserError, RuntimeError):
     """A part of the official evaluator is not installed; the message says how to get it."""
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.open_loop.left_out import (
     OTHER_CAMERAS,
     UNREADABLE_FRAMES,
@@ -53,7 +53,7 @@ MEASURES = {
 }
 WORST_BY = ("route_end", "wp_fde")
 MAX_BROKEN_SHARE = 0.05
-# A few bad pictures among fewer frames do not yet make a share.
+# A few bad images among fewer frames do not yet make a share.
 FEWEST_FRAMES = 200
 # The first of them that there is gets judged: a training without validation knows no best weights.
 RUN_CHECKPOINTS = (BEST, EXPORTED)
@@ -69,7 +69,7 @@ class OpenLoopSettings:
     its last ones where it had no validation; unless ``data`` is given, on the drives that it held
     out. ``data`` is the root of a dataset: every frame of its ``split`` is judged. Without ``run``,
     both must be given. ``limit``: at most so many frames, evenly spread (0: all). ``shifted``: seen
-    from the shifted cameras. ``blackout``: black pictures, as a control. ``device``: ``cpu``,
+    from the shifted cameras. ``blackout``: black images, as a control. ``device``: ``cpu``,
     ``cuda``, ``cuda:N`` or ``auto``.
     """
 
@@ -89,7 +89,7 @@ class OpenLoopSettings:
         for name, fewest in (("batch_size", 1), ("limit", 0), ("worst", 0)):
             if getattr(self, name) < fewest:
                 option, got = name.replace("_", "-"), getattr(self, name)
-                raise ProblemError(f"--{option}: expected at least {fewest}, got {got}")
+                raise UserError(f"--{option}: expected at least {fewest}, got {got}")
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
     """Judge, print a table and write ``open_loop.json``, ``report.html`` and ``worst/``.
 
     Raises:
-        ProblemError: a device, a checkpoint or a dataset that cannot be used.
+        UserError: a device, a checkpoint or a dataset that cannot be used.
     """
     try:
         settings = replace(settings, device=str(find_device(settings.device)))
@@ -117,7 +117,7 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
         judged = judge(model, dataset, rows, settings, console)
         baseline = straight_on(dataset, judged.rows, settings.shifted)
     except (DeviceError, CheckpointError, ConfigError, DatasetError) as error:
-        raise ProblemError(str(error)) from error
+        raise UserError(str(error)) from error
     buckets = find_buckets(dataset.index.rows(judged.rows))
     summary = summarise(judged, baseline, buckets)
     settings.out.mkdir(parents=True, exist_ok=True)
@@ -128,8 +128,8 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
         "errors": summary,
     }
     (settings.out / "open_loop.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
-    pictures = draw_worst(model, dataset, judged, settings)
-    write_report(settings.out / "report.html", summary, MEASURES, curves(judged), pictures)
+    images = draw_worst(model, dataset, judged, settings)
+    write_report(settings.out / "report.html", summary, MEASURES, curves(judged), images)
     console.print(table_of(summary))
     console.print(summary_of(left_out), soft_wrap=True)
     console.print(f"Report: {settings.out / 'report.html'}")
@@ -139,7 +139,7 @@ def open_loop(settings: OpenLoopSettings, console: Console) -> int:
 def _open(settings: OpenLoopSettings) -> tuple[DrivingModel, DrivingDataset, dict[str, list[str]]]:
     """Model, frames to be judged, and by kind a line for each thing that is left out of them."""
     if settings.run is not None and not (settings.run / SETTINGS_FILE).is_file():
-        raise ProblemError(
+        raise UserError(
             f"{settings.run / SETTINGS_FILE}: no such file; expected the output folder of a "
             "training"
         )
@@ -160,11 +160,11 @@ def _weights(settings: OpenLoopSettings) -> Path:
     if settings.checkpoint is not None:
         return settings.checkpoint
     if settings.run is None:
-        raise ProblemError(EXPECTED)
+        raise UserError(EXPECTED)
     for name in RUN_CHECKPOINTS:
         if (settings.run / name / CONFIG_FILE).is_file():
             return settings.run / name
-    raise ProblemError(
+    raise UserError(
         f"{settings.run}: the training has written no checkpoint yet (none of "
         f"{', '.join(RUN_CHECKPOINTS)}); wait for its end, or give --checkpoint"
     )
@@ -175,7 +175,7 @@ def _frames(settings: OpenLoopSettings) -> tuple[Path, DatasetIndex]:
     if settings.data is not None:
         return settings.data, load_index(settings.data, settings.split)
     if settings.run is None:
-        raise ProblemError(EXPECTED)
+        raise UserError(EXPECTED)
     return _held_out(settings.run)
 
 
@@ -186,15 +186,15 @@ def _held_out(run: Path) -> tuple[Path, DatasetIndex]:
     index = read_index(run / INDEX_FILE)
     _, validation = index.split(float(plain["data"]["validation_share"]), int(plain["seed"]))
     if not len(validation):
-        raise ProblemError(f"{path}: the training held out no drive; choose frames with --data")
+        raise UserError(f"{path}: the training held out no drive; choose frames with --data")
     root = Path(plain["data"]["root"] or run / MADE_UP_DATA)
     return root, validation.from_frame(int(plain["data"]["first_frame"]))
 
 
 def _chosen(index: DatasetIndex, settings: OpenLoopSettings) -> NDArray[np.intp]:
-    rows = np.flatnonzero(index.has_twins) if settings.shifted else np.arange(len(index))
+    rows = np.flatnonzero(index.has_augmented) if settings.shifted else np.arange(len(index))
     if not len(rows):
-        raise ProblemError("no frame to judge")
+        raise UserError("no frame to judge")
     if settings.limit and settings.limit < len(rows):
         rows = rows[np.linspace(0, len(rows) - 1, settings.limit).astype(np.intp)]
     return rows
@@ -367,7 +367,7 @@ def _by_look_ahead(name: str, unit: str, ahead: F64, errors_m: F64) -> Curve:
 def draw_worst(
     model: DrivingModel, dataset: DrivingDataset, judged: Judged, settings: OpenLoopSettings
 ) -> list[Path]:
-    """The frames with the largest errors as pictures in ``worst/``; at most one per second."""
+    """The frames with the largest errors as images in ``worst/``; at most one per second."""
     folder = settings.out / "worst"
     folder.mkdir(exist_ok=True)
     paths = []
@@ -381,9 +381,9 @@ def draw_worst(
             output = predict(model, batch, settings)
         errors = "  ".join(f"{name} {judged.errors[name][number]:.2f}" for name in judged.errors)
         where = f"{dataset.index.drives[dataset.index.drive[row]]}/{dataset.index.frame[row]:04d}"
-        picture = draw(sample_of(DrivingExample(*batch.example), output, 0), [where, errors])
+        image = draw(sample_of(DrivingExample(*batch.example), output, 0), [where, errors])
         path = folder / f"{place:02d}-{measure}.jpg"
-        cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         paths.append(path)
     return paths
 

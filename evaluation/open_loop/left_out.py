@@ -10,7 +10,7 @@ from typing import Any
 MOST_NAMED = 20
 BROKEN_DRIVES = "broken drives"
 OTHER_CAMERAS = "drives with other cameras"
-UNREADABLE_FRAMES = "frames with unreadable pictures"
+UNREADABLE_FRAMES = "frames with unreadable images"
 # Kinds of what an index reports, by the form of its lines; any other line is a broken drive's.
 LEFT_OUT_OF_INDEX = {
     "drives without results": re.compile(r": no results\.json\.gz$"),

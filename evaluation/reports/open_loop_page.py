@@ -40,20 +40,19 @@ def write_report(
     summary: Sequence[Mapping[str, Any]],
     measures: Mapping[str, str],
     curves: Sequence[Curve],
-    pictures: Sequence[Path],
+    images: Sequence[Path],
 ) -> None:
-    """Write the page; pictures are referred to relative to it."""
+    """Write the page; images are referred to relative to it."""
     drawn = "".join(f"<figure>{chart(curve)}</figure>" for curve in curves)
-    images = "".join(
-        f'<img src="{html.escape(str(picture.relative_to(path.parent)))}" alt="">'
-        for picture in pictures
+    figures = "".join(
+        f'<img src="{html.escape(str(image.relative_to(path.parent)))}" alt="">' for image in images
     )
     path.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Open loop</title>'
         f"<style>{STYLE}</style><h1>Open loop</h1><p>Mean error, and what 95 % of the frames stay "
         f"below.</p>{_table(summary, measures)}{drawn}"
         "<h2>Worst frames</h2><p>Green: what the expert did. Red: predicted. Blue: targets.</p>"
-        f"{images}</html>\n",
+        f"{figures}</html>\n",
         encoding="utf-8",
     )
 

@@ -10,7 +10,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneId, LaneRouteError
 from evaluation.routes.route import Route, WeatherPoint
 from planner.records import Command
@@ -36,7 +36,7 @@ WANTED = {
 DEFAULT_WEATHER = (("cloudiness", 20.0), ("sun_altitude_angle", 60.0))
 
 
-class RandomRouteError(ProblemError, RuntimeError):
+class RandomRouteError(UserError, RuntimeError):
     """The map has no route of the length that was asked for."""
 
 

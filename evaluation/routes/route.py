@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneRouteError
 
 
-class RouteFileError(ProblemError, ValueError):
+class RouteFileError(UserError, ValueError):
     """A route file that cannot be used; the message names the file and the route."""
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import carla
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 
 DEMO = "demo"
 GENERATED = re.compile(r"generated:(\d+)")
 GENERATED_NAME = re.compile(r"Generated(\d+)")
 
 
-class TownSpecError(ProblemError, ValueError):
+class TownSpecError(UserError, ValueError):
     """A town that is not to be had; the message says what can be given instead."""
 
 

@@ -23,7 +23,7 @@ from evaluation.closed_loop.episode import (
 from evaluation.closed_loop.observers.progress_bar import ProgressBar
 from evaluation.closed_loop.observers.timing import Timing
 from evaluation.closed_loop.observers.video import Video
-from evaluation.closed_loop.route_scenario import open_stage
+from evaluation.closed_loop.route_scenario import open_route_scenario
 from evaluation.routes.random_routes import generate
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import read_routes
@@ -111,8 +111,8 @@ class _Run:
     def drive(self, session: Session, route: Route, observers: Sequence[Observer]) -> Outcome:
         settings = self.settings
         try:
-            with open_stage(session, route, settings.traffic, settings.seed) as stage:
-                return run_episode(stage, self.driver, observers)
+            with open_route_scenario(session, route, settings.traffic, settings.seed) as scenario:
+                return run_episode(scenario, self.driver, observers)
         except RuntimeError as error:
             return Outcome(failure=SIMULATION_CRASHED, trace=str(session.failure(error)))
 

@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from evaluation.closed_loop.episode import SENSORS_INVALID, SIMULATION_CRASHED, Outcome
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.runs.atomic_file import write_atomically
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
 from evaluation.scoring.tick import Kind
@@ -56,7 +56,7 @@ ENDINGS = {
 Json = dict[str, Any]
 
 
-class ResultsFileError(ProblemError, ValueError):
+class ResultsFileError(UserError, ValueError):
     """A results file that cannot be resumed; the message names it and says what to do."""
 
 

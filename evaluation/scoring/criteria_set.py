@@ -22,7 +22,7 @@ from evaluation.scoring.tick import Criterion, Infraction, Tick
 
 
 @dataclass(frozen=True)
-class Scene:
+class RoadRules:
     """What the rules need to know of a world: its map, traffic lights and stop signs."""
 
     world_map: carla.Map
@@ -41,20 +41,20 @@ class Measures:
     min_speed_percent: tuple[float, ...]
 
 
-class Judge:
+class CriteriaSet:
     """Steps every criterion and keeps what they find."""
 
-    def __init__(self, route: DenseRoute, scene: Scene) -> None:
+    def __init__(self, route: DenseRoute, rules: RoadRules) -> None:
         self._completion = Completion(route)
         self._lateral = LateralDeviation(route)
-        self._outside = OutsideLanes(route, scene.world_map)
+        self._outside = OutsideLanes(route, rules.world_map)
         self._min_speed = MinSpeed(route)
         self._criteria: Sequence[Criterion] = (
             self._completion,
             self._outside,
             Collision(),
-            RedLight(scene.lights, scene.world_map),
-            Stop(scene.stop_signs, scene.world_map),
+            RedLight(rules.lights, rules.world_map),
+            Stop(rules.stop_signs, rules.world_map),
             self._min_speed,
             RouteDeviation(route),
             Blocked(),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 100
 
 
-class PortInUseError(ProblemError, OSError):
+class PortInUseError(UserError, OSError):
     """Someone else listens on a port that was asked for; the message offers a free one."""
 
 

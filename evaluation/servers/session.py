@@ -11,7 +11,7 @@ from pathlib import Path
 
 import carla
 
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.routes.lane_graph import LaneGraph
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
 from evaluation.servers.traffic_manager_watch import TickClock
@@ -23,9 +23,11 @@ others, and with too few the world's own state would not be read."""
 ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
 CARLA_PORT = 2000
 GONE_TIMEOUT_S = 0.2
+EXIT_GRACE_S = 1.0
+"""How long the system may take to tell that a process has ended whose sockets are closed."""
 
 
-class SimulatorAddressError(ProblemError, ValueError):
+class SimulatorAddressError(UserError, ValueError):
     """Not an address of the form carla://host:port."""
 
 
@@ -79,18 +81,22 @@ class Session:
             raise SimulatorError(f"ticked frame {frame}, but the state is of {snapshot.frame}")
         return snapshot
 
-    def require_alive(self) -> None:
-        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended."""
-        if self.server is None or self.server.running:
+    def require_alive(self, grace_s: float = 0.0) -> None:
+        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended, or
+        does so within the grace."""
+        if self.server is None:
             return
-        # Clearing away what was in it must not wait for an answer to every call.
-        self.client.set_timeout(GONE_TIMEOUT_S)
-        self.server.require_running()
+        try:
+            self.server.require_running(grace_s)
+        except SimulatorError:
+            # Clearing away what was in it must not wait for an answer to every call.
+            self.client.set_timeout(GONE_TIMEOUT_S)
+            raise
 
     def failure(self, error: Exception) -> SimulatorError:
         """The error with its cause, which for a dead simulator is found in its log."""
         try:
-            self.require_alive()
+            self.require_alive(EXIT_GRACE_S)
         except SimulatorError as dead:
             return dead
         if isinstance(error, SimulatorError):

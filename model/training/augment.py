@@ -1,4 +1,4 @@
-"""Changes of a picture that leave its meaning: light, colour, blur and noise."""
+"""Changes of an image that leave its meaning: light, colour, blur and noise."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOISE_VALUES = 1 << 16
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """How far pictures are changed; 0 everywhere leaves them alone.
+    """How far images are changed; 0 everywhere leaves them alone.
 
     ``share`` of the samples are changed at all. ``brightness`` is the largest offset as a share of
     the grey scale; ``contrast`` and ``colour`` are the largest factors minus one, ``colour`` for
@@ -41,11 +41,11 @@ class AugmentSettings:
         require(self.noise >= 0.0, "data.augment.noise", "at least 0", self)
 
 
-def augment(pictures: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
-    """The pictures (n, rows, columns, 3) of one moment, all changed alike but for the noise."""
+def augment(images: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
+    """The images (n, rows, columns, 3) of one moment, all changed alike but for the noise."""
     if rng.uniform() >= settings.share:
-        return pictures
-    changed = _recolour(pictures, settings, rng)
+        return images
+    changed = _recolour(images, settings, rng)
     if rng.uniform() < settings.blur_share:
         sigma_px = settings.blur_px * rng.uniform(0.3, 1.0)
         views = [cv2.GaussianBlur(view, (0, 0), sigma_px) for view in changed]
@@ -55,7 +55,7 @@ def augment(pictures: U8, settings: AugmentSettings, rng: np.random.Generator) -
     return changed
 
 
-def _recolour(pictures: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
+def _recolour(images: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:
     """Brightness, contrast and colour in one look-up table."""
     contrast = 1.0 + rng.uniform(-settings.contrast, settings.contrast)
     gains = contrast * (1.0 + rng.uniform(-settings.colour, settings.colour, size=3))
@@ -63,14 +63,14 @@ def _recolour(pictures: U8, settings: AugmentSettings, rng: np.random.Generator)
     levels = np.arange(256.0)[:, None]
     changed = (levels - 128.0) * gains + 128.0 + offset
     table = changed.round().clip(0, 255).astype(np.uint8).reshape(256, 1, 3)
-    flat = pictures.reshape(-1, pictures.shape[2], 3)
-    recoloured = cv2.LUT(flat, table).reshape(pictures.shape)
+    flat = images.reshape(-1, images.shape[2], 3)
+    recoloured = cv2.LUT(flat, table).reshape(images.shape)
     return recoloured.astype(np.uint8, copy=False)
 
 
-def _add_noise(pictures: U8, deviation: float, rng: np.random.Generator) -> U8:
+def _add_noise(images: U8, deviation: float, rng: np.random.Generator) -> U8:
     """Normal noise, repeated from a short table: drawing a value per pixel takes ten times as
     long and looks the same."""
     values = (deviation * rng.standard_normal(NOISE_VALUES, dtype=np.float32)).round()
-    noise = np.resize(values.astype(np.int16), pictures.size).reshape(pictures.shape)
-    return (pictures.astype(np.int16) + noise).clip(0, 255).astype(np.uint8)
+    noise = np.resize(values.astype(np.int16), images.size).reshape(images.shape)
+    return (images.astype(np.int16) + noise).clip(0, 255).astype(np.uint8)

@@ -37,7 +37,7 @@ class BucketWeights:
     The four obstacles are what the expert slows down for while it moves; ``standing`` is waiting in
     front of anything, and ``green_light`` the counterpart of ``traffic_light``. ``stopping``,
     ``starting`` and ``changing_speed`` compare the speed with that in one second; who waits for
-    something that is about to end does not start yet, because nothing in the picture tells.
+    something that is about to end does not start yet, because nothing in the image tells.
     """
 
     all: float

@@ -17,8 +17,8 @@ from model.strict_json import require
 from model.training import bucket_table, buckets
 from model.training.augment import AugmentSettings
 from model.training.dataset import DrivingDataset, Unreadable, collate
+from model.training.images import ImageCache
 from model.training.index import DatasetError, load_index, read_index, write_index
-from model.training.pictures import PictureCache
 from model.training.rig_check import with_cameras
 from model.training.sampler import BatchSampler, EveryFrame
 
@@ -34,8 +34,8 @@ class DataSettings:
     * ``first_frame``: frames before it are not used. SimLingo leaves out the ten in which the car
       still stands; where the car may start at once, they show how to start.
     * ``validation_share`` is a share of the drives.
-    * ``max_broken_share``: more unreadable drives, frames or pictures than that are an error.
-    * ``picture_cache``: folder on a fast disk for decoded pictures, or null.
+    * ``max_broken_share``: more unreadable drives, frames or images than that are an error.
+    * ``image_cache``: folder on a fast disk for decoded images, or null.
     * ``bucket_table``: SimLingo's table of buckets (.pkl, .npz or .json), which is then sampled
       with SimLingo's weights; null for buckets and weights of our own (``buckets``).
     * ``max_repeats``: how often a frame is drawn at most, compared with equal chances.
@@ -50,7 +50,7 @@ class DataSettings:
     first_frame: int
     validation_share: float
     max_broken_share: float
-    picture_cache: str | None
+    image_cache: str | None
     bucket_table: str | None
     max_repeats: float
     buckets: buckets.BucketWeights
@@ -127,7 +127,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         root = self.root
         if not len(training):
             raise DatasetError(f"{root}: no frame is left for training in {settings.split}")
-        cache = PictureCache(Path(settings.picture_cache)) if settings.picture_cache else None
+        cache = ImageCache(Path(settings.image_cache)) if settings.image_cache else None
         self.training = DrivingDataset(root, training, config, settings.augment, cache)
         self.validation = DrivingDataset(root, validation, config, None, cache)
         if settings.bucket_table is None:
@@ -179,7 +179,7 @@ class DrivingDataModule(lightning.LightningDataModule):
         settings = self.settings
         sampler = BatchSampler(
             self.chances,
-            self.training.index.has_twins,
+            self.training.index.has_augmented,
             batch_size=settings.batch_size,
             samples=self._samples(),
             shifted_share=settings.shifted_share,

@@ -18,15 +18,15 @@ from model.training.dataset import LoadedBatch
 from model.training.index import DatasetError
 
 REPORT_FILE = "data_report.txt"
-# A few bad pictures among the first ones do not yet make a share.
+# A few bad images among the first ones do not yet make a share.
 FEWEST_SAMPLES = 200
 
 
 class DataReport(Callback):
     """Prints the buckets at the start, keeps a list of everything left out in ``data_report.txt``,
-    and ends a run that cannot read more than ``max_broken_share`` of its pictures.
+    and ends a run that cannot read more than ``max_broken_share`` of its images.
 
-    ``problems`` counts the pictures that could not be read, by their message.
+    ``problems`` counts the images that could not be read, by their message.
     """
 
     def __init__(self, folder: Path, max_broken_share: float) -> None:

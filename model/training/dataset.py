@@ -1,4 +1,4 @@
-"""Pictures and labels of one frame as a training example."""
+"""Images and labels of one frame as a training example."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from model.config import ConfigError, ModelConfig
 from model.enhance import equalise
 from model.route import draw_route, planned_points
 from model.training.augment import AugmentSettings, augment
-from model.training.drives import STORED_SPEEDS, TWIN_SUFFIX
+from model.training.drives import AUGMENTED_SUFFIX, STORED_SPEEDS
+from model.training.images import ImageCache, ImageError, read_image
 from model.training.index import DatasetIndex
 from model.training.labels import NO_SHIFT, CameraShift, equally_spaced
-from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
 
 
 class Unreadable(NamedTuple):
-    """Stands for an example whose pictures cannot be read; ``blank`` has its shapes, black pictures
+    """Stands for an example whose images cannot be read; ``blank`` has its shapes, black images
     and labels that do not count."""
 
     problem: str
@@ -46,8 +46,8 @@ class LoadedBatch(NamedTuple):
 class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
     """Examples by :class:`model.training.sampler.Draw`.
 
-    Pictures have the size that the model's rig says; another size is an error, since a resized
-    picture would not be what the agent's cameras see. They are handed over as they were taken, or
+    Images have the size that the model's rig says; another size is an error, since a resized
+    image would not be what the agent's cameras see. They are handed over as they were taken, or
     equalised: the model cuts and normalises them itself, in training as at the wheel.
     """
 
@@ -57,7 +57,7 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         index: DatasetIndex,
         config: ModelConfig,
         augmentation: AugmentSettings | None = None,
-        cache: PictureCache | None = None,
+        cache: ImageCache | None = None,
     ) -> None:
         if config.speed_history > STORED_SPEEDS:
             raise ConfigError(
@@ -67,7 +67,7 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         self.index = index
         self.config = config
         self.augmentation = augmentation
-        self.read = read_picture if cache is None else cache.read
+        self.read = read_image if cache is None else cache.read
         self.intrinsics = torch.from_numpy(np.stack([c.intrinsics() for c in config.cameras]))
         self.extrinsics = torch.from_numpy(np.stack([c.extrinsics() for c in config.cameras]))
 
@@ -77,15 +77,15 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
     def __getitem__(self, draw: Draw) -> DrivingExample | Unreadable:
         shift, label = self._shift(draw), self.label(draw)
         try:
-            images = self.pictures(draw)
-        except PictureError as error:
+            images = self.images(draw)
+        except ImageError as error:
             invalid = torch.tensor(False)
             unjudged = label._replace(speed_wps_valid=invalid, route_valid=invalid)
-            blank = self._input(draw.row, shift, self._black_pictures())
+            blank = self._input(draw.row, shift, self._black_images())
             return Unreadable(str(error), DrivingExample(blank, unjudged))
         return DrivingExample(self._input(draw.row, shift, images), label)
 
-    def _black_pictures(self) -> Tensor:
+    def _black_images(self) -> Tensor:
         camera = self.config.cameras[0]
         rig = self.config.hist_len, len(self.config.cameras)
         return torch.zeros(*rig, 3, camera.height_px, camera.width_px, dtype=torch.uint8)
@@ -127,11 +127,11 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             route_valid=torch.tensor(bool(np.isfinite(route).all())),
         )
 
-    def pictures(self, draw: Draw) -> UInt8[Tensor, "time cameras 3 rows columns"]:
-        """The pictures of the frame and of those before it, oldest first, in the rig's order.
+    def images(self, draw: Draw) -> UInt8[Tensor, "time cameras 3 rows columns"]:
+        """The images of the frame and of those before it, oldest first, in the rig's order.
 
         Raises:
-            PictureError: a picture that cannot be read or has another size.
+            ImageError: an image that cannot be read or has another size.
         """
         drive = self.root / str(self.index.drives[self.index.drive[draw.row]])
         present = int(self.index.frame[draw.row])
@@ -146,14 +146,14 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         return torch.from_numpy(views).permute(0, 1, 4, 2, 3)
 
     def _view(self, drive: Path, frame: int, shifted: bool) -> NDArray[np.uint8]:
-        suffix = TWIN_SUFFIX if shifted else ""
+        suffix = AUGMENTED_SUFFIX if shifted else ""
         cameras = self.config.cameras
         paths = [drive / f"{camera.name}{suffix}" / f"{frame:04d}.jpg" for camera in cameras]
         views = [self.read(path) for path in paths]
         expected = (cameras[0].height_px, cameras[0].width_px, 3)
         for path, view in zip(paths, views, strict=True):
             if view.shape != expected:
-                raise PictureError(
+                raise ImageError(
                     f"{path}: expected {expected[1]}x{expected[0]} px, "
                     f"got {view.shape[1]}x{view.shape[0]}"
                 )
@@ -165,20 +165,18 @@ def collate(examples: Sequence[DrivingExample | Unreadable]) -> LoadedBatch:
     unreadable = [example for example in examples if isinstance(example, Unreadable)]
     readable = [example for example in examples if isinstance(example, DrivingExample)]
     stacked = readable or [unreadable[0].blank]
-    pictures, *others = zip(*(example.driving_input for example in stacked), strict=True)
+    images, *others = zip(*(example.driving_input for example in stacked), strict=True)
     labels = [example.driving_label for example in stacked]
     example = DrivingExample(
-        DrivingInput(_stack_pictures(pictures), *map(_stack, others)),  # type: ignore[arg-type]
+        DrivingInput(_stack_images(images), *map(_stack, others)),  # type: ignore[arg-type]
         DrivingLabel(*map(_stack, zip(*labels, strict=True))),  # type: ignore[arg-type]
     )
     return LoadedBatch(example, len(readable), [example.problem for example in unreadable])
 
 
-def _stack_pictures(pictures: Sequence[Tensor]) -> Tensor:
+def _stack_images(images: Sequence[Tensor]) -> Tensor:
     """In memory colour comes last, as decoders write it, so that whole blocks are copied."""
-    return torch.stack([picture.permute(0, 1, 3, 4, 2) for picture in pictures]).permute(
-        0, 1, 2, 5, 3, 4
-    )
+    return torch.stack([image.permute(0, 1, 3, 4, 2) for image in images]).permute(0, 1, 2, 5, 3, 4)
 
 
 def _stack(values: tuple[Tensor | None, ...]) -> Tensor | None:

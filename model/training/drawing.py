@@ -1,4 +1,4 @@
-"""Pictures of a prediction beside its label: in the front camera and from above."""
+"""Images of a prediction beside its label: in the front camera and from above."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINE_PX = 20
 class Drawn:
     """One sample, as numbers: points (n, 2) in the ego frame."""
 
-    picture: U8
+    image: U8
     intrinsics: F32
     extrinsics: F32
     targets: F32
@@ -53,7 +53,7 @@ def sample_of(example: DrivingExample, output: DrivingOutput, row: int) -> Drawn
     targets = driving_input.target_point
     points = None if targets is None else targets[row].reshape(-1, 2).cpu().numpy()
     return Drawn(
-        picture=front.cpu().numpy(),
+        image=front.cpu().numpy(),
         intrinsics=driving_input.camera_intrinsics[row, 0].cpu().numpy(),
         extrinsics=driving_input.camera_extrinsics[row, 0].cpu().numpy(),
         targets=np.empty((0, 2), np.float32) if points is None else points,
@@ -65,11 +65,11 @@ def sample_of(example: DrivingExample, output: DrivingOutput, row: int) -> Drawn
 
 
 def draw(sample: Drawn, lines: Sequence[str] = ()) -> U8:
-    """RGB picture: the front camera, the view from above, and lines of text below the former."""
-    rows, columns = sample.picture.shape[:2]
+    """RGB image: the front camera, the view from above, and lines of text below the former."""
+    rows, columns = sample.image.shape[:2]
     scale = FRONT_WIDTH_PX / columns
     size = FRONT_WIDTH_PX, round(rows * scale)
-    front = np.asarray(cv2.resize(sample.picture, size, interpolation=cv2.INTER_CUBIC), np.uint8)
+    front = np.asarray(cv2.resize(sample.image, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     matrix = sample.intrinsics.copy()
     matrix[:2] *= scale
     for points, colour in (

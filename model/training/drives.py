@@ -24,7 +24,7 @@ from model.training.labels import future_waypoints
 WAYPOINTS = 10
 STORED_ROUTE_POINTS = 40
 STORED_SPEEDS = 8
-TWIN_SUFFIX = "_augmented"
+AUGMENTED_SUFFIX = "_augmented"
 # SimLingo's one camera; its drives carry no rig.json.
 UPSTREAM_RIG: tuple[dict[str, Any], ...] = (
     {
@@ -64,7 +64,7 @@ class Drive:
 
 
 def find_drives(folder: Path) -> list[Path]:
-    """Every folder with measurements below ``folder``; folders of pictures are not looked into."""
+    """Every folder with measurements below ``folder``; folders of images are not looked into."""
     found = []
     for path, names, _ in os.walk(folder):
         if "measurements" in names:
@@ -131,7 +131,9 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
     columns["frame"] = np.arange(first, first + count, dtype=np.int32)
     for camera in cameras:
         present = _present(drive / camera, columns["frame"])
-        columns["has_twins"] &= _present(drive / f"{camera}{TWIN_SUFFIX}", columns["frame"])
+        columns["has_augmented"] &= _present(
+            drive / f"{camera}{AUGMENTED_SUFFIX}", columns["frame"]
+        )
         missing = columns["frame"][usable & ~present]
         problems += [f"{drive}: {camera}/{frame:04d}.jpg: missing or empty" for frame in missing]
         usable &= present
@@ -161,7 +163,7 @@ def _empty_columns(count: int) -> Columns:
         "light": np.zeros(count, dtype=np.int8),
         "changed_route": np.zeros(count, dtype=np.bool_),
         "hesitates": np.zeros(count, dtype=np.bool_),
-        "has_twins": np.ones(count, dtype=np.bool_),
+        "has_augmented": np.ones(count, dtype=np.bool_),
     }
 
 
@@ -216,7 +218,7 @@ def _obstacle(record: Mapping[str, Any]) -> str:
 
 
 def _present(folder: Path, frames: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Whether each frame has a picture there that is not empty."""
+    """Whether each frame has an image there that is not empty."""
     if not folder.is_dir():
         return np.zeros(len(frames), dtype=np.bool_)
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}

@@ -56,7 +56,7 @@ class DatasetIndex:
         obstacle: what the expert slows down for, as a row of ``drives.OBSTACLES``.
         light: what the next traffic light within reach shows, as a row of ``drives.LIGHTS``.
         changed_route: whether the expert's path differs from the planned one.
-        has_twins: whether the pictures of all augmented cameras are there.
+        has_augmented: whether the images of all augmented cameras are there.
     """
 
     drives: NDArray[np.str_]
@@ -74,7 +74,7 @@ class DatasetIndex:
     obstacle: NDArray[np.int8]
     light: NDArray[np.int8]
     changed_route: NDArray[np.bool_]
-    has_twins: NDArray[np.bool_]
+    has_augmented: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.frame)

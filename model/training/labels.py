@@ -1,7 +1,7 @@
 """What the expert did, as the network should see it: waypoints, route, and the shifted camera.
 
-Everything here is plain numpy in the ego frame (x forward, y right, metres). The augmented twins of
-the cameras are moved sideways and turned; seen from there, the same labels lie elsewhere.
+Everything here is plain numpy in the ego frame (x forward, y right, metres). The augmented
+cameras are moved sideways and turned; seen from there, the same labels lie elsewhere.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 SETTINGS_FILE = "settings.yaml"
 INDEX_FILE = "index.npz"
 # The dataset of a training that was given none.
-MADE_UP_DATA = "made_up"
+MADE_UP_DATA = "synthetic"
 # Checkpoints: the lowest validation loss, and the end.
 BEST = "best"
 EXPORTED = "checkpoint"

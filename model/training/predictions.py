@@ -1,4 +1,4 @@
-"""Pictures of predictions against labels, at every so many validations."""
+"""Images of predictions against labels, at every so many validations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from model.training.metrics import plan_errors
 FOLDER = "predictions"
 
 
-class PredictionPictures(Callback):
+class PredictionImages(Callback):
     """Draws ``samples`` frames of the validation, spread over it, into ``predictions/<step>.jpg``
     and into the log, at every ``every``-th validation (0: never)."""
 
@@ -46,23 +46,23 @@ class PredictionPictures(Callback):
         if self._wanted(trainer) and len(self._drawn) < self.samples:
             batches = int(trainer.num_val_batches[dataloader_idx])
             if batch_idx % max(1, batches // self.samples) == 0:
-                self._drawn.append(_picture(batch.example, outputs["output"]))
+                self._drawn.append(_image(batch.example, outputs["output"]))
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         if self._wanted(trainer) and self._drawn:
-            picture = np.concatenate(self._drawn)
+            image = np.concatenate(self._drawn)
             self.folder.mkdir(exist_ok=True)
             path = self.folder / f"{trainer.global_step:07d}.jpg"
-            cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             for logger in trainer.loggers:
                 if isinstance(logger, TensorBoardLogger):
                     logger.experiment.add_image(
-                        FOLDER, picture, trainer.global_step, dataformats="HWC"
+                        FOLDER, image, trainer.global_step, dataformats="HWC"
                     )
                 elif isinstance(logger, WandbLogger):
-                    logger.log_image(FOLDER, [picture], step=trainer.global_step)
+                    logger.log_image(FOLDER, [image], step=trainer.global_step)
         if not trainer.sanity_checking:
             self._validations += 1
 
@@ -72,7 +72,7 @@ class PredictionPictures(Callback):
         return self._validations % self.every == 0
 
 
-def _picture(example: DrivingExample, output: DrivingOutput) -> U8:
+def _image(example: DrivingExample, output: DrivingOutput) -> U8:
     """The first sample of a batch, with its errors."""
     label = example.driving_label
     errors = {name: e for name, e in plan_errors(output, label).items() if bool(e.valid[0])}

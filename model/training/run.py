@@ -26,7 +26,7 @@ from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
 from model.training.layout import BEST, EXPORTED, INDEX_FILE, MADE_UP_DATA, SETTINGS_FILE
 from model.training.module import DrivingModule
-from model.training.predictions import PredictionPictures
+from model.training.predictions import PredictionImages
 from model.training.settings import (
     TrainerSettings,
     TrainingSettings,
@@ -148,7 +148,7 @@ def build_trainer(
         Throughput(settings.print_every_s),
         table,
         KeepBest(output, config),
-        PredictionPictures(output, settings.pictures.samples, settings.pictures.every),
+        PredictionImages(output, settings.images.samples, settings.images.every),
         DataReport(output, settings.data.max_broken_share),
         KeepState(output, settings.keep.every_minutes, settings.keep.every_steps),
         LearningRateMonitor("step"),

@@ -17,7 +17,7 @@ Key = tuple[int, int, int]
 
 class Draw(NamedTuple):
     """One sample: a row of the index, whether the shifted cameras saw it, and what seeds its
-    picture augmentation (None: none)."""
+    image augmentation (None: none)."""
 
     row: int
     shifted: bool
@@ -32,7 +32,7 @@ class BatchSampler(Sampler[list[Draw]]):
 
     Args:
         chances: (n,) sum 1.
-        has_twins: (n,) rows that the shifted cameras saw.
+        has_augmented: (n,) rows that the shifted cameras saw.
         samples: draws per epoch over all ranks; what does not fill a batch is left out.
         shifted_share: how many of the draws are to be seen from the shifted cameras.
         position: batches that this rank has had so far; read when an iteration starts.
@@ -41,7 +41,7 @@ class BatchSampler(Sampler[list[Draw]]):
     def __init__(
         self,
         chances: NDArray[np.float64],
-        has_twins: NDArray[np.bool_],
+        has_augmented: NDArray[np.bool_],
         *,
         batch_size: int,
         samples: int,
@@ -52,7 +52,7 @@ class BatchSampler(Sampler[list[Draw]]):
         ranks: int = 1,
     ) -> None:
         self.cumulative = np.cumsum(chances)
-        self.has_twins = has_twins
+        self.has_augmented = has_augmented
         self.batch_size = batch_size
         self.samples = samples
         self.shifted_share = shifted_share
@@ -74,13 +74,13 @@ class BatchSampler(Sampler[list[Draw]]):
             ]
 
     def epoch(self, number: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """All draws of an epoch, over all ranks: rows, and which are seen from the twins."""
+        """All draws of an epoch, over all ranks: rows, and which the augmented cameras saw."""
         rng = np.random.default_rng((self.seed, number))
         # Evenly spaced marks on the cumulated chances, moved by a random part of their distance.
         marks = (np.arange(self.samples) + rng.uniform()) * (self.cumulative[-1] / self.samples)
         rows = np.searchsorted(self.cumulative, marks, side="right")
         rows = rng.permutation(np.minimum(rows, len(self.cumulative) - 1))
-        shifted = (rng.uniform(size=self.samples) < self.shifted_share) & self.has_twins[rows]
+        shifted = (rng.uniform(size=self.samples) < self.shifted_share) & self.has_augmented[rows]
         return rows, shifted
 
 

@@ -44,7 +44,7 @@ class KeepSettings:
 
 
 @dataclass(frozen=True)
-class PictureSettings:
+class ImageSettings:
     """How many predictions are drawn at every so many validations; 0: never."""
 
     samples: int
@@ -71,7 +71,7 @@ class TrainingSettings:
     optim: OptimSettings
     loss_weights: LossWeights
     trainer: TrainerSettings
-    pictures: PictureSettings
+    images: ImageSettings
     keep: KeepSettings
     output: str
     resume: bool
@@ -122,7 +122,7 @@ def to_plain(settings: TrainingSettings) -> dict[str, Any]:
 FREE_TO_CHANGE = (
     "data.root",
     "data.workers",
-    "data.picture_cache",
+    "data.image_cache",
     "data.max_broken_share",
     "trainer.accelerator",
     "trainer.devices",
@@ -133,7 +133,7 @@ FREE_TO_CHANGE = (
     "trainer.log_every_n_steps",
     "pretrained",
     "checkpoint",
-    "pictures",
+    "images",
     "keep",
     "output",
     "resume",

@@ -14,7 +14,7 @@ import numpy as np
 
 from model.batch import FRAME_INTERVAL_S
 from model.config import DEBUG, CameraConfig
-from model.training.drives import TWIN_SUFFIX
+from model.training.drives import AUGMENTED_SUFFIX
 
 SPEED_MPS = 8.0
 PERFECT = {"scores": {"score_composed": 100.0, "score_route": 100.0}, "infractions": {}}
@@ -54,29 +54,29 @@ def write_drive(
     frames: int = 24,
     curve_per_m: float = 0.02,
     rig: bool = True,
-    twins: bool = True,
+    augmented: bool = True,
 ) -> Path:
-    """A good drive: pictures of coloured clouds, and measurements of a car on a circle.
+    """A good drive: images of coloured clouds, and measurements of a car on a circle.
 
     Args:
         drive: folder to be made.
-        cameras: whose pictures are written.
+        cameras: whose images are written.
         frames: how many, 0.25 s apart.
         curve_per_m: curvature of the circle, to the right.
         rig: False leaves ``rig.json`` out, as upstream does.
-        twins: also the shifted cameras.
+        augmented: also the shifted cameras.
     """
     (drive / "measurements").mkdir(parents=True)
     rng = np.random.default_rng(frames)
     for camera in cameras:
-        for name in (camera.name, camera.name + TWIN_SUFFIX)[: 1 + twins]:
+        for name in (camera.name, camera.name + AUGMENTED_SUFFIX)[: 1 + augmented]:
             (drive / name).mkdir()
             for frame in range(frames):
                 shape = camera.height_px, camera.width_px, 3
                 noise = rng.integers(0, 255, shape, dtype=np.uint8)
-                # Pure noise would compress like no picture that a camera takes.
-                picture = cv2.GaussianBlur(noise, (0, 0), 3.0)
-                cv2.imwrite(str(drive / name / f"{frame:04d}.jpg"), picture)
+                # Pure noise would compress like no image that a camera takes.
+                image = cv2.GaussianBlur(noise, (0, 0), 3.0)
+                cv2.imwrite(str(drive / name / f"{frame:04d}.jpg"), image)
     for frame in range(frames):
         path = drive / "measurements" / f"{frame:04d}.json.gz"
         write_json(path, measurement(frame, curve_per_m))

@@ -27,7 +27,7 @@ def straight_plan(length_m: int = 300) -> tuple[list[Any], list[Any]]:
 def sensor_data(
     cameras: Sequence[CameraConfig], frame: int, x_m: float = 0.0, speed_mps: float = 5.0
 ) -> dict[str, Any]:
-    """All sensors of a car at (x, 0) that drives along +x, the pictures full of noise."""
+    """All sensors of a car at (x, 0) that drives along +x, the images full of noise."""
     rng = np.random.default_rng(frame)
     data: dict[str, Any] = {
         camera.name: (

@@ -15,7 +15,7 @@ from tests.agent.sample_inputs import FRONT, sensor_data
 RAW = ObserverSettings(jpeg_quality=0, max_stale_ticks=2, max_blind_ticks=3)
 
 
-def test_pictures_become_rgb() -> None:
+def test_images_become_rgb() -> None:
     data = sensor_data([FRONT], 0)
     observed = Observer([FRONT], RAW).observe(data, 1.5)
     np.testing.assert_array_equal(observed.images[0], data["rgb"][1][:, :, 2::-1])
@@ -23,7 +23,7 @@ def test_pictures_become_rgb() -> None:
     assert observed.fault == ""
 
 
-def test_pictures_go_through_jpeg() -> None:
+def test_images_go_through_jpeg() -> None:
     data = sensor_data([FRONT], 0)
     observed = Observer([FRONT], ObserverSettings(jpeg_quality=60)).observe(data, 0.0)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 60]
@@ -51,7 +51,7 @@ def test_yaw_from_the_compass(compass: float, yaw: float) -> None:
         (0,),
     ],
 )
-def test_a_broken_picture_is_replaced_for_a_short_while(broken: Any) -> None:
+def test_a_broken_image_is_replaced_for_a_short_while(broken: Any) -> None:
     observer = Observer([FRONT], RAW)
     good = observer.observe(sensor_data([FRONT], 0), 0.0)
     faults = []
@@ -66,12 +66,12 @@ def test_a_broken_picture_is_replaced_for_a_short_while(broken: Any) -> None:
     assert observer.observe(sensor_data([FRONT], 9), 1.0).fault == ""
 
 
-def test_without_a_first_picture_there_is_nothing_to_drive_by() -> None:
+def test_without_a_first_image_there_is_nothing_to_drive_by() -> None:
     data = sensor_data([FRONT], 0)
     del data["rgb"]
     observed = Observer([FRONT], RAW).observe(data, 0.0)
     assert observed.images.shape == (1, 32, 64, 3)
-    assert "no picture yet" in observed.fault
+    assert "no image yet" in observed.fault
 
 
 @pytest.mark.parametrize(

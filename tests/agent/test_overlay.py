@@ -1,4 +1,4 @@
-"""Pictures for videos: what is drawn where."""
+"""Images for videos: what is drawn where."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def step_with(plan: Plan | None, cameras: int = 3) -> AgentStep:
     return AgentStep(7, 3.5, images, ego, targets, plan, Control(0.1, 0.5, 0.0))
 
 
-def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
-    return bool((picture == np.array(colour)).all(axis=2).any())
+def has(image: np.ndarray, colour: tuple[int, int, int]) -> bool:
+    return bool((image == np.array(colour)).all(axis=2).any())
 
 
 def test_targets_are_drawn_in_the_ego_frame() -> None:
@@ -60,10 +60,10 @@ def test_route_waypoints_and_target_land_where_they_project() -> None:
     assert not drawn[:100].any()  # nothing of it lies above the horizon
 
 
-def test_the_picture_itself_is_left_alone() -> None:
-    picture = BLACK.copy()
-    draw_on_camera(picture, NANO.cameras[0], Drawing(PLAN, np.empty((0, 2))))
-    assert not picture.any()
+def test_the_image_itself_is_left_alone() -> None:
+    image = BLACK.copy()
+    draw_on_camera(image, NANO.cameras[0], Drawing(PLAN, np.empty((0, 2))))
+    assert not image.any()
 
 
 def test_from_above_ahead_is_up_and_right_is_right() -> None:
@@ -74,13 +74,13 @@ def test_from_above_ahead_is_up_and_right_is_right() -> None:
 
 
 @pytest.mark.parametrize("cameras", [0, 1, 3])
-def test_a_composed_picture_has_even_sides_and_the_plan(cameras: int) -> None:
+def test_a_composed_image_has_even_sides_and_the_plan(cameras: int) -> None:
     step = step_with(PLAN, cameras)
-    picture = compose_step(step, NANO.cameras[:cameras], {"score": "97.5"})
-    assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-    assert picture.dtype == np.uint8
-    assert has(picture, ROUTE_COLOUR) or cameras == 0
-    assert has(picture[-72:], BACKGROUND)
+    image = compose_step(step, NANO.cameras[:cameras], {"score": "97.5"})
+    assert image.shape[0] % 2 == image.shape[1] % 2 == 0
+    assert image.dtype == np.uint8
+    assert has(image, ROUTE_COLOUR) or cameras == 0
+    assert has(image[-72:], BACKGROUND)
 
 
 @pytest.mark.parametrize(

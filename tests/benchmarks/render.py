@@ -1,4 +1,4 @@
-"""How long a picture takes: `python -m tests.benchmarks.render [--town demo] [--cars 40]`.
+"""How long an image takes: `python -m tests.benchmarks.render [--town demo] [--cars 40]`.
 
 Prints, for each camera rig, the milliseconds of one call over places all around the town: processor
 time of this process (what a busy machine cannot distort much) and wall time.
@@ -93,7 +93,7 @@ def main() -> None:
     places = generator.permutation(len(town.spawn_points))[: arguments.places]
     with Renderer(town.scenery, arguments.samples) as renderer:
         print(f"{town.name}, {arguments.cars} cars, {renderer.describe()}")
-        print("rig    pictures          CPU ms: median   p95    wall ms: median   p95")
+        print("rig    images          CPU ms: median   p95    wall ms: median   p95")
         for name, (width, height, _, _, yaws) in _RIGS.items():
             views = [rig_views(name, _pose(town.spawn_points[index])) for index in places]
             cost = _measure(renderer, frame, views, arguments.repeats)

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.simulator [--town demo] [--ticks 200] [--vehicles 40]
 
 Starts a simulator, connects the real client in synchronous mode and prints a table. "tick" is what
-the client waits for, until the pictures of that frame are there; with vehicles it includes the
+the client waits for, until the images of that frame are there; with vehicles it includes the
 client's own traffic manager. "server" and "client" are the processor time of the two processes per
 tick (medians), which a busy machine distorts less than waiting time. A second table splits the
 server's part; it is measured in this process, without the client, on vehicles that drive straight
@@ -107,13 +107,13 @@ def measure(
 ) -> Cost:
     """Tick a fresh scene and return what it costs."""
     with ClientSession(server.port) as session:
-        pictures = nano_cameras(session) if with_cameras else []
+        images = nano_cameras(session) if with_cameras else []
         with traffic(session, vehicles):
             spent_ms = []
             for _ in range(WARM_UP_TICKS + ticks):
                 before = clocks_ms(server)
                 frame = session.ticks(1)
-                for readings in pictures:
+                for readings in images:
                     wait_for(readings, frame)
                 spent_ms.append(clocks_ms(server) - before)
     wait, of_server, of_client = np.array(spent_ms[WARM_UP_TICKS:]).T
@@ -151,7 +151,7 @@ def nano_cameras(session: ClientSession) -> list[queue.Queue[carla.Image]]:
 
 
 def wait_for(readings: queue.Queue[carla.Image], frame: int) -> None:
-    """Take pictures until the one of a frame."""
+    """Take images until the one of a frame."""
     while readings.get(timeout=PICTURE_TIMEOUT_S).frame < frame:
         pass
 

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.tick --preset nano --device cpu
     python -m tests.benchmarks.tick --preset base --device cuda
 
-The reference works the way SimLingo-Base's published inference does: Hugging Face's picture
-processor, the pictures encoded twice, all layers of the tower, eager. Both run in turns in this
-process, on the same weights and pictures. The peak is the rate of a large matrix product, measured
+The reference works the way SimLingo-Base's published inference does: Hugging Face's image
+processor, the images encoded twice, all layers of the tower, eager. Both run in turns in this
+process, on the same weights and images. The peak is the rate of a large matrix product, measured
 here as well. On a CPU everything uses ``--threads`` threads.
 """
 
@@ -119,10 +119,10 @@ def run(
 
 def policy_flops(runtime: Runtime, images: np.ndarray) -> int:
     """Of the eager policy: a replayed graph shows no operations to a counter."""
-    pictures = torch.from_numpy(images).permute(0, 3, 1, 2)[None, None].to(runtime.device)
+    images = torch.from_numpy(images).permute(0, 3, 1, 2)[None, None].to(runtime.device)
     speed = torch.tensor([[SPEED_MPS]], device=runtime.device)
     targets = torch.tensor(TARGETS_EGO_M[None], dtype=torch.float32, device=runtime.device)
-    return count_flops(lambda: runtime.policy(pictures, speed, targets))
+    return count_flops(lambda: runtime.policy(images, speed, targets))
 
 
 def count_flops(call: Callable[[], object]) -> int:

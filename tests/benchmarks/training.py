@@ -3,10 +3,10 @@
     python -m tests.benchmarks.training --preset nano
     python -m tests.benchmarks.training --preset base --device cuda --batch-size 28 --workers 8
 
-The drives are made up, in the preset's picture sizes. The naive loader works the way SimLingo's
+The drives are made up, in the preset's image sizes. The naive loader works the way SimLingo's
 does: for every sample it walks the folder and unzips the eleven measurements that the labels need.
-Where decoding large pictures takes nearly all of the time, only the cache of decoded pictures
-(``data.picture_cache``) changes much; it is measured once it is filled. Loaders and steps run in
+Where decoding large images takes nearly all of the time, only the cache of decoded images
+(``data.image_cache``) changes much; it is measured once it is filled. Loaders and steps run in
 turns, ``--rounds`` times; the table has the medians.
 """
 
@@ -33,10 +33,10 @@ from model.loss import driving_losses, summarise_losses
 from model.training.augment import AugmentSettings
 from model.training.dataset import DrivingDataset, LoadedBatch, collate
 from model.training.drives import WAYPOINTS
+from model.training.images import ImageCache, read_image
 from model.training.index import load_index
 from model.training.labels import equally_spaced, future_waypoints
 from model.training.optim import OptimSettings, build_optimizer, decaying_weights
-from model.training.pictures import PictureCache, read_picture
 from model.training.sampler import BatchSampler, Draw
 from model.training.synthetic import write_dataset
 
@@ -59,7 +59,7 @@ class NaiveDataset(DrivingDataset):
         waypoints = future_waypoints(poses, WAYPOINTS)[0]
         route = equally_spaced(np.array(records[0]["route"]), self.config.route_points)
         views = [
-            read_picture(drive / camera.name / f"{first:04d}.jpg") for camera in self.config.cameras
+            read_image(drive / camera.name / f"{first:04d}.jpg") for camera in self.config.cameras
         ]
         targets = [records[0]["target_point"], records[0]["target_point_next"]]
         return DrivingExample(
@@ -84,7 +84,7 @@ def loader_of(dataset: DrivingDataset, batch_size: int, workers: int) -> Iterato
     rows = len(dataset)
     sampler = BatchSampler(
         np.full(rows, 1.0 / rows),
-        dataset.index.has_twins,
+        dataset.index.has_augmented,
         batch_size=batch_size,
         samples=ENDLESS,
         shifted_share=0.0,
@@ -165,7 +165,7 @@ def measure(root: Path, config: ModelConfig, arguments: argparse.Namespace) -> N
     size, count = arguments.batch_size, arguments.batches
     ours = loader_of(DrivingDataset(root, index, config, AUGMENT), size, 0)
     plain = loader_of(DrivingDataset(root, index, config), size, 0)
-    cache = PictureCache(root / "cache")
+    cache = ImageCache(root / "cache")
     cached = loader_of(DrivingDataset(root, index, config, None, cache), size, 0)
     naive = loader_of(NaiveDataset(root, index, config), size, 0)
     fed = loader_of(DrivingDataset(root, index, config, AUGMENT), size, arguments.workers)
@@ -195,7 +195,7 @@ def measure(root: Path, config: ModelConfig, arguments: argparse.Namespace) -> N
     print(f"loader alone, in this process   {middle['ours']:8.1f} samples/s, with augmentation")
     print(f"loader without augmentation     {middle['plain']:8.1f} samples/s")
     print(f"naive loader, without as well   {middle['naive']:8.1f} samples/s")
-    print(f"loader with a picture cache     {middle['cached']:8.1f} samples/s, likewise")
+    print(f"loader with an image cache     {middle['cached']:8.1f} samples/s, likewise")
     print(f"loader against naive            {middle['plain'] / middle['naive']:8.1f} x")
     print(f"loader with cache against naive {middle['cached'] / middle['naive']:8.1f} x")
     if step is None:

@@ -195,7 +195,7 @@ def test_the_same_seed_gives_the_same_drive(place: Place) -> None:
     assert traces[0] == traces[1]
 
 
-def test_blackout_blackens_the_pictures(place: Place) -> None:
+def test_blackout_blackens_the_images(place: Place) -> None:
     agent = write_agent(
         place.folder, "blind_agent", step="assert data['rgb'][1][..., :3].max() == 0"
     )

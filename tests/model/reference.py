@@ -1,6 +1,6 @@
 """SimLingo-Base put together from Hugging Face's own modules, the way its training code does it.
 
-The yardstick for parity and for speed: their picture processor, their whole vision tower with all
+The yardstick for parity and for speed: their image processor, their whole vision tower with all
 hidden states kept, their projector on every patch, their LlamaModel. Only the small encoders and
 heads, which have no counterpart there, are shared with the model under test.
 """
@@ -44,8 +44,8 @@ class ReferencePipeline(nn.Module):
         self.own = own
 
     def preprocess(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
-        """(pictures, tiles, 3, rows, columns) normalised, and sizes (pictures, 2)."""
-        cut = [picture[: kept_rows(self.config)] for picture in images]
+        """(images, tiles, 3, rows, columns) normalised, and sizes (images, 2)."""
+        cut = [image[: kept_rows(self.config)] for image in images]
         batch = self.processor(cut, return_tensors="pt")
         pixels, sizes = batch["pixel_values"], batch["image_sizes"]
         return (pixels if self.config.vision.use_global_img else pixels[:, 1:]), sizes
@@ -65,7 +65,7 @@ class ReferencePipeline(nn.Module):
         return (tokens + encoder.temporal_encoding + encoder.camera_encoding).flatten(1, 3)
 
     def pack(self, features: Tensor, size: Tensor) -> Tensor:
-        """Tokens of one picture out of the features (tiles, patches, width) of its tiles."""
+        """Tokens of one image out of the features (tiles, patches, width) of its tiles."""
         vision, width = self.config.vision, features.shape[-1]
         side, factor = vision.tile_px // vision.patch_px, vision.downsample_feature_grid_factor or 1
         overview = features[:1] if vision.use_global_img else features[:0]

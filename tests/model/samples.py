@@ -85,18 +85,18 @@ def make_telling_input(config: ModelConfig = DEBUG) -> DrivingInput:
         ]
     )
     colours = torch.tensor([[1, 0.2, 0.5], [0.3, 1, 0.1], [0.1, 0.4, 1], [1, 1, 1]])
-    pictures = (ramps[:, None] * colours[:, :, None, None]).to(torch.uint8)
+    images = (ramps[:, None] * colours[:, :, None, None]).to(torch.uint8)
     speeds = torch.tensor([0.0, 17.0, 4.0, 12.0])
     targets = torch.tensor([[5.0, -30.0], [30.0, 30.0], [60.0, 0.0], [-30.0, 5.0]])
     return driving_input._replace(
-        camera_images=pictures[:, None, None].expand_as(driving_input.camera_images).contiguous(),
+        camera_images=images[:, None, None].expand_as(driving_input.camera_images).contiguous(),
         vehicle_speed=speeds[:, None].expand(4, config.speed_history).contiguous(),
         target_point=targets[:, None].expand(4, config.route_tokens, 2).contiguous(),
     )
 
 
 def shuffled(driving_input: DrivingInput) -> dict[str, DrivingInput]:
-    """The same with the pictures, the speeds or the targets of the neighbouring sample."""
+    """The same with the images, the speeds or the targets of the neighbouring sample."""
     fields = ("camera_images", "vehicle_speed", "target_point")
     return {
         name: driving_input._replace(**{name: getattr(driving_input, name).roll(1, 0)})

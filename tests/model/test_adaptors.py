@@ -50,13 +50,13 @@ def test_a_target_keeps_its_centimetres_under_autocast() -> None:
     assert difference.dtype == torch.float32
 
 
-def test_route_picture_becomes_one_token() -> None:
+def test_route_image_becomes_one_token() -> None:
     encoder = RouteEncode(24).eval()
-    pictures = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    pictures[1, :, :, 32] = 255
+    images = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
+    images[1, :, :, 32] = 255
     seen: list[torch.Tensor] = []
     encoder.backbone.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    tokens = encoder(pictures)
+    tokens = encoder(images)
     assert seen[0].unique().tolist() == [-1.0, 255 / 128 - 1]
     assert tokens.shape == (2, 1, 24)
     assert not torch.allclose(tokens[0], tokens[1])

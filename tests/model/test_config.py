@@ -73,11 +73,11 @@ def test_bad_vision_option_names_the_field(changes: dict[str, object], message: 
 
 def test_cameras_of_different_sizes_are_refused() -> None:
     cameras = (DEBUG.cameras[0], dataclasses.replace(DEBUG.cameras[1], width_px=32))
-    with pytest.raises(ConfigError, match="cameras: expected pictures of one size"):
+    with pytest.raises(ConfigError, match="cameras: expected images of one size"):
         dataclasses.replace(DEBUG, cameras=cameras)
 
 
-def test_intrinsics_put_the_edge_of_the_view_at_the_edge_of_the_picture() -> None:
+def test_intrinsics_put_the_edge_of_the_view_at_the_edge_of_the_image() -> None:
     camera = BASE.cameras[0]
     half = np.radians(camera.fov_deg / 2)
     ray = np.array([np.sin(half), 0.0, np.cos(half)])
@@ -112,7 +112,7 @@ def test_base_has_the_published_size() -> None:
         return sum(parameter.numel() for parameter in module.parameters()) / 1e6
 
     assert model.sequence_length == 633
-    assert model.vision_model.tokens_per_picture == 200
+    assert model.vision_model.tokens_per_image == 200
     assert millions(model.language_model) == pytest.approx(50.3, abs=0.1)
     assert millions(model.vision_model.get_submodule("tower")) == pytest.approx(290.9, abs=0.1)
     assert millions(model.vision_model.get_submodule("projector")) == pytest.approx(21.0, abs=0.1)

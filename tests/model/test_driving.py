@@ -31,7 +31,7 @@ OPTIONS = {
     "no speed": variant(speed_as_input=False),
     "one target": variant(target_points=1),
     "coords": variant(route_as="coords"),
-    "route picture": variant(route_as="image"),
+    "route image": variant(route_as="image"),
     "distances": variant(speed_wps_mode="1d"),
     "no route": variant(predict_route_as_wps=False),
     "published heads": variant(route_head="published"),
@@ -66,9 +66,9 @@ def test_the_whole_model_matches_the_reference_pipeline() -> None:
     model = make_model()
     driving_input = make_input(batch=1)
     reference = ReferencePipeline(model, encodings=2)
-    pictures = driving_input.camera_images[0, 0].permute(0, 2, 3, 1).numpy()
+    images = driving_input.camera_images[0, 0].permute(0, 2, 3, 1).numpy()
     with torch.no_grad():
-        expected = reference(pictures, driving_input.vehicle_speed, driving_input.target_point)
+        expected = reference(images, driving_input.vehicle_speed, driving_input.target_point)
         output = model(driving_input)
     torch.testing.assert_close(tuple(output), expected, atol=1e-4, rtol=1e-4)
 
@@ -84,7 +84,7 @@ def test_a_batch_of_one_equals_the_same_sample_in_a_batch_of_four() -> None:
 
 
 def test_bfloat16_stays_close_to_float32() -> None:
-    """Bound: half of what the pictures, speed or target of another sample change."""
+    """Bound: half of what the images, speed or target of another sample change."""
     model = make_model()
     driving_input = make_telling_input()
     with torch.no_grad():
@@ -119,15 +119,15 @@ def test_an_unfit_field_is_named(field: str, value: torch.Tensor, message: str) 
 
 @pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize(
-    ("picture", "message"),
+    ("image", "message"),
     [
         (None, "got None"),
         (torch.zeros(2, 1, 64, 64, dtype=torch.uint8), "expected shape"),
         (torch.zeros(2, 3, 64, 64), "expected torch.uint8"),
     ],
 )
-def test_an_unfit_route_picture_is_named(picture: torch.Tensor | None, message: str) -> None:
-    config = OPTIONS["route picture"]
-    driving_input = make_input(config)._replace(map_route=picture)
+def test_an_unfit_route_image_is_named(image: torch.Tensor | None, message: str) -> None:
+    config = OPTIONS["route image"]
+    driving_input = make_input(config)._replace(map_route=image)
     with pytest.raises(InputError, match=f"map_route: .*{message}"):
         make_model(config)(driving_input)

@@ -1,4 +1,4 @@
-"""Histogram equalisation, and that training and runtime see the same pictures."""
+"""Histogram equalisation, and that training and runtime see the same images."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_brightness_is_spread_and_grey_stays_grey() -> None:
 
 def test_brightness_is_that_of_the_published_code() -> None:
     """Red counts 0.114 and blue 0.299 there."""
-    picture = np.zeros((4, 4, 3), np.uint8)
-    picture[:2, :, 0] = picture[2:, :, 2] = 200
-    red, blue = equalise(picture)[[0, 3], 0].astype(int)
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[:2, :, 0] = image[2:, :, 2] = 200
+    red, blue = equalise(image)[[0, 3], 0].astype(int)
     assert blue[2] > 200 > red[0]
 
 
@@ -43,8 +43,8 @@ def test_training_and_runtime_equalise_alike(tmp_path: Path) -> None:
     write_dataset(tmp_path, drives=1)
     index = load_index(tmp_path, "training")
     draw = Draw(3, False, None)
-    plain = DrivingDataset(tmp_path, index, DEBUG).pictures(draw)
-    trained = DrivingDataset(tmp_path, index, ENHANCED).pictures(draw)
+    plain = DrivingDataset(tmp_path, index, DEBUG).images(draw)
+    trained = DrivingDataset(tmp_path, index, ENHANCED).images(draw)
     assert not (plain == trained).all()
     runtime = Runtime(DrivingModel(ENHANCED).eval(), "cpu")
     seen = runtime._check_images(plain[0].permute(0, 2, 3, 1).numpy())

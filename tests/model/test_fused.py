@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from model.config import DEBUG, NANO, ModelConfig
-from model.fused import FoldedPolicy
-from model.vision import PictureEncoder
+from model.fused import FusedPolicy
+from model.vision import ImageEncoder
 from tests.model.samples import (
     PADDED,
     make_input,
@@ -29,16 +29,14 @@ def compare(config: ModelConfig, tolerance_m: float) -> None:
     route = driving_input.map_route if config.route_as == "image" else driving_input.target_point
     with torch.no_grad():
         output = model(driving_input)
-        folded = FoldedPolicy(model)(
-            driving_input.camera_images, driving_input.vehicle_speed, route
-        )
+        fused = FusedPolicy(model)(driving_input.camera_images, driving_input.vehicle_speed, route)
     expected = [part for part in output if part is not None]
-    torch.testing.assert_close(list(folded), expected, atol=tolerance_m, rtol=1e-4)
+    torch.testing.assert_close(list(fused), expected, atol=tolerance_m, rtol=1e-4)
 
 
 @pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_folded_equals_unfolded(config: ModelConfig) -> None:
+def test_fused_equals_unfused(config: ModelConfig) -> None:
     compare(config, tolerance_m=1e-4)
 
 
@@ -54,18 +52,18 @@ def test_adapters_are_merged() -> None:
     driving_input = make_input(config)
     with torch.no_grad():
         output = model(driving_input)
-        policy = FoldedPolicy(model)
-        folded = policy(
+        policy = FusedPolicy(model)
+        fused = policy(
             driving_input.camera_images, driving_input.vehicle_speed, driving_input.target_point
         )
     assert not any("lora" in name for name, _ in policy.named_parameters())
-    torch.testing.assert_close(folded, tuple(output), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(fused, tuple(output), atol=1e-4, rtol=1e-4)
 
 
 def test_the_model_itself_is_left_alone() -> None:
     model = make_model()
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    FoldedPolicy(model).place(torch.device("cpu"), torch.bfloat16)
+    FusedPolicy(model).place(torch.device("cpu"), torch.bfloat16)
     assert all(p.requires_grad for p in model.parameters())
     for name, tensor in model.state_dict().items():
         assert tensor.dtype == before[name].dtype
@@ -73,7 +71,7 @@ def test_the_model_itself_is_left_alone() -> None:
 
 
 def test_only_vision_and_language_change_type() -> None:
-    policy = FoldedPolicy(make_model()).place(torch.device("cpu"), torch.bfloat16)
+    policy = FusedPolicy(make_model()).place(torch.device("cpu"), torch.bfloat16)
     dtypes = {
         name: {parameter.dtype for parameter in part.parameters()}
         for name, part in policy.named_children()
@@ -89,11 +87,11 @@ def test_only_vision_and_language_change_type() -> None:
 @pytest.mark.usefixtures("narrow_resnets")
 @pytest.mark.parametrize("encoder", ["llava", "resnet34"])
 def test_bfloat16_stays_close_to_float32(encoder: str) -> None:
-    """Bound: half of what the pictures, speed or target of another sample change."""
+    """Bound: half of what the images, speed or target of another sample change."""
     config = variant(vision={"encoder": encoder})
     model = make_model(config)
     fields = make_telling_input(config)
-    policy = FoldedPolicy(model).place(torch.device("cpu"), torch.bfloat16)
+    policy = FusedPolicy(model).place(torch.device("cpu"), torch.bfloat16)
     with torch.no_grad():
         exact = model(fields)
         rounded = policy(fields.camera_images, fields.vehicle_speed, fields.target_point)
@@ -103,14 +101,14 @@ def test_bfloat16_stays_close_to_float32(encoder: str) -> None:
     assert all(error_m < 0.5 * root_mean_square(other, exact) for other in changed)
 
 
-class ReadsTheRig(PictureEncoder):
-    """An encoder of one token per picture, made of the camera's matrices alone."""
+class ReadsTheRig(ImageEncoder):
+    """An encoder of one token per image, made of the camera's matrices alone."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config, 18)
 
     @property
-    def tokens_per_picture(self) -> int:
+    def tokens_per_image(self) -> int:
         return 1
 
     def prepare(self, camera_images: torch.Tensor) -> torch.Tensor:
@@ -126,7 +124,7 @@ class ReadsTheRig(PictureEncoder):
 def test_an_encoder_that_reads_the_rig_gets_the_same_rig_at_the_wheel(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("model.driving.build_picture_encoder", ReadsTheRig)
+    monkeypatch.setattr("model.driving.build_image_encoder", ReadsTheRig)
     model = make_model()
     cameras = DEBUG.cameras
     fields = make_input(batch=1)._replace(
@@ -136,16 +134,14 @@ def test_an_encoder_that_reads_the_rig_gets_the_same_rig_at_the_wheel(
     with torch.no_grad():
         expected = model(fields)
         elsewhere = model(fields._replace(camera_extrinsics=fields.camera_extrinsics + 1.0))
-        folded = FoldedPolicy(model)(
-            fields.camera_images, fields.vehicle_speed, fields.target_point
-        )
-    torch.testing.assert_close(folded, tuple(expected), atol=1e-5, rtol=1e-5)
+        fused = FusedPolicy(model)(fields.camera_images, fields.vehicle_speed, fields.target_point)
+    torch.testing.assert_close(fused, tuple(expected), atol=1e-5, rtol=1e-5)
     assert root_mean_square(elsewhere, expected) > 1e-3
 
 
 @pytest.mark.slow
 def test_compiled_stages_equal_eager_ones() -> None:
-    policy = FoldedPolicy(make_model(PADDED))
+    policy = FusedPolicy(make_model(PADDED))
     fields = make_input(PADDED, batch=1)
     arguments = (fields.camera_images, fields.vehicle_speed, fields.target_point)
     with torch.inference_mode():

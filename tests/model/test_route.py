@@ -36,11 +36,11 @@ def test_distances_become_positions_on_the_route() -> None:
     np.testing.assert_allclose(points_at(route, np.array([0.5, 6.0])), [[0.5, 0.0], [6.0, 0.0]])
 
 
-def test_route_picture_has_the_ego_below_and_forward_above() -> None:
-    picture = draw_route(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 5.0], [100.0, -100.0]]))
-    assert picture.shape == (3, 64, 64)
-    assert picture.dtype == np.uint8
-    lit = set(zip(*np.nonzero(picture[0]), strict=True))
+def test_route_image_has_the_ego_below_and_forward_above() -> None:
+    image = draw_route(np.array([[0.0, 0.0], [10.0, 0.0], [10.0, 5.0], [100.0, -100.0]]))
+    assert image.shape == (3, 64, 64)
+    assert image.dtype == np.uint8
+    lit = set(zip(*np.nonzero(image[0]), strict=True))
     assert lit == {(63, 32), (43, 32), (43, 42), (0, 0)}
 
 

@@ -12,14 +12,14 @@ from tests.model.samples import make_input, make_model, make_telling_input, vari
 TARGETS = np.array([[12.0, 1.5], [40.0, -3.0]])
 
 
-def pictures(config: ModelConfig = DEBUG) -> np.ndarray:
+def images(config: ModelConfig = DEBUG) -> np.ndarray:
     images = make_input(config, batch=1).camera_images[0].permute(0, 1, 3, 4, 2).numpy()
     return images if config.hist_len > 1 else images[0]
 
 
 def test_prediction_is_that_of_the_model() -> None:
     model = make_model()
-    prediction = Runtime(model, "cpu").predict(pictures(), 4.0, TARGETS)
+    prediction = Runtime(model, "cpu").predict(images(), 4.0, TARGETS)
     driving_input = make_input(batch=1)._replace(
         vehicle_speed=torch.tensor([[4.0]]), target_point=torch.tensor(TARGETS)[None].float()
     )
@@ -32,14 +32,14 @@ def test_prediction_is_that_of_the_model() -> None:
 
 def test_same_input_same_prediction() -> None:
     runtime = Runtime(make_model(), "cpu")
-    first, second = (runtime.predict(pictures(), 4.0, TARGETS) for _ in range(2))
+    first, second = (runtime.predict(images(), 4.0, TARGETS) for _ in range(2))
     assert np.array_equal(first.route, second.route)
     assert np.array_equal(first.speed_wps, second.speed_wps)
 
 
 def test_each_stage_is_timed() -> None:
     runtime = Runtime(make_model(), "cpu")
-    prediction = runtime.predict(pictures(), 4.0, TARGETS)
+    prediction = runtime.predict(images(), 4.0, TARGETS)
     assert tuple(prediction.stage_ms) == STAGES
     assert all(ms > 0 for ms in prediction.stage_ms.values())
     assert set(runtime.latency.summary()) == {*STAGES, "total"}
@@ -47,7 +47,7 @@ def test_each_stage_is_timed() -> None:
 
 def test_a_model_without_a_route_head_drives_along_its_waypoints() -> None:
     runtime = Runtime(make_model(variant(predict_route_as_wps=False)), "cpu")
-    prediction = runtime.predict(pictures(), 4.0, TARGETS)
+    prediction = runtime.predict(images(), 4.0, TARGETS)
     assert prediction.route.shape == (20, 2)
     assert prediction.speed_wps.shape == (10, 2)
     expected = equal_spacing(prediction.speed_wps, 1.0, 20)
@@ -57,7 +57,7 @@ def test_a_model_without_a_route_head_drives_along_its_waypoints() -> None:
 def test_distances_are_laid_along_the_route() -> None:
     config = variant(speed_wps_mode="1d", speed_step_m=0.4, route_step_m=1.0)
     model = make_model(config)
-    prediction = Runtime(model, "cpu").predict(pictures(), 4.0, TARGETS)
+    prediction = Runtime(model, "cpu").predict(images(), 4.0, TARGETS)
     assert prediction.speed_wps.shape == (10, 2)
     driving_input = make_input(config, batch=1)._replace(
         vehicle_speed=torch.tensor([[4.0]]), target_point=torch.tensor(TARGETS)[None].float()
@@ -73,16 +73,16 @@ def test_distances_are_laid_along_the_route() -> None:
 def test_shapes_follow_the_configuration(options: dict[str, int]) -> None:
     config = variant(**options)
     speeds = np.full(config.speed_history, 4.0)
-    prediction = Runtime(make_model(config), "cpu").predict(pictures(config), speeds, TARGETS)
+    prediction = Runtime(make_model(config), "cpu").predict(images(config), speeds, TARGETS)
     assert np.isfinite(prediction.route).all()
 
 
 @pytest.mark.usefixtures("narrow_resnets")
-def test_route_picture_is_drawn_from_the_points() -> None:
+def test_route_image_is_drawn_from_the_points() -> None:
     config = variant(route_as="image")
     model = make_model(config)
     route = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
-    prediction = Runtime(model, "cpu").predict(pictures(config), 4.0, route)
+    prediction = Runtime(model, "cpu").predict(images(config), 4.0, route)
     driving_input = make_input(config, batch=1)._replace(
         vehicle_speed=torch.tensor([[4.0]]), map_route=torch.from_numpy(draw_route(route))[None]
     )
@@ -99,7 +99,7 @@ RUNTIME_INPUTS = {
     "two speeds": ({"speed_mps": np.zeros(2)}, "speed_mps: expected 1 values"),
     "one target": ({"targets_ego_m": np.zeros((1, 2))}, r"targets_ego_m: expected shape \(2, 2\)"),
     "flat target": ({"targets_ego_m": np.zeros(4)}, "targets_ego_m: expected shape"),
-    "list of pictures": ({"images": [1, 2]}, "images: expected a numpy array, got list"),
+    "list of images": ({"images": [1, 2]}, "images: expected a numpy array, got list"),
     "speed in words": ({"speed_mps": "fast"}, "speed_mps: expected numbers, got 'fast'"),
     "ragged": ({"targets_ego_m": [[1.0], [2.0, 3.0]]}, "targets_ego_m: expected numbers"),
     "infinite": ({"targets_ego_m": np.full((2, 2), np.inf)}, "targets_ego_m: expected finite"),
@@ -108,7 +108,7 @@ RUNTIME_INPUTS = {
 
 @pytest.mark.parametrize(("changes", "message"), RUNTIME_INPUTS.values(), ids=RUNTIME_INPUTS)
 def test_bad_input_names_the_argument(changes: dict[str, object], message: str) -> None:
-    arguments = {"images": pictures(), "speed_mps": 4.0, "targets_ego_m": TARGETS} | changes
+    arguments = {"images": images(), "speed_mps": 4.0, "targets_ego_m": TARGETS} | changes
     with pytest.raises(InputError, match=message):
         Runtime(make_model(), "cpu").predict(**arguments)
 
@@ -132,7 +132,7 @@ def test_a_machine_without_compiler_drives_on(
         return fail
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
-    prediction = Runtime(make_model(), "cpu", compiled=True).predict(pictures(), 4.0, TARGETS)
+    prediction = Runtime(make_model(), "cpu", compiled=True).predict(images(), 4.0, TARGETS)
     assert np.isfinite(prediction.route).all()
     assert "running vision uncompiled: no C++ compiler found" in caplog.text
 
@@ -140,8 +140,8 @@ def test_a_machine_without_compiler_drives_on(
 @pytest.mark.slow
 def test_compiled_stages_predict_the_same() -> None:
     model = make_model()
-    eager = Runtime(model, "cpu").predict(pictures(), 4.0, TARGETS)
-    compiled = Runtime(model, "cpu", compiled=True).predict(pictures(), 4.0, TARGETS)
+    eager = Runtime(model, "cpu").predict(images(), 4.0, TARGETS)
+    compiled = Runtime(model, "cpu", compiled=True).predict(images(), 4.0, TARGETS)
     np.testing.assert_allclose(compiled.route, eager.route, atol=1e-4)
     np.testing.assert_allclose(compiled.speed_wps, eager.speed_wps, atol=1e-4)
 

@@ -29,7 +29,7 @@ def test_base_layout_is_the_published_one() -> None:
     assert layout.unpadded == (slice(4, 20), slice(0, 48))
 
 
-def test_nano_pictures_need_no_resizing_and_no_padding() -> None:
+def test_nano_images_need_no_resizing_and_no_padding() -> None:
     layout = layout_for(NANO)
     assert layout.kept_px == layout.resized_px == layout.canvas_px == (96, 192)
     assert layout.unpadded_size == layout.features == (6, 12)

@@ -99,7 +99,7 @@ def torchvision_name(key: str) -> str:
     return f"route_encoder.backbone.layer{stage}.{block}.{layer}.{parts[8]}"
 
 
-def test_route_pictures_encoder_comes_from_torchvision() -> None:
+def test_route_images_encoder_comes_from_torchvision() -> None:
     keys = [
         key
         for key in make_model(variant(route_as="image")).state_dict()

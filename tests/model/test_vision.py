@@ -27,13 +27,13 @@ def test_tokens_match_hugging_face(config: ModelConfig) -> None:
     model = make_model(config)
     driving_input = make_input(config, batch=1)
     reference = ReferencePipeline(model)
-    pictures = driving_input.camera_images.flatten(0, 2).permute(0, 2, 3, 1).numpy()
+    images = driving_input.camera_images.flatten(0, 2).permute(0, 2, 3, 1).numpy()
     with torch.no_grad():
-        expected = reference.encode(*reference.preprocess(pictures))
+        expected = reference.encode(*reference.preprocess(images))
         tiles = model.vision_model.prepare(driving_input.camera_images)
         tokens = model.vision_model(tiles, *driving_input[1:3])
     assert tokens.shape[1] == (
-        config.hist_len * len(config.cameras) * model.vision_model.tokens_per_picture
+        config.hist_len * len(config.cameras) * model.vision_model.tokens_per_image
     )
     # The processor resizes with rounding of its own: up to two grey levels where it resizes at all.
     tolerance = 2e-2 if config.cut_bottom_quarter else 1e-5
@@ -45,9 +45,9 @@ def test_tokens_match_hugging_face_exactly_on_the_same_tiles() -> None:
     model = make_model(config)
     driving_input = make_input(config, batch=1)
     reference = ReferencePipeline(model)
-    pictures = driving_input.camera_images.flatten(0, 2).permute(0, 2, 3, 1).numpy()
+    images = driving_input.camera_images.flatten(0, 2).permute(0, 2, 3, 1).numpy()
     with torch.no_grad():
-        pixels, sizes = reference.preprocess(pictures)
+        pixels, sizes = reference.preprocess(images)
         expected = reference.encode(pixels, sizes)
         tokens = model.vision_model(pixels.flatten(0, 1), *driving_input[1:3])
     torch.testing.assert_close(tokens, expected, atol=1e-5, rtol=1e-5)
@@ -68,13 +68,13 @@ def test_resnet34_matches_hugging_face() -> None:
     theirs.load_state_dict(model.vision_model.get_submodule("tower").state_dict())
     mean, std = torch.tensor(IMAGENET_MEAN_STD).view(2, 3, 1, 1)
     with torch.no_grad():
-        pictures = (driving_input.camera_images.flatten(0, 2).float() / 255 - mean) / std
-        features = theirs(pictures).last_hidden_state.flatten(2).transpose(1, 2)
+        images = (driving_input.camera_images.flatten(0, 2).float() / 255 - mean) / std
+        features = theirs(images).last_hidden_state.flatten(2).transpose(1, 2)
         encoder = model.vision_model
         expected = encoder.projection(features) + encoder.camera_encoding[0, 0]
         expected = expected.flatten(0, 1)[None] + encoder.temporal_encoding[0, 0]
         tokens = encoder(encoder.prepare(driving_input.camera_images), *driving_input[1:3])
-    assert tokens.shape[1] == 3 * encoder.tokens_per_picture == 6
+    assert tokens.shape[1] == 3 * encoder.tokens_per_image == 6
     torch.testing.assert_close(tokens, expected, atol=1e-4, rtol=1e-4)
 
 

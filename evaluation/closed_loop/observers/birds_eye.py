@@ -20,7 +20,7 @@ Colour = tuple[int, int, int]
 
 EDGE_STEP_M = 2.0
 AHEAD_SHARE = 0.7
-"""Part of the picture's height that lies in front of the ego."""
+"""Part of the image's height that lies in front of the ego."""
 EDGE_COLOUR: Colour = (96, 104, 112)
 GLOBAL_ROUTE_COLOUR: Colour = (56, 88, 70)
 VEHICLE_COLOUR: Colour = (176, 190, 197)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from evaluation.closed_loop.episode import Observer, Step
-from evaluation.closed_loop.route_scenario import Stage
+from evaluation.closed_loop.route_scenario import RouteScenario
 from evaluation.closed_loop.sensor_interface import Spec
 from evaluation.scoring.penalty import Rules, score
 
@@ -52,15 +52,17 @@ class ProgressBar(Observer):
     ) -> None:
         self._bar.stop()
 
-    def begin(self, stage: Stage, specs: Sequence[Spec]) -> None:
+    def begin(self, scenario: RouteScenario, specs: Sequence[Spec]) -> None:
         self._number += 1
         self._ticks = 0
-        title = f"Route {stage.route.route_id} ({self._number}/{self._total})"
+        title = f"Route {scenario.route.route_id} ({self._number}/{self._total})"
         if self._task is not None:
             self._bar.remove_task(self._task)
         self._task = self._bar.add_task(title, total=100.0, state="")
         if self._bar.disable:
-            self._console.print(f"{title}: {stage.dense.length_m:.0f} m in {stage.route.town}")
+            self._console.print(
+                f"{title}: {scenario.dense.length_m:.0f} m in {scenario.route.town}"
+            )
 
     def step(self, step: Step) -> None:
         self._ticks += 1

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from evaluation.closed_loop.episode import Observer, Step
-from evaluation.closed_loop.route_scenario import Stage
+from evaluation.closed_loop.route_scenario import RouteScenario
 from evaluation.closed_loop.sensor_interface import Spec
 from model.latency import Latency
 
@@ -21,7 +21,7 @@ class Timing(Observer):
         self._started_s = 0.0
         self._ended_s = 0.0
 
-    def begin(self, stage: Stage, specs: Sequence[Spec]) -> None:
+    def begin(self, scenario: RouteScenario, specs: Sequence[Spec]) -> None:
         self._samples_ms.clear()
         self._started_s = self._ended_s = time.perf_counter()
 

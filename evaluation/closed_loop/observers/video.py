@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from agent.overlay import BACKGROUND, TEXT_COLOUR, Drawing, draw_on_camera, drawing_of
 from evaluation.closed_loop.episode import Observer, Step
 from evaluation.closed_loop.observers.birds_eye import BirdsEye, Body
-from evaluation.closed_loop.route_scenario import Stage
+from evaluation.closed_loop.route_scenario import RouteScenario
 from evaluation.closed_loop.sensor_interface import Spec, bgra_of, mount_of
 from evaluation.scoring.penalty import Rules, score
 from model.config import CameraConfig
@@ -51,14 +51,14 @@ DEFAULT_FRONT: Spec = {
 
 class Video(Observer):
     """Writes one file per route. The front view comes from a camera of its own, placed like the
-    agent's front camera; its pictures are drawn on when both they and the agent's step are there,
+    agent's front camera; its images are drawn on when both they and the agent's step are there,
     so the drive never waits for it."""
 
     def __init__(self, path: Path, fps: int, rules: Rules) -> None:
         self._path = path
         self._fps = fps
         self._rules = rules
-        self._pictures: queue.Queue[tuple[int, U8]] = queue.Queue()
+        self._images: queue.Queue[tuple[int, U8]] = queue.Queue()
         self._steps: dict[int, tuple[Step, list[Body]]] = {}
         self._camera: carla.Sensor | None = None
         self._file: _VideoFile | None = None
@@ -68,8 +68,8 @@ class Video(Observer):
         self._seen_infractions = 0
         self._warning_until_s = -1.0
 
-    def begin(self, stage: Stage, specs: Sequence[Spec]) -> None:
-        self._stage = stage
+    def begin(self, scenario: RouteScenario, specs: Sequence[Spec]) -> None:
+        self._stage = scenario
         front = front_camera_of(specs)
         self._front = CameraConfig(
             name="front",
@@ -85,16 +85,16 @@ class Video(Observer):
         )
         self._inset_px = WIDE_INSET_PX if front is DEFAULT_FRONT else INSET_WIDTH_PX
         self._birds_eye = BirdsEye(
-            stage.session.world_map, stage.dense, self._inset_px, STRIP_PX, INSET_METRES
+            scenario.session.world_map, scenario.dense, self._inset_px, STRIP_PX, INSET_METRES
         )
         self._canvas = np.empty((FRONT_PX[1] + STRIP_PX, FRONT_PX[0], 3), dtype=np.uint8)
         self._extents: dict[int, tuple[float, float]] = {}
         self._file = _VideoFile(self._path, (FRONT_PX[0], FRONT_PX[1] + STRIP_PX), self._fps)
-        self._camera = self._spawn_camera(stage, front)
+        self._camera = self._spawn_camera(scenario, front)
         self._camera.listen(self._receive)
 
-    def _spawn_camera(self, stage: Stage, front: Spec) -> carla.Sensor:
-        world = stage.session.world
+    def _spawn_camera(self, scenario: RouteScenario, front: Spec) -> carla.Sensor:
+        world = scenario.session.world
         blueprint = world.get_blueprint_library().find("sensor.camera.rgb")
         settings = {
             "image_size_x": FRONT_PX[0],
@@ -104,10 +104,10 @@ class Video(Observer):
         }
         for name, value in settings.items():
             blueprint.set_attribute(name, str(value))
-        return world.spawn_actor(blueprint, mount_of(front), attach_to=stage.ego)
+        return world.spawn_actor(blueprint, mount_of(front), attach_to=scenario.ego)
 
     def _receive(self, image: Any) -> None:
-        self._pictures.put((int(image.frame), bgra_of(image)))
+        self._images.put((int(image.frame), bgra_of(image)))
 
     def step(self, step: Step) -> None:
         self._steps[step.tick.frame] = (step, self._others())
@@ -119,8 +119,8 @@ class Video(Observer):
         self._write_ready()
 
     def _write_ready(self) -> None:
-        while not self._pictures.empty():
-            frame, picture = self._pictures.get()
+        while not self._images.empty():
+            frame, image = self._images.get()
             entry = self._steps.get(frame)
             if entry is None or self._file is None:
                 continue
@@ -128,7 +128,7 @@ class Video(Observer):
             if step.tick.time_s < self._next_s:
                 continue
             self._next_s = step.tick.time_s + 0.9 / self._fps
-            self._file.write(self._compose(picture, step, others))
+            self._file.write(self._compose(image, step, others))
 
     def _others(self) -> list[Body]:
         """Vehicles and walkers near the ego, as they are now."""
@@ -160,11 +160,11 @@ class Video(Observer):
             walks=walks,
         )
 
-    def _compose(self, picture: U8, step: Step, others: Sequence[Body]) -> U8:
+    def _compose(self, image: U8, step: Step, others: Sequence[Body]) -> U8:
         drawing = Drawing(None, np.empty((0, 2)))
         if step.agent_step is not None:
             drawing = drawing_of(step.agent_step)
-        front = draw_on_camera(np.ascontiguousarray(picture[:, :, 2::-1]), self._front, drawing)
+        front = draw_on_camera(np.ascontiguousarray(image[:, :, 2::-1]), self._front, drawing)
         tick = step.tick
         half_m = tick.half_extent_m
         ego = Body(tick.location_world_m[:2], tick.yaw_rad, (float(half_m[0]), float(half_m[1])))
@@ -238,9 +238,9 @@ class _VideoFile:
         self._stream.width, self._stream.height = size_px
         self._stream.pix_fmt = "yuv420p"
 
-    def write(self, picture: U8) -> None:
-        """picture: (height, width, 3) RGB."""
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    def write(self, image: U8) -> None:
+        """image: (height, width, 3) RGB."""
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         self._container.mux(self._stream.encode(frame))
 
     def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Pictures of the town: a rasteriser without asset files, fast enough for one CPU core."""
+"""Images of the town: a rasteriser without asset files, fast enough for one CPU core."""

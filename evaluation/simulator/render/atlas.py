@@ -1,4 +1,4 @@
-"""One framebuffer that holds the pictures of all cameras of a call."""
+"""One framebuffer that holds the images of all cameras of a call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_SIDE_PX = 4096
 
 @dataclass(frozen=True)
 class Place:
-    """Where a picture lies in its atlas."""
+    """Where an image lies in its atlas."""
 
     page: int
     x_px: int
@@ -28,9 +28,9 @@ class Place:
 
 
 def pack(sizes_px: Sequence[tuple[int, int]]) -> list[Place]:
-    """Lay pictures (width, height) out in columns of one width, as few pages as needed.
+    """Lay images (width, height) out in columns of one width, as few pages as needed.
 
-    Pictures of one width lie above each other. Raises ValueError for a picture larger than
+    Images of one width lie above each other. Raises ValueError for an image larger than
     MAX_SIDE_PX.
     """
     for width, height in sizes_px:
@@ -66,7 +66,7 @@ def page_sizes(places: Sequence[Place]) -> list[tuple[int, int]]:
 class AtlasPage:
     """A framebuffer with `grain` x `grain` samples a pixel, and the bytes read from it.
 
-    The samples are ordinary pixels of a larger picture, averaged on the way out. On Mesa's CPU
+    The samples are ordinary pixels of a larger image, averaged on the way out. On Mesa's CPU
     driver this is twice as fast as OpenGL's multisampling, which there neither skips the shading of
     hidden pixels nor resolves quickly; and it smooths windows and markings, not only edges.
     """
@@ -80,7 +80,7 @@ class AtlasPage:
         self._pixels = np.empty((height, width, 4), np.uint8)
 
     def viewport(self, place: Place) -> tuple[int, int, int, int]:
-        """Where the samples of a picture go: x, y, width, height."""
+        """Where the samples of an image go: x, y, width, height."""
         grain = self._grain
         return (
             place.x_px * grain,
@@ -90,11 +90,11 @@ class AtlasPage:
         )
 
     def read(self) -> None:
-        """Fetch all samples; `picture` then cuts pictures out of them."""
+        """Fetch all samples; `image` then cuts images out of them."""
         self.target.read_into(self._pixels, components=4, alignment=1)
 
-    def picture(self, place: Place) -> U8:
-        """One picture (height, width, 4) in memory of its own."""
+    def image(self, place: Place) -> U8:
+        """One image (height, width, 4) in memory of its own."""
         x, y, width, height = self.viewport(place)
         samples = self._pixels[y : y + height, x : x + width]
         if self._grain == 1:

@@ -26,7 +26,7 @@ Commands = NDArray[np.void]
 
 
 SMALLEST_TEXTURE_PX = 5.0
-"""Where texture is smaller than this on the picture it is left out."""
+"""Where texture is smaller than this on the image it is left out."""
 
 
 class CommandBuffer:

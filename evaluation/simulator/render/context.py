@@ -21,7 +21,7 @@ def open_context() -> moderngl.Context:
     """Open a standalone context over EGL.
 
     Mesa's software driver is told to rasterise in the calling thread, unless the environment
-    variable LP_NUM_THREADS says otherwise: a picture of this size gains nothing from more threads,
+    variable LP_NUM_THREADS says otherwise: an image of this size gains nothing from more threads,
     and they would fight with the network's. Mesa reads the variable when the first context of the
     process opens.
 

@@ -1,4 +1,4 @@
-"""What one picture needs to know: bodies, lamps, weather and cameras.
+"""What one image needs to know: bodies, lamps, weather and cameras.
 
 Frame: CARLA's world (x forward/east, y right/south, z up, metres, left-handed). Rotations are
 (roll, pitch, yaw) in radians with CARLA's signs: yaw clockwise from above, pitch up, and roll
@@ -81,7 +81,7 @@ class WeatherLike(Protocol):
 
 @dataclass(frozen=True)
 class ClearWeather:
-    """A plain day, for pictures where nobody asked for a weather."""
+    """A plain day, for images where nobody asked for a weather."""
 
     cloudiness: float = 10.0
     precipitation: float = 0.0

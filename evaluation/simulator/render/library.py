@@ -122,7 +122,7 @@ class Library:
     def body_models(self, kind: NDArray[np.uint8], half_extent_m: F64, position_m: F64) -> I64:
         """Model of each body (n,): by kind, and by proportions where a kind has several models.
 
-        A walker's phase of step follows from its place, so a picture depends on nothing else.
+        A walker's phase of step follows from its place, so an image depends on nothing else.
         """
         ids = self.ids
         chosen = np.array([ids[_MODEL_OF_KIND[k]] for k in BodyKind], np.int64)[kind]

@@ -23,7 +23,7 @@ from evaluation.simulator.render.shapes import MODEL_ATTRIBUTES, MODEL_FORMAT
 from evaluation.simulator.town.scenery import Scenery
 
 COARSE_BELOW_PX = 14.0
-"""Things whose radius is smaller than this on the picture are drawn with fewer triangles."""
+"""Things whose radius is smaller than this on the image are drawn with fewer triangles."""
 
 
 class ModelPass:

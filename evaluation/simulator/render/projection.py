@@ -1,6 +1,6 @@
 """Camera matrices and what a camera can see.
 
-Axes of a camera as CARLA has them: x forward, y right, z up. Clip space puts the picture's top
+Axes of a camera as CARLA has them: x forward, y right, z up. Clip space puts the image's top
 row at the bottom (y = -1), so that the first row that OpenGL reads back is the top one.
 """
 
@@ -19,7 +19,7 @@ F64 = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 SMALLEST_PX = 0.3
-"""Pieces that are smaller than this on the picture are left out."""
+"""Pieces that are smaller than this on the image are left out."""
 NEAR_M = 0.1
 FAR_M = 360.0
 

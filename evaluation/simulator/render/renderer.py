@@ -33,7 +33,7 @@ from evaluation.simulator.render.surfaces import (
 )
 from evaluation.simulator.town.scenery import Scenery
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 
 _BLOCK_BYTES = 4 * UNIFORM_FLOATS
 _KEPT_LAYOUTS = 4
@@ -50,7 +50,7 @@ def _grain_of(samples: int) -> int:
 
 
 class Renderer:
-    """RGB pictures of a town.
+    """RGB images of a town.
 
     Takes the scenery once; `render` draws any number of cameras. `samples` a pixel smooth the
     edges: 1, 4 or 16. Equal calls return equal bytes on one driver (the same camera in
@@ -109,7 +109,7 @@ class Renderer:
         """Name the OpenGL driver in use."""
         return self._description
 
-    def render(self, frame: RenderFrame, cameras: Sequence[CameraView]) -> list[Picture]:
+    def render(self, frame: RenderFrame, cameras: Sequence[CameraView]) -> list[Image]:
         """Draw all cameras: (height, width, 4) uint8 arrays, BGRA, top row first, alpha 255.
 
         The arrays are the caller's own. Raises ValueError for cameras that are too large and for
@@ -133,7 +133,7 @@ class Renderer:
                         self._context.viewport = page.viewport(place)
                         self._draw(index, air)
                 page.read()
-        return [pages[place.page].picture(place) for place in places]
+        return [pages[place.page].image(place) for place in places]
 
     def _layout(self, cameras: Sequence[CameraView]) -> tuple[list[Place], list[AtlasPage]]:
         """The atlas for this line-up of cameras, made at its first use."""

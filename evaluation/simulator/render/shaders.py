@@ -1,6 +1,6 @@
 """The shader family: one light, one fog, six kinds of things.
 
-Colours are linear until `picture`, which takes the square root (a cheap stand-in for the sRGB
+Colours are linear until `image`, which takes the square root (a cheap stand-in for the sRGB
 curve) and swaps to BGRA, the byte order that CARLA sends. On Mesa's CPU driver both sides of a
 branch run, and a texture sample costs as much as thirty additions and multiplications: hence no
 branches (what differs between materials travels with the vertices) and no textures.
@@ -47,7 +47,7 @@ float haze(float distance_m) {
     return max(fog, edge * edge * (0.55 + 0.45 * edge));
 }
 
-vec4 picture(vec3 colour) {
+vec4 image(vec3 colour) {
     return vec4(sqrt(min(colour, 1.0)).bgr, 1.0);
 }
 """
@@ -144,7 +144,7 @@ void main() {
     float pool = clamp(wide * 3.0 - 0.9 + 1.5 * sky_puddles.w, 0.0, 1.0) * v_traits.z;
     float mirror = (0.35 * wet + 0.5 * pool * sky_puddles.w) * graze * graze * graze;
     colour = mix(colour, horizon_fog.rgb, mirror);
-    pixel = picture(mix(colour, horizon_fog.rgb, haze(distance_m)));
+    pixel = image(mix(colour, horizon_fog.rgb, haze(distance_m)));
 }
 """
 )
@@ -220,7 +220,7 @@ void main() {
     glass += lit * vec3(0.55, 0.38, 0.16) * (0.4 + pick);
     float plinth = 1.0 - 0.18 * street * v_wall.a;
     vec3 wall = v_wall.rgb * plinth + frame * (0.22 * sky_puddles.rgb - 0.4 * v_wall.rgb);
-    pixel = picture(mix(mix(wall, glass, pane), horizon_fog.rgb, v_cell.z));
+    pixel = image(mix(mix(wall, glass, pane), horizon_fog.rgb, v_cell.z));
 }
 """
 )
@@ -338,7 +338,7 @@ void main() {
     float cover = clamp((v_cloud - 0.80 + 0.85 * ground_clouds.w) * 3.5, 0.0, 0.85) * v_clear.a;
     vec3 lit = (0.62 * horizon_fog.rgb + 0.34 * sun_wetness.rgb + 0.25 * zenith_start.rgb)
         * (1.22 - 0.45 * v_cloud);
-    pixel = picture(mix(v_clear.rgb, lit, cover));
+    pixel = image(mix(v_clear.rgb, lit, cover));
 }
 """
 )
@@ -360,7 +360,7 @@ RAIN_FRAGMENT = (
 in vec2 v_corner;
 out vec4 pixel;
 void main() {
-    // Two layers of falling streaks, stretched along the picture's vertical.
+    // Two layers of falling streaks, stretched along the image's vertical.
     vec2 angle = v_corner * vec2(right_tan.w, up_tan.w);
     vec2 near = vec2(angle.x * 26.0 + angle.y * 1.5, angle.y * 2.6 - camera_time.w * 9.0);
     vec2 away = vec2(angle.x * 61.0 - angle.y * 2.0, angle.y * 6.1 - camera_time.w * 13.0);

@@ -38,9 +38,7 @@ class CameraSensor:
             raise CallError(f"fov: expected an angle between 0 and 180 degrees, got {self.fov_deg}")
 
 
-def take_pictures(
-    world: World, scene: CameraScene, cameras: Sequence[CameraSensor]
-) -> list[Message]:
+def take_images(world: World, scene: CameraScene, cameras: Sequence[CameraSensor]) -> list[Message]:
     """Render all cameras at once and return their messages."""
     if not cameras:
         return []
@@ -53,13 +51,13 @@ def take_pictures(
         CameraView(pose, camera.width_px, camera.height_px, camera.fov_deg)
         for camera, pose in zip(cameras, poses, strict=True)
     ]
-    pictures = scene.render(world, views)
+    images = scene.render(world, views)
     messages: list[Message] = []
-    for camera, picture in zip(cameras, pictures, strict=True):
+    for camera, image in zip(cameras, images, strict=True):
         parts: tuple[Buffer, ...] = (
             header(StreamType.RGB, world, camera.actor),
             camera_header(camera.width_px, camera.height_px, camera.fov_deg),
-            picture.data.cast("B"),
+            image.data.cast("B"),
         )
         messages.append((camera.actor.stream_id, parts))
     return messages

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.simulator.physics.collision import Contact
-from evaluation.simulator.sensors.camera import CameraSensor, take_pictures
+from evaluation.simulator.sensors.camera import CameraSensor, take_images
 from evaluation.simulator.sensors.collision import CollisionSensor, report_contacts
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
@@ -48,7 +48,7 @@ def measure(
         else:
             messages.append((sensor.actor.stream_id, sensor.measure(world)))
     if scene is not None and not world.settings.no_rendering_mode:
-        messages += take_pictures(world, scene, cameras)
+        messages += take_images(world, scene, cameras)
     return messages
 
 

@@ -1,4 +1,4 @@
-"""Recorded frames: files, matching of pictures and states, the augmented twins."""
+"""Recorded frames: files, matching of images and states, augmented cameras."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_six_cameras_shoot_four_times_a_second(world: World, recorder: Recorder)
     assert world.cameras[0].attributes["image_size_x"] == str(NANO.cameras[0].width_px)
 
 
-def test_a_frame_is_the_state_of_the_tick_of_its_pictures(
+def test_a_frame_is_the_state_of_the_tick_of_its_images(
     world: World, recorder: Recorder, tmp_path: Path
 ) -> None:
     for frame in range(10, 15):
@@ -141,26 +141,28 @@ def test_a_frame_is_the_state_of_the_tick_of_its_pictures(
     assert measured["frame"] == 12
     assert read(tmp_path / "boxes" / "0000.json.gz") == [{"class": "car"}]
     for folder, value in (("rgb", 0), ("rgb_augmented", 40), ("rgb_right_augmented", 200)):
-        picture = cv2.imread(str(tmp_path / folder / "0000.jpg"))
-        assert picture.shape == (NANO.cameras[0].height_px, NANO.cameras[0].width_px, 3)
-        assert abs(int(picture.mean()) - value) <= 2
+        image = cv2.imread(str(tmp_path / folder / "0000.jpg"))
+        assert image.shape == (NANO.cameras[0].height_px, NANO.cameras[0].width_px, 3)
+        assert abs(int(image.mean()) - value) <= 2
     assert len(json.loads((tmp_path / "rig.json").read_text())) == 3
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_pictures_may_come_before_their_state(world: World, recorder: Recorder) -> None:
+def test_images_may_come_before_their_state(world: World, recorder: Recorder) -> None:
     world.shoot(20)
     assert recorder.write_arrived() == 0
     recorder.note(state(20))
     assert recorder.write_arrived() == 1
 
 
-def test_the_twins_move_after_every_frame_and_the_shift_is_written(
+def test_the_augmented_cameras_move_after_every_frame_and_the_shift_is_written(
     world: World, recorder: Recorder, tmp_path: Path
 ) -> None:
     shifts = []
     for index, frame in enumerate((5, 10, 15)):
-        twin = carla.Transform(world.cameras[1].mounted.location, world.cameras[1].mounted.rotation)
+        augmented = carla.Transform(
+            world.cameras[1].mounted.location, world.cameras[1].mounted.rotation
+        )
         recorder.note(state(frame))
         world.shoot(frame)
         recorder.write_arrived()
@@ -168,8 +170,8 @@ def test_the_twins_move_after_every_frame_and_the_shift_is_written(
         shift = measured["augmentation_translation"]
         turn = measured["augmentation_rotation"]
         expected = carla_transform(shifted_pose(NANO.cameras[0], shift, turn))
-        assert twin.location.distance(expected.location) < 1e-3
-        assert twin.rotation.yaw == pytest.approx(turn, abs=1e-3)
+        assert augmented.location.distance(expected.location) < 1e-3
+        assert augmented.rotation.yaw == pytest.approx(turn, abs=1e-3)
         assert abs(shift) <= 1.0
         assert abs(turn) <= 10.0
         shifts.append(shift)
@@ -178,7 +180,7 @@ def test_the_twins_move_after_every_frame_and_the_shift_is_written(
     assert [len(camera.moves) for camera in world.cameras] == [0, 3, 0, 3, 0, 3]
 
 
-def test_a_twin_that_moved_late_is_labelled_where_it_was(
+def test_an_augmented_camera_that_moved_late_is_labelled_where_it_was(
     world: World, recorder: Recorder, tmp_path: Path
 ) -> None:
     late = shifted_pose(NANO.cameras[0], 0.33, -4.0)
@@ -208,7 +210,7 @@ def test_a_gap_ends_the_recording(world: World, recorder: Recorder) -> None:
     for frame in range(10, 80):
         recorder.note(state(frame))
         recorder.write_arrived()
-    assert "5 of 6 pictures" in recorder.ended
+    assert "5 of 6 images" in recorder.ended
     world.shoot(75)
     assert recorder.write_arrived() == 0
     assert recorder.count == 1

@@ -35,15 +35,10 @@ def test_a_dense_plan_is_driven_as_it_is(two_lanes: carla.Map) -> None:
     np.testing.assert_allclose(path.curvature_per_m, 0.0, atol=1e-6)
 
 
-def test_the_gaps_of_a_thinned_plan_are_filled_over_the_lanes(crossing: carla.Map) -> None:
-    graph = LaneGraph(crossing)
-    dense = graph.route(np.array([[20.0, 1.75], [163.25, 100.0]]))
-    thinned = [0, *np.flatnonzero(np.diff([int(c) for c in dense.commands])) + 1, -1]
-    dense_path, dense_length = plan_path(dense.points_world_m, dense.yaw_rad, crossing)
-    path, length = plan_path(dense.points_world_m[thinned], dense.yaw_rad[thinned], crossing)
-    assert length == pytest.approx(dense_length, abs=1.5)
-    offsets = [abs(dense_path.locate(point)[1]) for point in path.points_world_m[:400]]
-    assert max(offsets) < 0.1
+def test_a_thinned_plan_is_turned_down(two_lanes: carla.Map) -> None:
+    plan = lane_line(120, 1.75, start=10.0)[::50]
+    with pytest.raises(ValueError, match="a point every 50 m; the expert needs the dense one"):
+        plan_path(plan, np.zeros(len(plan)), two_lanes)
 
 
 def test_a_turn_is_rounded_and_drivable(crossing: carla.Map) -> None:

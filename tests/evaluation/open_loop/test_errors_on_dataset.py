@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 
 import evaluation.open_loop.errors_on_dataset
-from evaluation.errors import ProblemError
+from evaluation.errors import UserError
 from evaluation.open_loop.errors_on_dataset import MEASURES, OpenLoopSettings, open_loop
 from evaluation.open_loop.left_out import by_kind
 from evaluation.reports.open_loop_page import Curve, chart
@@ -75,9 +75,9 @@ def judged(settings: OpenLoopSettings) -> dict[str, dict[str, float]]:
 
 
 def spoil(drive: Path, *frames: int) -> None:
-    """Make the pictures of some frames unreadable."""
+    """Make the images of some frames unreadable."""
     for frame in frames:
-        (drive / DEBUG.cameras[0].name / f"{frame:04d}.jpg").write_bytes(b"no picture")
+        (drive / DEBUG.cameras[0].name / f"{frame:04d}.jpg").write_bytes(b"no image")
 
 
 def test_judges_every_frame_and_writes_a_report(place: Path, tmp_path: Path) -> None:
@@ -94,9 +94,9 @@ def test_judges_every_frame_and_writes_a_report(place: Path, tmp_path: Path) -> 
     )
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 3
-    pictures = sorted((tmp_path / "worst").glob("*.jpg"))
-    assert len(pictures) >= 2
-    assert all(f"worst/{picture.name}" in page for picture in pictures)
+    images = sorted((tmp_path / "worst").glob("*.jpg"))
+    assert len(images) >= 2
+    assert all(f"worst/{image.name}" in page for image in images)
 
 
 def test_every_frame_has_the_standing_ones_too(place: Path, tmp_path: Path) -> None:
@@ -151,17 +151,17 @@ def test_says_what_is_left_out(
         "broken drives": 0,
         "drives with other cameras": 1,
         "broken frames": 1,
-        "frames with unreadable pictures": 3,
+        "frames with unreadable images": 3,
     }
     assert str(unfinished) in named["drives without results"][0]
     assert str(bad) in named["drives not driven well"][0]
     assert turned.name in named["drives with other cameras"][0]
     assert f"{good[0]}: frame 4" in named["broken frames"][0]
-    assert str(good[1]) in named["frames with unreadable pictures"][2]
+    assert str(good[1]) in named["frames with unreadable images"][2]
     assert isinstance(console.file, io.StringIO)
     (line,) = (line for line in console.file.getvalue().splitlines() if "Left out" in line)
     assert "1 drives without results, 1 drives not driven well, 1 broken frames" in line
-    assert "3 frames with unreadable pictures" in line
+    assert "3 frames with unreadable images" in line
 
 
 def test_names_only_some_of_many(
@@ -171,7 +171,7 @@ def test_names_only_some_of_many(
     split = write_dataset(tmp_path, drives=1, frames=10)
     spoil(split / "group" / "scenario" / "Town_0", 2, 5)
     content = content_of(settings_of(place, tmp_path / "out", data=tmp_path))
-    left_out = content["left_out"]["frames with unreadable pictures"]
+    left_out = content["left_out"]["frames with unreadable images"]
     assert left_out["number"] == 2
     assert len(left_out["named"]) == 1
 
@@ -202,10 +202,10 @@ def test_too_much_that_is_unreadable(
     spoil(drive, *range(9))
     assert content_of(settings)["frames"] == 1
     spoil(drive, 9)
-    with pytest.raises(ProblemError, match=r"not one of 10 frames can be read; the first: .*0000"):
+    with pytest.raises(UserError, match=r"not one of 10 frames can be read; the first: .*0000"):
         open_loop(settings, Console(quiet=True))
     monkeypatch.setattr(evaluation.open_loop.errors_on_dataset, "FEWEST_FRAMES", 1)
-    with pytest.raises(ProblemError, match="too many of the 10 frames cannot be read, 2 up to"):
+    with pytest.raises(UserError, match="too many of the 10 frames cannot be read, 2 up to"):
         open_loop(settings, Console(quiet=True))
 
 
@@ -220,10 +220,10 @@ def test_a_run_on_other_data(place: Path, tmp_path: Path) -> None:
     assert judged(run)["every frame"]["frames"] == 12
 
 
-def test_a_run_on_made_up_data(place: Path, tmp_path: Path) -> None:
+def test_a_run_on_synthetic_data(place: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(place / "run", run)
-    (run / "made_up").symlink_to(place / "data")
+    (run / "synthetic").symlink_to(place / "data")
     data = {"root": None, "validation_share": 0.5, "first_frame": 10}
     (run / "settings.yaml").write_text(json.dumps({"seed": 1, "data": data}), encoding="utf-8")
     settings = settings_of(place, tmp_path / "out", run=run, checkpoint=None, data=None, worst=0)
@@ -255,10 +255,10 @@ def test_a_run_without_validation(place: Path, tmp_path: Path) -> None:
 
     data = {"root": str(place / "data"), "validation_share": 0.0, "first_frame": 10}
     (run / "settings.yaml").write_text(json.dumps({"seed": 1, "data": data}), encoding="utf-8")
-    with pytest.raises(ProblemError, match="held out no drive"):
+    with pytest.raises(UserError, match="held out no drive"):
         open_loop(settings, Console(quiet=True))
     shutil.rmtree(run / "checkpoint")
-    with pytest.raises(ProblemError, match="no checkpoint yet"):
+    with pytest.raises(UserError, match="no checkpoint yet"):
         open_loop(settings, Console(quiet=True))
 
 
@@ -287,7 +287,7 @@ def test_controls_and_limits(place: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_judged(
     place: Path, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ProblemError, match=message):
+    with pytest.raises(UserError, match=message):
         open_loop(settings_of(place, tmp_path, **changes), Console(quiet=True))
 
 

@@ -27,9 +27,9 @@ def main(port: int) -> None:
     camera_type.set_attribute("image_size_y", "48")
     camera = world.spawn_actor(camera_type, mount, attach_to=ego)
     fixes: queue.Queue[carla.GnssMeasurement] = queue.Queue()
-    pictures: queue.Queue[carla.Image] = queue.Queue()
+    images: queue.Queue[carla.Image] = queue.Queue()
     gnss.listen(fixes.put)
-    camera.listen(pictures.put)
+    camera.listen(images.put)
     pose.location.x = 100.0
     manager = client.get_trafficmanager(int(sys.argv[2]))
     manager.set_synchronous_mode(True)
@@ -50,7 +50,7 @@ def main(port: int) -> None:
         "speed_limit_kmh": ego.get_speed_limit(),
         "latitude_error_deg": fix.latitude - expected.latitude,
         "longitude_error_deg": fix.longitude - expected.longitude,
-        "picture_bytes": len(pictures.get(timeout=20.0).raw_data),
+        "image_bytes": len(images.get(timeout=20.0).raw_data),
         "error": response.error,
         "car_speed_mps": car.get_velocity().length(),
         "car_offset_m": abs(car.get_location().y - 1.75),

@@ -38,7 +38,7 @@ def test_old_client_drives(tiny_towns: Path) -> None:
     assert seen["speed_limit_kmh"] == pytest.approx(40.0)
     assert seen["latitude_error_deg"] == pytest.approx(0.0, abs=1e-8)
     assert seen["longitude_error_deg"] == pytest.approx(0.0, abs=1e-8)
-    assert seen["picture_bytes"] == 64 * 48 * 4
+    assert seen["image_bytes"] == 64 * 48 * 4
     assert seen["error"] == ""
     assert seen["car_speed_mps"] > 2.0
     assert seen["car_offset_m"] < 0.3

@@ -1,4 +1,4 @@
-"""Examples, their pictures, and batches of them."""
+"""Examples, their images, and batches of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from model.batch import check_input
 from model.config import DEBUG, ConfigError, ModelConfig
 from model.training.augment import AugmentSettings, augment
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
+from model.training.images import ImageCache, ImageError, read_image
 from model.training.index import DatasetIndex, load_index
-from model.training.pictures import PictureCache, PictureError, read_picture
 from model.training.sampler import Draw
 from model.training.synthetic import write_dataset
 
@@ -43,7 +43,9 @@ def test_labels_of_a_circle(dataset_root: Path, dataset_index: DatasetIndex) -> 
 
 def test_shifted_example(dataset_root: Path, dataset_index: DatasetIndex) -> None:
     dataset = DrivingDataset(dataset_root, dataset_index, DEBUG)
-    plain, shifted = (example_of(dataset, Draw(0, twin, None)).example for twin in (False, True))
+    plain, shifted = (
+        example_of(dataset, Draw(0, augmented, None)).example for augmented in (False, True)
+    )
     shift = dataset_index.camera_shift(0)
     wanted = shift.seen(plain.driving_label.speed_wps[0].double().numpy())
     np.testing.assert_allclose(shifted.driving_label.speed_wps[0], wanted, atol=1e-4)
@@ -51,9 +53,9 @@ def test_shifted_example(dataset_root: Path, dataset_index: DatasetIndex) -> Non
     np.testing.assert_allclose(shifted.driving_input.target_point[0], wanted, atol=1e-4)
     assert not torch.equal(shifted.driving_input.camera_images, plain.driving_input.camera_images)
     folder = dataset_root / str(dataset_index.drives[0]) / "rgb_augmented"
-    picture = read_picture(folder / f"{dataset_index.frame[0]:04d}.jpg")
+    image = read_image(folder / f"{dataset_index.frame[0]:04d}.jpg")
     np.testing.assert_array_equal(
-        shifted.driving_input.camera_images[0, 0, 0].permute(1, 2, 0), picture
+        shifted.driving_input.camera_images[0, 0, 0].permute(1, 2, 0), image
     )
     # The route starts at the shifted ego.
     np.testing.assert_array_equal(shifted.driving_label.route[0, 0], [0.0, 0.0])
@@ -103,8 +105,8 @@ def test_too_long_a_speed_history(dataset_root: Path, dataset_index: DatasetInde
         DrivingDataset(dataset_root, dataset_index, config)
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "other size", "no picture"])
-def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other size", "no image"])
+def test_unreadable_images_are_named_and_left_out(tmp_path: Path, damage: str) -> None:
     split = write_dataset(tmp_path, drives=1)
     index = load_index(tmp_path, "training")
     path = split / "group" / "scenario" / "Town_0" / "rgb_left" / "0000.jpg"
@@ -115,7 +117,7 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str)
     elif damage == "other size":
         cv2.imwrite(str(path), np.zeros((10, 20, 3), dtype=np.uint8))
     else:
-        path.write_bytes(b"no picture \xff\xd9")
+        path.write_bytes(b"no image \xff\xd9")
     dataset = DrivingDataset(tmp_path, index, DEBUG)
     broken = dataset[PLAIN]
     assert isinstance(broken, Unreadable)
@@ -131,16 +133,16 @@ def test_unreadable_pictures_are_named_and_left_out(tmp_path: Path, damage: str)
     assert not nothing.example.driving_input.camera_images.any()
 
 
-def test_cache_gives_the_same_pictures_and_notices_changes(tmp_path: Path) -> None:
+def test_cache_gives_the_same_images_and_notices_changes(tmp_path: Path) -> None:
     split = write_dataset(tmp_path, drives=1)
     path = split / "group" / "scenario" / "Town_0" / "rgb" / "0010.jpg"
-    cache = PictureCache(tmp_path / "cache")
+    cache = ImageCache(tmp_path / "cache")
     for _ in range(2):
-        np.testing.assert_array_equal(cache.read(path), read_picture(path))
+        np.testing.assert_array_equal(cache.read(path), read_image(path))
     cv2.imwrite(str(path), np.full((32, 64, 3), 90, dtype=np.uint8))
     assert abs(int(cache.read(path).mean()) - 90) <= 1
     path.unlink()
-    with pytest.raises(PictureError):
+    with pytest.raises(ImageError):
         cache.read(path)
 
 
@@ -148,9 +150,9 @@ def test_augmentation_is_seeded_and_for_drawn_samples_only(
     dataset_root: Path, dataset_index: DatasetIndex
 ) -> None:
     dataset = DrivingDataset(dataset_root, dataset_index, DEBUG, STRONG)
-    plain = DrivingDataset(dataset_root, dataset_index, DEBUG).pictures(PLAIN)
-    assert torch.equal(dataset.pictures(PLAIN), plain)
-    first, again, other = (dataset.pictures(Draw(0, False, (1, 2, k))) for k in (3, 3, 4))
+    plain = DrivingDataset(dataset_root, dataset_index, DEBUG).images(PLAIN)
+    assert torch.equal(dataset.images(PLAIN), plain)
+    first, again, other = (dataset.images(Draw(0, False, (1, 2, k))) for k in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first, plain)
@@ -158,17 +160,17 @@ def test_augmentation_is_seeded_and_for_drawn_samples_only(
 
 
 def test_augmentation_of_nothing_changes_nothing() -> None:
-    pictures = np.random.default_rng(0).integers(0, 255, (3, 8, 16, 3), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 255, (3, 8, 16, 3), dtype=np.uint8)
     none = AugmentSettings(1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    np.testing.assert_array_equal(augment(pictures, none, np.random.default_rng(1)), pictures)
+    np.testing.assert_array_equal(augment(images, none, np.random.default_rng(1)), images)
 
 
 def test_brightness_is_the_same_in_all_cameras() -> None:
-    pictures = np.full((3, 8, 16, 3), 128, dtype=np.uint8)
+    images = np.full((3, 8, 16, 3), 128, dtype=np.uint8)
     settings = dataclasses.replace(STRONG, blur_share=0.0, noise_share=0.0)
-    changed = augment(pictures, settings, np.random.default_rng(1))
+    changed = augment(images, settings, np.random.default_rng(1))
     assert len(np.unique(changed.reshape(-1, 3), axis=0)) == 1
-    assert not np.array_equal(changed, pictures)
+    assert not np.array_equal(changed, images)
 
 
 def test_senseless_augmentation() -> None:

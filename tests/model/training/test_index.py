@@ -33,7 +33,7 @@ def test_reads_usable_frames(tmp_path: Path) -> None:
     np.testing.assert_allclose(index.shift[0], [0.5, np.radians(5.0)], rtol=1e-6)
     assert index.commands[0].tolist() == [4, 2]
     assert np.isfinite(index.route_ego_m[0]).all(axis=1).sum() == 30
-    assert index.has_twins.all()
+    assert index.has_augmented.all()
     assert index.problems.size == 0
 
 
@@ -92,13 +92,13 @@ def test_drives_that_count(tmp_path: Path, results: object, usable: bool) -> Non
 
 @pytest.mark.parametrize(
     "damage",
-    ["no measurement", "truncated", "not a number", "no picture", "empty picture", "no key"],
+    ["no measurement", "truncated", "not a number", "no image", "empty image", "no key"],
 )
 def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> None:
     split = write_dataset(tmp_path, drives=1)
     drive = split / "group" / "scenario" / "Town_0"
     file = drive / "measurements" / "0015.json.gz"
-    picture = drive / "rgb_left" / "0015.jpg"
+    image = drive / "rgb_left" / "0015.jpg"
     if damage == "no measurement":
         file.unlink()
     elif damage == "truncated":
@@ -107,16 +107,16 @@ def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> No
         write_json(file, measurement(15, speed=float("nan")))
     elif damage == "no key":
         write_json(file, {"speed": 3.0})
-    elif damage == "no picture":
-        picture.unlink()
+    elif damage == "no image":
+        image.unlink()
     else:
-        picture.write_bytes(b"")
+        image.write_bytes(b"")
     index = load_index(tmp_path, "training", max_broken_share=0.05)
     assert index.frame.tolist() == [*range(15), *range(16, 24)]
     assert len(index.problems) == 1
     assert str(drive) in index.problems[0]
     assert "15" in index.problems[0]
-    if "picture" not in damage:
+    if "image" not in damage:
         # Its pose is unknown too, so the ten frames before it have no whole future.
         assert np.isfinite(index.waypoints_ego_m).all(axis=(1, 2)).sum() == 5
 
@@ -149,9 +149,9 @@ def test_nothing_to_train_on(tmp_path: Path) -> None:
         load_index(tmp_path, "training")
 
 
-def test_a_drive_without_twins_is_used_without(tmp_path: Path) -> None:
-    write_dataset(tmp_path, drives=1, twins=False)
-    assert not load_index(tmp_path, "training").has_twins.any()
+def test_a_drive_without_augmented_cameras_is_used_without(tmp_path: Path) -> None:
+    write_dataset(tmp_path, drives=1, augmented=False)
+    assert not load_index(tmp_path, "training").has_augmented.any()
 
 
 def test_split_is_by_drive_and_stable(tmp_path: Path) -> None:

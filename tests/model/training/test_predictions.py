@@ -12,7 +12,7 @@ import torch
 from model.batch import DrivingLabel, DrivingOutput
 from model.config import DEBUG
 from model.driving import DrivingModel
-from model.fused import FoldedPolicy
+from model.fused import FusedPolicy
 from model.projection import project
 from model.training.dataset import DrivingDataset, collate
 from model.training.drawing import LABEL, PREDICTED, TARGET, draw, sample_of
@@ -94,9 +94,9 @@ def test_drawing_shows_everything(
     with torch.no_grad():
         output = DrivingModel(config)(batch.example.driving_input)
     output = output._replace(route=straight(1.0, 20, -2.0)[None])
-    picture = draw(sample_of(batch.example, output, 0), ["a line"])
+    image = draw(sample_of(batch.example, output, 0), ["a line"])
     for colour in (LABEL, PREDICTED, TARGET):
-        assert (picture == colour).all(axis=2).sum() > 10
+        assert (image == colour).all(axis=2).sum() > 10
 
 
 def test_what_is_cut_off_reaches_neither_training_nor_driving(
@@ -110,11 +110,11 @@ def test_what_is_cut_off_reaches_neither_training_nor_driving(
     below[..., -9:, :] = 0
     kept = images.clone()
     kept[..., -10:, :] = 0
-    in_training = [model.vision_model.prepare(pictures) for pictures in (images, below, kept)]
+    in_training = [model.vision_model.prepare(images) for images in (images, below, kept)]
     assert torch.equal(in_training[0], in_training[1])
     assert not torch.equal(in_training[0], in_training[2])
-    policy = FoldedPolicy(model)
+    policy = FusedPolicy(model)
     with torch.no_grad():
-        driving = [policy.pictures(pictures) for pictures in (images, below, kept)]
+        driving = [policy.images(images) for images in (images, below, kept)]
     assert torch.equal(driving[0], driving[1])
     assert not torch.equal(driving[0], driving[2])

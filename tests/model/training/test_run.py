@@ -39,7 +39,7 @@ from model.training.optim import (
     decaying_weights,
     parameter_groups,
 )
-from model.training.predictions import PredictionPictures
+from model.training.predictions import PredictionImages
 from model.training.settings import TrainingSettings, from_hydra
 from model.training.synthetic import write_dataset, write_drive
 from tests.model.samples import make_input, make_model
@@ -230,11 +230,11 @@ def test_a_damaged_state_is_named(dataset_root: Path, tmp_path: Path) -> None:
     run.train(dataclasses.replace(settings, resume=False))
 
 
-def test_without_data_a_small_dataset_is_made_up(tmp_path: Path) -> None:
+def test_without_data_a_small_dataset_is_synthetic(tmp_path: Path) -> None:
     settings = settings_of("experiment=debug", f"output={tmp_path}", "threads=1")
     assert settings.data.root is None
     assert load_checkpoint(run.train(settings)).config == DEBUG
-    assert (tmp_path / "made_up" / "data").is_dir()
+    assert (tmp_path / "synthetic" / "data").is_dir()
 
 
 def test_a_run_that_is_told_to_stop_keeps_its_state(
@@ -365,14 +365,14 @@ def test_the_published_recipe_starts_from_pretrained_parts() -> None:
     assert settings_of("experiment=nano").pretrained is None
 
 
-def break_pictures(split: Path, pattern: str) -> None:
+def break_images(split: Path, pattern: str) -> None:
     for path in split.glob(pattern):
         path.write_bytes(path.read_bytes()[:100])
 
 
-def test_unreadable_pictures_end_a_run(tmp_path: Path) -> None:
+def test_unreadable_images_end_a_run(tmp_path: Path) -> None:
     split = write_dataset(tmp_path, drives=2)
-    break_pictures(split, "**/rgb*/*[02468].jpg")
+    break_images(split, "**/rgb*/*[02468].jpg")
     settings = debug_run(
         tmp_path, tmp_path / "out", "data.samples_per_epoch=60", "data.max_broken_share=0.02"
     )
@@ -383,7 +383,7 @@ def test_unreadable_pictures_end_a_run(tmp_path: Path) -> None:
 
 def test_a_batch_in_which_nothing_is_readable_is_passed_over(tmp_path: Path) -> None:
     split = write_dataset(tmp_path, drives=2)
-    break_pictures(split, "**/rgb/*[02468].jpg")
+    break_images(split, "**/rgb/*[02468].jpg")
     settings = debug_run(
         tmp_path, tmp_path / "out", "data.batch_size=1", "data.samples_per_epoch=8"
     )
@@ -493,7 +493,7 @@ def test_an_impossible_trainer_is_a_clear_error(dataset_root: Path, tmp_path: Pa
             run.train(debug_run(dataset_root, tmp_path, override))
 
 
-def test_wandb_gets_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wandb_gets_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class FakeWandb(WandbLogger):
         def __init__(self) -> None:
             self.shown: list[tuple[str, int]] = []
@@ -502,12 +502,12 @@ def test_wandb_gets_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             self.shown.append((key, step or 0))
 
     logger = FakeWandb()
-    pictures = PredictionPictures(tmp_path, samples=1, every=1)
-    pictures._drawn = [np.zeros((8, 8, 3), np.uint8)]
+    images = PredictionImages(tmp_path, samples=1, every=1)
+    images._drawn = [np.zeros((8, 8, 3), np.uint8)]
     trainer = SimpleNamespace(
         sanity_checking=False, is_global_zero=True, global_step=5, loggers=[logger]
     )
-    pictures.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    images.on_validation_end(trainer, None)  # type: ignore[arg-type]
     assert logger.shown == [("predictions", 5)]
 
 
@@ -519,9 +519,9 @@ def test_experiments_compose(experiment: str) -> None:
     assert settings.model_config().name == preset
 
 
-def test_pictures_may_come_from_a_cache(dataset_root: Path, tmp_path: Path) -> None:
+def test_images_may_come_from_a_cache(dataset_root: Path, tmp_path: Path) -> None:
     plain = run.train(debug_run(dataset_root, tmp_path / "plain"))
-    option = f"data.picture_cache={tmp_path / 'cache'}"
+    option = f"data.image_cache={tmp_path / 'cache'}"
     cached = run.train(debug_run(dataset_root, tmp_path / "cached", option))
     expected, got = weights_of(plain), weights_of(cached)
     assert all(torch.equal(weight, got[name]) for name, weight in expected.items())

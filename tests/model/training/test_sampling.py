@@ -57,10 +57,10 @@ def test_even_chances_repeat_nothing() -> None:
 @given(st.lists(st.floats(0.01, 1.0), min_size=1, max_size=20), st.integers(1, 60))
 def test_rows_are_drawn_as_often_as_expected(weights: list[float], samples: int) -> None:
     chances = np.array(weights) / sum(weights)
-    twins = np.zeros(len(weights), dtype=np.bool_)
+    augmented = np.zeros(len(weights), dtype=np.bool_)
     rows, shifted = BatchSampler(
         chances,
-        twins,
+        augmented,
         batch_size=1,
         samples=samples,
         shifted_share=1.0,

@@ -30,7 +30,7 @@ points = st.tuples(st.floats(-80, 80), st.floats(-80, 80), st.floats(-20, 20))
 
 
 @given(angles, points, st.floats(0.01, 5.0), st.floats(20.0, 140.0))
-def test_nothing_in_the_picture_is_culled(
+def test_nothing_in_the_image_is_culled(
     angles_deg: tuple[float, float, float],
     point: tuple[float, float, float],
     radius: float,
@@ -76,7 +76,7 @@ def test_signs_of_rotations() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 2000), st.integers(1, 2000)), min_size=1, max_size=25))
-def test_packed_pictures_do_not_overlap(sizes: list[tuple[int, int]]) -> None:
+def test_packed_images_do_not_overlap(sizes: list[tuple[int, int]]) -> None:
     places = pack(sizes)
     pages = page_sizes(places)
     assert [(p.width_px, p.height_px) for p in places] == sizes

@@ -1,4 +1,4 @@
-"""What pictures must show: geometry to the pixel, lamps, weather, and arrays of their own."""
+"""What images must show: geometry to the pixel, lamps, weather, and arrays of their own."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.evaluation.simulator.render.render_scenes import body, camera, needs_
 
 pytestmark = needs_opengl
 
-Picture = NDArray[np.uint8]
+Image = NDArray[np.uint8]
 MAGENTA = (255, 0, 255)
 NOON = ClearWeather(sun_altitude_angle=80.0, cloudiness=0.0)
 
@@ -45,9 +45,9 @@ def lit(state: int) -> RenderFrame:
     return RenderFrame(lamp_states=np.array([state], np.uint8))
 
 
-def magenta_share(picture: Picture) -> NDArray[np.float64]:
+def magenta_share(image: Image) -> NDArray[np.float64]:
     """How magenta each pixel is (h, w), 0 to 1: a thing half over a pixel counts half."""
-    blue, green, red = (picture[..., i].astype(float) for i in range(3))
+    blue, green, red = (image[..., i].astype(float) for i in range(3))
     excess: NDArray[np.float64] = np.clip(np.minimum(red, blue) - green - 12.0, 0.0, None)
     excess /= max(float(excess.max()), 1.0)
     return excess
@@ -87,9 +87,9 @@ def test_body_appears_at_the_pinhole_pixel(
 ) -> None:
     view = camera((0.0, 0.0, 2.0), angles_deg, size, fov_deg)
     box = body(BodyKind.PROP, target, (0.25, 0.25, 0.25), colour=MAGENTA)
-    picture = empty.render(RenderFrame(bodies=box, weather=NOON), [view])[0]
+    image = empty.render(RenderFrame(bodies=box, weather=NOON), [view])[0]
     # Its sides are lit unequally: count them all alike.
-    share = (magenta_share(picture) > 0.2).astype(float)
+    share = (magenta_share(image) > 0.2).astype(float)
     rows, columns = np.indices(share.shape) + 0.5
     found = (columns * share).sum() / share.sum(), (rows * share).sum() / share.sum()
     assert found == pytest.approx(pinhole_px(view, np.array(target)), abs=0.6)
@@ -117,8 +117,8 @@ def test_left_is_left_and_up_is_up(empty: Renderer) -> None:
 def test_writing_is_not_mirrored(town: Renderer) -> None:
     """The 5 of the sign for 50 stands left of the 0: only the 5 has a gap on its upper right."""
     view = camera((10.4, -6.0, 2.2), size=(100, 100), fov_deg=30.0)
-    picture = town.render(lit(LampState.OFF), [view])[0]
-    dark = (picture[..., :3].max(axis=2) < 90).astype(float)
+    image = town.render(lit(LampState.OFF), [view])[0]
+    dark = (image[..., :3].max(axis=2) < 90).astype(float)
     middle = dark[30:70, 25:75]
     left, right = middle[:, :25], middle[:, 25:]
     assert left.sum() > 20
@@ -126,7 +126,7 @@ def test_writing_is_not_mirrored(town: Renderer) -> None:
     assert np.abs(right - right[:, ::-1]).sum() < np.abs(left - left[:, ::-1]).sum()
 
 
-def test_pictures_repeat_bit_for_bit_also_in_another_renderer(town: Renderer) -> None:
+def test_images_repeat_bit_for_bit_also_in_another_renderer(town: Renderer) -> None:
     frame = replace(lit(LampState.RED), bodies=body(BodyKind.CAR, (12, 1, 0.8), (2.3, 0.9, 0.7)))
     views = [camera(), camera(angles_deg=(0, 0, 58))]
     first = town.render(frame, views)
@@ -139,12 +139,12 @@ def test_pictures_repeat_bit_for_bit_also_in_another_renderer(town: Renderer) ->
         assert np.array_equal(one, three)
 
 
-def test_pictures_are_the_callers_own(town: Renderer) -> None:
+def test_images_are_the_callers_own(town: Renderer) -> None:
     for samples in (1, 4):
         with Renderer(Scenery(), samples) as renderer:
             kept = renderer.render(RenderFrame(), [camera(), camera()])
-            before = [picture.copy() for picture in kept]
-            assert all(picture.base is None or picture.flags.owndata for picture in kept)
+            before = [image.copy() for image in kept]
+            assert all(image.base is None or image.flags.owndata for image in kept)
             renderer.render(
                 RenderFrame(weather=ClearWeather(sun_altitude_angle=-40)), [camera()] * 2
             )
@@ -157,13 +157,13 @@ def test_cameras_of_all_sizes_share_a_call(town: Renderer) -> None:
     sizes = [(192, 96), (1, 1), (333, 77), (192, 200), (640, 480)]
     views = [camera(size=size) for size in sizes]
     together = town.render(lit(LampState.RED), views)
-    for size, view, picture in zip(sizes, views, together, strict=True):
-        assert picture.shape == (size[1], size[0], 4)
-        assert picture.dtype == np.uint8
-        assert (picture[..., 3] == 255).all()
+    for size, view, image in zip(sizes, views, together, strict=True):
+        assert image.shape == (size[1], size[0], 4)
+        assert image.dtype == np.uint8
+        assert (image[..., 3] == 255).all()
         alone = town.render(lit(LampState.RED), [view])[0]
         # Another place in the atlas rounds the shading differently, by a grey level or three.
-        assert np.abs(picture.astype(int) - alone).max() <= 4
+        assert np.abs(image.astype(int) - alone).max() <= 4
 
 
 LAMP_VIEW = camera((10.0, 3.0, 4.0), size=(120, 120), fov_deg=20.0)
@@ -205,14 +205,14 @@ def test_lamp_is_seen_by_a_small_camera(town: Renderer) -> None:
 
 
 def test_brake_lights_and_blinkers(empty: Renderer) -> None:
-    def picture(flags: int, time_s: float = 0.1) -> NDArray[np.int64]:
+    def image(flags: int, time_s: float = 0.1) -> NDArray[np.int64]:
         car = body(BodyKind.CAR, (8.0, 0.0, 0.8), (2.3, 0.9, 0.7), flags=flags)
         return empty.render(RenderFrame(bodies=car, time_s=time_s), [camera()])[0].astype(np.int64)
 
-    plain, braking = picture(0), picture(LightFlag.BRAKE)
+    plain, braking = image(0), image(LightFlag.BRAKE)
     assert (braking - plain)[..., 2].max() > 100
-    blink_on, blink_off = picture(LightFlag.LEFT_BLINKER), picture(LightFlag.LEFT_BLINKER, 0.5)
-    later = picture(0, 0.5)
+    blink_on, blink_off = image(LightFlag.LEFT_BLINKER), image(LightFlag.LEFT_BLINKER, 0.5)
+    later = image(0, 0.5)
     changed = np.flatnonzero(np.abs(blink_on - plain).max(axis=(0, 2)) > 20)
     assert len(changed)
     assert changed.max() < 96
@@ -236,10 +236,10 @@ def test_near_things_hide_far_things(empty: Renderer) -> None:
 
 
 def test_markings_lie_on_the_road_at_every_distance(town: Renderer) -> None:
-    picture = town.render(lit(LampState.OFF), [camera(size=(512, 256))])[0].astype(int)
+    image = town.render(lit(LampState.OFF), [camera(size=(512, 256))])[0].astype(int)
     # The line runs along x under the camera: the middle column below the horizon is brighter.
     for row in range(150, 256, 5):
-        assert picture[row, 254:258, 0].max() > picture[row, 200:230, 0].mean() + 20
+        assert image[row, 254:258, 0].max() > image[row, 200:230, 0].mean() + 20
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_markings_lie_on_the_road_at_every_distance(town: Renderer) -> None:
         ClearWeather(wetness=60.0, precipitation_deposits=100.0),
     ],
 )
-def test_weather_changes_the_picture(town: Renderer, weather: ClearWeather) -> None:
+def test_weather_changes_the_image(town: Renderer, weather: ClearWeather) -> None:
     clear, changed = (
         town.render(replace(lit(LampState.RED), weather=w), [camera()])[0].astype(int)
         for w in (ClearWeather(), weather)
@@ -264,7 +264,7 @@ def test_weather_changes_the_picture(town: Renderer, weather: ClearWeather) -> N
 
 
 def test_night_is_dark_and_fog_hides_the_distance(town: Renderer) -> None:
-    def mean(weather: ClearWeather) -> Picture:
+    def mean(weather: ClearWeather) -> Image:
         frame = RenderFrame(weather=weather, lamp_states=np.array([0], np.uint8))
         return town.render(frame, [camera()])[0]
 
@@ -276,13 +276,13 @@ def test_night_is_dark_and_fog_hides_the_distance(town: Renderer) -> None:
 
 def test_low_beams_light_the_road_at_night(empty: Renderer) -> None:
     with Renderer(street()) as renderer:
-        pictures = []
+        images = []
         for flags in (0, LightFlag.LOW_BEAM):
             car = body(BodyKind.CAR, (4.0, 0.0, 0.7), (2.3, 0.9, 0.7), flags=flags)
             night = ClearWeather(sun_altitude_angle=-40.0)
             frame = RenderFrame(car, np.array([0], np.uint8), night)
-            pictures.append(renderer.render(frame, [camera((-4.0, 0.0, 4.0))])[0].astype(int))
-    assert (pictures[1] - pictures[0])[..., :3].max() > 40
+            images.append(renderer.render(frame, [camera((-4.0, 0.0, 4.0))])[0].astype(int))
+    assert (images[1] - images[0])[..., :3].max() > 40
 
 
 def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:
@@ -299,5 +299,5 @@ def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:
     }
     for kind in BodyKind:
         thing = body(kind, (10.0, 0.0, 1.0), halves[kind], yaw=0.5)
-        picture = empty.render(RenderFrame(bodies=thing), [camera()])[0].astype(int)
-        assert (np.abs(picture - nothing).max(axis=2) > 20).sum() > 15, kind
+        image = empty.render(RenderFrame(bodies=thing), [camera()])[0].astype(int)
+        assert (np.abs(image - nothing).max(axis=2) > 20).sum() > 15, kind

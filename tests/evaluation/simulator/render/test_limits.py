@@ -19,9 +19,9 @@ from tests.evaluation.simulator.render.render_scenes import body, camera, needs_
 def test_empty_scenery_shows_sky_over_haze() -> None:
     with Renderer(Scenery()) as renderer:
         assert renderer.render(RenderFrame(), []) == []
-        picture = renderer.render(RenderFrame(), [camera()])[0].astype(int)
-        assert picture[0, 96, 0] > picture[0, 96, 2] + 20
-        assert np.ptp(picture[60:].reshape(-1, 4), axis=0).max() <= 2
+        image = renderer.render(RenderFrame(), [camera()])[0].astype(int)
+        assert image[0, 96, 0] > image[0, 96, 2] + 20
+        assert np.ptp(image[60:].reshape(-1, 4), axis=0).max() <= 2
 
 
 @needs_opengl
@@ -38,15 +38,15 @@ def test_two_renderers_take_turns() -> None:
 
 @needs_opengl
 def test_another_thread_may_render() -> None:
-    pictures = []
+    images = []
     with Renderer(Scenery()) as renderer:
         here = renderer.render(RenderFrame(), [camera()])[0]
         worker = threading.Thread(
-            target=lambda: pictures.append(renderer.render(RenderFrame(), [camera()])[0])
+            target=lambda: images.append(renderer.render(RenderFrame(), [camera()])[0])
         )
         worker.start()
         worker.join()
-        assert np.array_equal(pictures[0], here)
+        assert np.array_equal(images[0], here)
         assert np.array_equal(renderer.render(RenderFrame(), [camera()])[0], here)
 
 

@@ -115,7 +115,7 @@ def test_client_side_sensor_can_be_spawned(session: ClientSession) -> None:
     assert readings.get(timeout=5.0).crossed_lane_markings
 
 
-def test_camera_sends_pictures(session: ClientSession, tiny_simulator: RunningSimulator) -> None:
+def test_camera_sends_images(session: ClientSession, tiny_simulator: RunningSimulator) -> None:
     if tiny_simulator.renderer is None:
         pytest.skip("no OpenGL on this machine")
     ego = session.spawn(EGO, pose(100.0, 1.75))
@@ -130,12 +130,12 @@ def test_camera_sends_pictures(session: ClientSession, tiny_simulator: RunningSi
     for image in images:
         assert (image.width, image.height, image.fov) == (160, 96, 90.0)
         assert len(image.raw_data) == 160 * 96 * 4
-    pictures = [np.frombuffer(image.raw_data, np.uint8).reshape(96, 160, 4) for image in images]
-    road, sky_picture = pictures[0][80:], pictures[1][:48]
+    images = [np.frombuffer(image.raw_data, np.uint8).reshape(96, 160, 4) for image in images]
+    road, sky_image = images[0][80:], images[1][:48]
     # Blue dominates the sky; the road is grey.
-    assert sky_picture[..., 0].mean() > sky_picture[..., 2].mean() + 10
+    assert sky_image[..., 0].mean() > sky_image[..., 2].mean() + 10
     assert abs(float(road[..., 0].mean()) - float(road[..., 2].mean())) < 40
-    assert (pictures[0][..., 3] == 255).all()
+    assert (images[0][..., 3] == 255).all()
 
 
 def test_bad_attributes_are_refused(session: ClientSession) -> None:

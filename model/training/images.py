@@ -1,4 +1,4 @@
-"""Reading pictures from disk."""
+"""Reading images from disk."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ JPEG_END = b"\xff\xd9"
 JPEG_TAIL_BYTES = 32
 
 
-class PictureError(ValueError):
-    """A picture that cannot be used; the message names the file."""
+class ImageError(ValueError):
+    """An image that cannot be used; the message names the file."""
 
 
-def read_picture(path: Path) -> U8:
+def read_image(path: Path) -> U8:
     """RGB (rows, columns, 3).
 
     Raises:
-        PictureError: a file that is missing, truncated or no picture. (The decoder itself fills
+        ImageError: a file that is missing, truncated or no image. (The decoder itself fills
             what is missing of a truncated one with grey.)
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path}: {error.strerror}") from error
+        raise ImageError(f"{path}: {error.strerror}") from error
     if JPEG_END not in data[-JPEG_TAIL_BYTES:]:
-        raise PictureError(f"{path}: truncated, or not a jpg")
-    picture = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
-    if picture is None:
-        raise PictureError(f"{path}: not a readable picture")
-    return picture.astype(np.uint8, copy=False)
+        raise ImageError(f"{path}: truncated, or not a jpg")
+    image = cv2.imdecode(np.frombuffer(data, dtype=np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ImageError(f"{path}: not a readable image")
+    return image.astype(np.uint8, copy=False)
 
 
-class PictureCache:
-    """Decoded pictures on a fast disk, for sizes whose decoding takes longer than their reading.
+class ImageCache:
+    """Decoded images on a fast disk, for sizes whose decoding takes longer than their reading.
 
-    A picture is written when it is first read. Its entry's name holds the size and time of the jpg,
+    An image is written when it is first read. Its entry's name holds the size and time of the jpg,
     so that a changed one is decoded anew. Entries of several processes do not disturb each other.
     """
 
@@ -52,23 +52,23 @@ class PictureCache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def read(self, path: Path) -> U8:
-        """As :func:`read_picture`."""
+        """As :func:`read_image`."""
         try:
             state = path.stat()
         except OSError as error:
-            raise PictureError(f"{path}: {error.strerror}") from error
+            raise ImageError(f"{path}: {error.strerror}") from error
         name = f"{path}:{state.st_size}:{state.st_mtime_ns}"
         key = hashlib.sha256(name.encode()).hexdigest()[:24]
         entry = self.folder / key[:2] / f"{key}.npy"
         try:
             cached: U8 = np.load(entry, allow_pickle=False)
         except (OSError, ValueError, EOFError):
-            return self._add(read_picture(path), entry)
+            return self._add(read_image(path), entry)
         return cached
 
-    def _add(self, picture: U8, entry: Path) -> U8:
+    def _add(self, image: U8, entry: Path) -> U8:
         entry.parent.mkdir(exist_ok=True)
         partial = entry.with_suffix(f".{os.getpid()}.npy")
-        np.save(partial, picture)
+        np.save(partial, image)
         partial.replace(entry)
-        return picture
+        return image
