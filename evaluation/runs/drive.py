@@ -123,7 +123,7 @@ class _Run:
         self.results.add(record, outcome, extra)
         if outcome.trace:
             self.console.print(f"[red]{record.route_id}: {record.status}[/red]")
-            self.console.print(outcome.trace, markup=False, highlight=False)
+            self.console.print(outcome.trace, markup=False, highlight=False, soft_wrap=True)
         return record
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -139,13 +138,9 @@ class Server:
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def require_running(self, grace_s: float = 0.0) -> None:
-        """Raises SimulatorError with the end of the log if the child has ended, or does so within
-        the grace: a process closes its sockets a moment before the system tells its exit code."""
-        if self._process is None:
-            return
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(grace_s)
+    def require_running(self) -> None:
+        """Raises SimulatorError with the end of the log if the child has ended."""
+        if self._process is not None and self._process.poll() is not None:
             raise SimulatorError(
                 f"the simulator ended with exit code {self._process.returncode}; "
                 f"the end of {self._log_path}:\n{self.log_tail()}"

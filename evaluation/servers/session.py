@@ -23,8 +23,6 @@ others, and with too few the world's own state would not be read."""
 ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
 CARLA_PORT = 2000
 GONE_TIMEOUT_S = 0.2
-EXIT_GRACE_S = 1.0
-"""How long the system may take to tell that a process has ended whose sockets are closed."""
 
 
 class SimulatorAddressError(UserError, ValueError):
@@ -81,22 +79,18 @@ class Session:
             raise SimulatorError(f"ticked frame {frame}, but the state is of {snapshot.frame}")
         return snapshot
 
-    def require_alive(self, grace_s: float = 0.0) -> None:
-        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended, or
-        does so within the grace."""
-        if self.server is None:
+    def require_alive(self) -> None:
+        """Raises SimulatorError, with the end of its log, if an embedded simulator has ended."""
+        if self.server is None or self.server.running:
             return
-        try:
-            self.server.require_running(grace_s)
-        except SimulatorError:
-            # Clearing away what was in it must not wait for an answer to every call.
-            self.client.set_timeout(GONE_TIMEOUT_S)
-            raise
+        # Clearing away what was in it must not wait for an answer to every call.
+        self.client.set_timeout(GONE_TIMEOUT_S)
+        self.server.require_running()
 
     def failure(self, error: Exception) -> SimulatorError:
         """The error with its cause, which for a dead simulator is found in its log."""
         try:
-            self.require_alive(EXIT_GRACE_S)
+            self.require_alive()
         except SimulatorError as dead:
             return dead
         if isinstance(error, SimulatorError):
