@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import carla
 import numpy as np
 import pytest
 
-from agent.agent_contract import OwnAutonomousAgent, command_of, plan_arrays
+from agent.agent_contract import GpsPlan, OwnAutonomousAgent, WorldPlan, command_of, plan_arrays
 from planner.records import Command
 
 
@@ -17,7 +18,7 @@ class RoadOption(IntEnum):
     LANEFOLLOW = 4
 
 
-def plan(commands: list[object]) -> tuple[list[object], list[object]]:
+def plan(commands: Sequence[object]) -> tuple[GpsPlan, WorldPlan]:
     world = [
         (carla.Transform(carla.Location(float(x), 2.0, 0.5), carla.Rotation(yaw=90.0)), command)
         for x, command in enumerate(commands)
@@ -32,7 +33,7 @@ def test_commands_of_any_package(option: object) -> None:
 
 
 def test_the_plan_is_thinned_alike_in_both_systems() -> None:
-    commands: list[object] = [RoadOption.LANEFOLLOW] * 30 + [RoadOption.LEFT] * 10
+    commands = [RoadOption.LANEFOLLOW] * 30 + [RoadOption.LEFT] * 10
     agent = OwnAutonomousAgent("localhost", 2000)
     agent.set_global_plan(*plan(commands))
     assert agent._global_plan is not None

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import carla
 import numpy as np
@@ -48,7 +49,7 @@ def test_the_presets_can_be_mounted(rig: tuple[CameraConfig, ...]) -> None:
         ({"name": "gnss"}, "'gnss' is already in use"),
     ],
 )
-def test_what_the_leaderboard_rejects_is_named(change: dict[str, object], message: str) -> None:
+def test_what_the_leaderboard_rejects_is_named(change: dict[str, Any], message: str) -> None:
     other = dataclasses.replace(FRONT, **{"name": "other", **change})
     with pytest.raises(RigError, match=message):
         check_rig([FRONT, other])

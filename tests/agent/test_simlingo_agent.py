@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import carla
 import numpy as np
@@ -94,7 +95,9 @@ class Listening:
 
 
 @pytest.mark.parametrize("route_as", ["coords", "image"])
-def test_networks_that_look_back_and_read_the_route(route_as: str, tmp_path: Path) -> None:
+def test_networks_that_look_back_and_read_the_route(
+    route_as: Literal["coords", "image"], tmp_path: Path
+) -> None:
     config = dataclasses.replace(DEBUG, hist_len=2, speed_history=3, route_as=route_as)
     save_checkpoint(DrivingModel(config), tmp_path)
     agent = SimLingoAgent("localhost", 2000)

@@ -32,6 +32,7 @@ from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Vector3D, VehicleControl
 from evaluation.simulator.wire.dialect import DIALECTS
 from evaluation.simulator.world.roadside import show_road_facts
+from evaluation.simulator.world.step import show_lights
 from evaluation.simulator.world.world import World
 from tests.evaluation.simulator.client_session import ClientSession
 from tests.evaluation.simulator.server_process import RunningSimulator, running_simulator
@@ -193,13 +194,13 @@ def split_tick(town_spec: str, vehicles: int, ticks: int) -> dict[str, float]:
     ground = town.ground_height_m
     parts: dict[str, Callable[[], object]] = {
         "vehicles": lambda: world.fleet.step(DELTA_S, ground),
-        "walkers and props": lambda: (
-            world.crowd.step(DELTA_S, ground),
-            world.props.step(DELTA_S),
-        ),
+        "walkers": lambda: world.crowd.step(DELTA_S, ground),
+        "props": lambda: world.props.step(DELTA_S),
         "collisions": lambda: world.collisions.step(world.body_tables()),
-        "traffic lights": lambda: (world.lights.step(DELTA_S), tick.show_lights(world)),
-        "poses into the table": lambda: (world.show_bodies(), world.follow_parents()),
+        "traffic lights": lambda: world.lights.step(DELTA_S),
+        "lamps into the table": lambda: show_lights(world),
+        "poses into the table": world.show_bodies,
+        "attached actors": world.follow_parents,
         "limits and lights ahead": lambda: show_road_facts(world),
         "world state message": lambda: world_state(world, 1, dialect),
     }

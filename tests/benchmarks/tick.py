@@ -119,16 +119,16 @@ def run(
 
 def policy_flops(runtime: Runtime, images: np.ndarray) -> int:
     """Of the eager policy: a replayed graph shows no operations to a counter."""
-    images = torch.from_numpy(images).permute(0, 3, 1, 2)[None, None].to(runtime.device)
+    batch = torch.from_numpy(images).permute(0, 3, 1, 2)[None, None].to(runtime.device)
     speed = torch.tensor([[SPEED_MPS]], device=runtime.device)
     targets = torch.tensor(TARGETS_EGO_M[None], dtype=torch.float32, device=runtime.device)
-    return count_flops(lambda: runtime.policy(images, speed, targets))
+    return count_flops(lambda: runtime.policy(batch, speed, targets))
 
 
 def count_flops(call: Callable[[], object]) -> int:
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         call()
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def peak_flops(device: torch.device) -> float:

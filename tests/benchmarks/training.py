@@ -107,7 +107,7 @@ class TrainingStep:
 
     def __call__(self, batch: LoadedBatch) -> None:
         driving_input, label = batch.example
-        moved = DrivingInput(*(None if t is None else t.to(self.device) for t in driving_input))
+        moved = DrivingInput._make(None if t is None else t.to(self.device) for t in driving_input)
         wanted = DrivingLabel(*(t.to(self.device) for t in label))
         half = self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):

@@ -27,6 +27,7 @@ from transformers.models.llava_next.modeling_llava_next import (
 from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.tiles import kept_rows
+from model.vision import LLaVAnextEncoderModel
 
 
 class ReferencePipeline(nn.Module):
@@ -40,7 +41,8 @@ class ReferencePipeline(nn.Module):
         self.llava = make_llava(model)
         self.llama = make_llama(model)
         own = copy.deepcopy(model)
-        own.vision_model.tower = own.language_model = nn.Identity()
+        own.vision_model.register_module("tower", nn.Identity())
+        own.register_module("language_model", nn.Identity())
         self.own = own
 
     def preprocess(self, images: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
@@ -62,7 +64,8 @@ class ReferencePipeline(nn.Module):
         features = features.unflatten(0, pixels.shape[:2])
         packed = torch.stack([self.pack(f, s) for f, s in zip(features, sizes, strict=True)])
         tokens = encoder.projection(packed)[None].unflatten(1, (self.config.hist_len, -1))
-        return (tokens + encoder.temporal_encoding + encoder.camera_encoding).flatten(1, 3)
+        encoded: Tensor = tokens + encoder.temporal_encoding + encoder.camera_encoding
+        return encoded.flatten(1, 3)
 
     def pack(self, features: Tensor, size: Tensor) -> Tensor:
         """Tokens of one image out of the features (tiles, patches, width) of its tiles."""
@@ -109,7 +112,7 @@ def make_processor(config: ModelConfig) -> LlavaNextImageProcessorPil:
 def make_llava(model: DrivingModel) -> LlavaNextModel:
     """A whole LlavaNextModel but for its language; layers that we do not build stay random."""
     vision = model.config.vision
-    llava = LlavaNextModel(
+    llava: LlavaNextModel = LlavaNextModel(
         LlavaNextConfig(
             vision_config=CLIPVisionConfig(
                 hidden_size=vision.hidden_size,
@@ -135,6 +138,7 @@ def make_llava(model: DrivingModel) -> LlavaNextModel:
         )
     ).eval()
     encoder = model.vision_model
+    assert isinstance(encoder, LLaVAnextEncoderModel)
     tower = encoder.tower.state_dict()
     missing = llava.vision_tower.load_state_dict(tower, strict=False)
     assert not missing.unexpected_keys
@@ -150,7 +154,7 @@ def make_llava(model: DrivingModel) -> LlavaNextModel:
 
 def make_llama(model: DrivingModel) -> LlamaModel:
     language = model.config.language
-    llama = LlamaModel(
+    llama: LlamaModel = LlamaModel(
         LlamaConfig(
             vocab_size=1,
             hidden_size=language.hidden_size,

@@ -60,6 +60,12 @@ def make_input(config: ModelConfig = DEBUG, batch: int = 2, seed: int = 0) -> Dr
     )
 
 
+def points_of(driving_input: DrivingInput) -> Tensor:
+    """The target or route points of an input that has some."""
+    assert driving_input.target_point is not None
+    return driving_input.target_point
+
+
 def make_label(config: ModelConfig = DEBUG, batch: int = 2, seed: int = 0) -> DrivingLabel:
     generator = torch.Generator().manual_seed(seed)
     valid = torch.ones(batch, dtype=torch.bool)
@@ -106,5 +112,6 @@ def shuffled(driving_input: DrivingInput) -> dict[str, DrivingInput]:
 
 def root_mean_square(outputs: Iterable[Tensor | None], others: Iterable[Tensor | None]) -> float:
     """How far apart two predictions are, over waypoints and route, metres."""
-    gaps = [(a - b).flatten() for a, b in zip(outputs, others, strict=True) if a is not None]
+    pairs = zip(outputs, others, strict=True)
+    gaps = [(a - b).flatten() for a, b in pairs if a is not None and b is not None]
     return float(torch.cat(gaps).square().mean().sqrt())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from model.adaptors import ContextEncoder, NormZeroOne, RouteEncode, WaypointInputAdaptor
-from tests.model.samples import make_input, variant
+from tests.model.samples import make_input, points_of, variant
 
 
 def test_norm_maps_its_range_to_zero_and_one() -> None:
@@ -16,6 +16,7 @@ def test_option_picks_the_speed_range(newer: bool, fastest_mps: float) -> None:
     assert encoder.speed_encoder is not None
     assert encoder.speed_encoder.norm(torch.tensor(fastest_mps)) == pytest.approx(1.0)
     furthest_m = 200.0 if newer else 32.0
+    assert isinstance(encoder.route_encoder, WaypointInputAdaptor)
     assert encoder.route_encoder.norm(torch.tensor([-furthest_m, furthest_m])).tolist() == [0, 1]
 
 
@@ -25,7 +26,7 @@ def test_tokens_are_speed_then_one_for_each_point() -> None:
     driving_input = make_input(config)
     tokens = encoder(driving_input)
     assert tokens.shape == (2, 3, 32)
-    moved = driving_input._replace(target_point=driving_input.target_point + torch.eye(2)[:, None])
+    moved = driving_input._replace(target_point=points_of(driving_input) + torch.eye(2)[:, None])
     changed = (encoder(moved) != tokens).any(-1)
     assert not changed[:, 0].any()
     faster = driving_input._replace(vehicle_speed=driving_input.vehicle_speed + 1)
@@ -36,7 +37,7 @@ def test_a_single_target_may_come_without_an_axis_of_points() -> None:
     config = variant(target_points=1)
     encoder = ContextEncoder(config)
     driving_input = make_input(config)
-    flat = driving_input._replace(target_point=driving_input.target_point[:, 0])
+    flat = driving_input._replace(target_point=points_of(driving_input)[:, 0])
     assert torch.equal(encoder(driving_input), encoder(flat))
 
 

@@ -76,7 +76,7 @@ def test_the_whole_model_matches_the_reference_pipeline() -> None:
 def test_a_batch_of_one_equals_the_same_sample_in_a_batch_of_four() -> None:
     model = make_model()
     four = make_input(batch=4)
-    one = DrivingInput(*(None if field is None else field[2:3] for field in four))
+    one = DrivingInput._make(None if field is None else field[2:3] for field in four)
     with torch.no_grad():
         whole, single = model(four), model(one)
     torch.testing.assert_close(single.speed_wps, whole.speed_wps[2:3], atol=1e-5, rtol=1e-5)

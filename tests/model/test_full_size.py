@@ -22,8 +22,8 @@ def test_full_size_model_matches_the_reference_pipeline() -> None:
     camera = dataclasses.replace(BASE.cameras[0], width_px=672, height_px=480)
     config = dataclasses.replace(BASE, cameras=(camera,))
     model = make_model(config)
-    driving_input = DrivingInput(
-        *(None if field is None else field[:1] for field in make_telling_input(config))
+    driving_input = DrivingInput._make(
+        None if field is None else field[:1] for field in make_telling_input(config)
     )
     reference = ReferencePipeline(model)
     images = driving_input.camera_images[0, 0].permute(0, 2, 3, 1).numpy()

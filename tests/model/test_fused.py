@@ -118,7 +118,8 @@ class ReadsTheRig(ImageEncoder):
         self, tiles: torch.Tensor, camera_intrinsics: torch.Tensor, camera_extrinsics: torch.Tensor
     ) -> torch.Tensor:
         numbers = [camera_intrinsics.flatten(2) / 100.0, camera_extrinsics[:, :, :3, 1:].flatten(2)]
-        return self.projection(torch.cat(numbers, dim=2))
+        tokens: torch.Tensor = self.projection(torch.cat(numbers, dim=2))
+        return tokens
 
 
 def test_an_encoder_that_reads_the_rig_gets_the_same_rig_at_the_wheel(

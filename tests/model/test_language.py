@@ -62,7 +62,7 @@ def test_presets_build(name: str) -> None:
         model = DrivingModel(config)
     layers = model.language_model.model.layers
     assert len(layers) == config.language.layers
-    assert layers[0].mlp.up_proj.weight.shape == (
+    assert layers[0].get_parameter("mlp.up_proj.weight").shape == (
         config.language.mlp_size,
         config.language.hidden_size,
     )
@@ -72,13 +72,13 @@ def test_lora_scales_as_configured_and_survives_a_checkpoint(tmp_path: Path) -> 
     pytest.importorskip("peft", reason="needs the optional package peft")
     config = dataclasses.replace(DEBUG, language=dataclasses.replace(DEBUG.language, lora=True))
     model = make_model(config)
-    layer = model.language_model.model.layers[0].self_attn.q_proj
-    adapters = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+    layer = model.language_model.model.layers[0].get_submodule("self_attn.q_proj")
+    adapters = [layer.get_parameter(f"lora_{side}.default.weight") for side in "AB"]
     assert [tuple(weight.shape) for weight in adapters] == [(16, 32), (32, 16)]
     with torch.no_grad():
         adapters[1].normal_()
         x = torch.randn(3, 32)
-        expected = layer.base_layer(x) + 2.0 * x @ adapters[0].T @ adapters[1].T
+        expected = layer.get_submodule("base_layer")(x) + 2.0 * x @ adapters[0].T @ adapters[1].T
     torch.testing.assert_close(layer(x), expected)
     save_checkpoint(model, tmp_path)
     for name, tensor in load_checkpoint(tmp_path).state_dict().items():

@@ -12,6 +12,7 @@ from model.checkpoint import CheckpointError
 from model.download import SOURCES, collect, main
 from model.driving import DrivingModel
 from model.pretrained import load_pretrained
+from model.vision import LLaVAnextEncoderModel
 from tests.model.samples import make_model, variant
 
 LAYOUTS = {
@@ -29,6 +30,7 @@ def hub_weights(model: DrivingModel, layout: str) -> dict[str, torch.Tensor]:
     """Half precision as on the hub, with the parts that we leave out."""
     tower, projector, newline = LAYOUTS[layout]
     encoder = model.vision_model
+    assert isinstance(encoder, LLaVAnextEncoderModel)
     weights = {tower + k: v for k, v in encoder.get_submodule("tower").state_dict().items()}
     weights |= {tower + "post_layernorm.weight": torch.ones(32)}
     weights |= {tower + "encoder.layers.2.mlp.fc1.bias": torch.ones(64)}

@@ -13,7 +13,7 @@ paths = st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=12)
 def test_points_are_a_metre_apart_from_the_ego_on() -> None:
     route = equal_spacing(np.array([[2.5, 0.0], [2.5, 1.5]]), 1.0, 6)
     expected = [[0, 0], [1, 0], [2, 0], [2.5, 0.5], [2.5, 1.5], [2.5, 2.5]]
-    np.testing.assert_allclose(route, expected, atol=1e-6)
+    np.testing.assert_allclose(route, np.array(expected), atol=1e-6)
 
 
 @settings(deadline=None)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from model.config import DEBUG, ModelConfig
 from model.loss import distance_along
 from model.route import draw_route, equal_spacing
 from model.runtime import STAGES, DeviceError, Runtime
-from tests.model.samples import make_input, make_model, make_telling_input, variant
+from tests.model.samples import make_input, make_model, make_telling_input, points_of, variant
 
 TARGETS = np.array([[12.0, 1.5], [40.0, -3.0]])
 
@@ -70,7 +72,7 @@ def test_distances_are_laid_along_the_route() -> None:
 
 
 @pytest.mark.parametrize("options", [{"target_points": 1}, {"hist_len": 2}, {"speed_history": 2}])
-def test_shapes_follow_the_configuration(options: dict[str, int]) -> None:
+def test_shapes_follow_the_configuration(options: dict[str, Any]) -> None:
     config = variant(**options)
     speeds = np.full(config.speed_history, 4.0)
     prediction = Runtime(make_model(config), "cpu").predict(images(config), speeds, TARGETS)
@@ -107,8 +109,13 @@ RUNTIME_INPUTS = {
 
 
 @pytest.mark.parametrize(("changes", "message"), RUNTIME_INPUTS.values(), ids=RUNTIME_INPUTS)
-def test_bad_input_names_the_argument(changes: dict[str, object], message: str) -> None:
-    arguments = {"images": images(), "speed_mps": 4.0, "targets_ego_m": TARGETS} | changes
+def test_bad_input_names_the_argument(changes: dict[str, Any], message: str) -> None:
+    arguments: dict[str, Any] = {
+        "images": images(),
+        "speed_mps": 4.0,
+        "targets_ego_m": TARGETS,
+        **changes,
+    }
     with pytest.raises(InputError, match=message):
         Runtime(make_model(), "cpu").predict(**arguments)
 
@@ -154,7 +161,7 @@ def test_gpu_predicts_what_the_cpu_predicts(compiled: bool) -> None:
     model = make_model()
     fields = make_telling_input()
     images = fields.camera_images[:, 0].permute(0, 1, 3, 4, 2).numpy()
-    speeds, targets = fields.vehicle_speed[:, 0].numpy(), fields.target_point.numpy()
+    speeds, targets = fields.vehicle_speed[:, 0].numpy(), points_of(fields).numpy()
     on_cpu, on_gpu = Runtime(model, "cpu"), Runtime(model, "cuda", compiled=compiled)
     for row in range(len(images)):
         ours = on_gpu.predict(images[row], speeds[row], targets[row])

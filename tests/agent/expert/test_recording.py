@@ -142,6 +142,7 @@ def test_a_frame_is_the_state_of_the_tick_of_its_images(
     assert read(tmp_path / "boxes" / "0000.json.gz") == [{"class": "car"}]
     for folder, value in (("rgb", 0), ("rgb_augmented", 40), ("rgb_right_augmented", 200)):
         image = cv2.imread(str(tmp_path / folder / "0000.jpg"))
+        assert image is not None
         assert image.shape == (NANO.cameras[0].height_px, NANO.cameras[0].width_px, 3)
         assert abs(int(image.mean()) - value) <= 2
     assert len(json.loads((tmp_path / "rig.json").read_text())) == 3

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from evaluation.servers.ports import free_port
 from tests.evaluation.simulator.server_process import ROOT, running_simulator
-from tests.evaluation.simulator.test_traffic import free_port
 
 OLD_PYTHON = os.environ.get("CARLA_0915_PYTHON", "")
 

@@ -10,8 +10,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 from torch.distributed.fsdp import FullyShardedDataParallel
+from torch.multiprocessing.spawn import spawn
 
 from model.config import DEBUG
 from model.driving import DrivingModel
@@ -35,6 +36,7 @@ def compare(rank: int, meeting_point: str) -> None:
     module = DrivingModule(DrivingModel(DEBUG), optim, LossWeights(1.0, 1.0))
     before = groups_of(module)
     wrapped = FullyShardedDataParallel(module, use_orig_params=True, device_id=torch.device("cpu"))
+    assert isinstance(wrapped.module, DrivingModule)
     after = groups_of(wrapped.module)
     os.write(1, b"same\n" if before == after else f"{before} {after}\n".encode())
     distributed.destroy_process_group()
@@ -42,4 +44,4 @@ def compare(rank: int, meeting_point: str) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        multiprocessing.spawn(compare, (f"{folder}/meet",), nprocs=PROCESSES)
+        spawn(compare, (f"{folder}/meet",), nprocs=PROCESSES)

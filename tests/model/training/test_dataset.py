@@ -18,6 +18,7 @@ from model.training.images import ImageCache, ImageError, read_image
 from model.training.index import DatasetIndex, load_index
 from model.training.sampler import Draw
 from model.training.synthetic import write_dataset
+from tests.model.samples import points_of
 
 PLAIN = Draw(0, False, None)
 STRONG = AugmentSettings(1.0, 0.2, 0.3, 0.2, 1.0, 1.5, 1.0, 20.0)
@@ -37,7 +38,7 @@ def test_labels_of_a_circle(dataset_root: Path, dataset_index: DatasetIndex) -> 
     circle = np.stack([np.sin(arc), 1.0 - np.cos(arc)], axis=1) / 0.02
     np.testing.assert_allclose(example.driving_label.speed_wps[0], circle, atol=1e-4)
     assert example.driving_label.route_valid.all()
-    np.testing.assert_allclose(example.driving_input.target_point[0], [[30, 9], [45, 20]])
+    np.testing.assert_allclose(points_of(example.driving_input)[0], [[30, 9], [45, 20]])
     check_input(example.driving_input, DEBUG)
 
 
@@ -49,8 +50,8 @@ def test_shifted_example(dataset_root: Path, dataset_index: DatasetIndex) -> Non
     shift = dataset_index.camera_shift(0)
     wanted = shift.seen(plain.driving_label.speed_wps[0].double().numpy())
     np.testing.assert_allclose(shifted.driving_label.speed_wps[0], wanted, atol=1e-4)
-    wanted = shift.seen(plain.driving_input.target_point[0].double().numpy())
-    np.testing.assert_allclose(shifted.driving_input.target_point[0], wanted, atol=1e-4)
+    wanted = shift.seen(points_of(plain.driving_input)[0].double().numpy())
+    np.testing.assert_allclose(points_of(shifted.driving_input)[0], wanted, atol=1e-4)
     assert not torch.equal(shifted.driving_input.camera_images, plain.driving_input.camera_images)
     folder = dataset_root / str(dataset_index.drives[0]) / "rgb_augmented"
     image = read_image(folder / f"{dataset_index.frame[0]:04d}.jpg")
@@ -79,9 +80,9 @@ def test_inputs_that_options_ask_for(
 ) -> None:
     config: ModelConfig = dataclasses.replace(DEBUG, **changes)  # type: ignore[arg-type]
     driving_input = example_of(DrivingDataset(dataset_root, dataset_index, config)).example[0]
-    assert driving_input.target_point.shape == shape
+    assert points_of(driving_input).shape == shape
     if config.target_points == 1:
-        driving_input = driving_input._replace(target_point=driving_input.target_point[:, 0])
+        driving_input = driving_input._replace(target_point=points_of(driving_input)[:, 0])
     check_input(driving_input, config)
     if config.route_as == "image":
         assert driving_input.map_route is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -166,7 +167,7 @@ def test_split_is_by_drive_and_stable(tmp_path: Path) -> None:
     assert len(index.split(0.0, seed=1)[1]) == 0
 
 
-def _indexed(root: Path, changes: dict[int, dict[str, object]]) -> DatasetIndex:
+def _indexed(root: Path, changes: dict[int, dict[str, Any]]) -> DatasetIndex:
     """Index of one drive in which some frames' measurements are changed."""
     folder = write_dataset(root, drives=1) / "group" / "scenario" / "Town_0" / "measurements"
     for frame, change in changes.items():

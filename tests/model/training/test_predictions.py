@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def test_projection_agrees_with_the_cameras_geometry() -> None:
 
 @pytest.mark.parametrize("mode", ["2d", "1d"])
 def test_drawing_shows_everything(
-    dataset_root: Path, dataset_index: DatasetIndex, mode: str
+    dataset_root: Path, dataset_index: DatasetIndex, mode: Literal["1d", "2d"]
 ) -> None:
     config = dataclasses.replace(DEBUG, speed_wps_mode=mode)
     batch = collate([DrivingDataset(dataset_root, dataset_index, config)[Draw(0, False, None)]])

@@ -103,13 +103,16 @@ class Street:
 
     def momentum(self) -> Floats:
         state = self.fleet.state
-        return (state["mass_kg"][:, None] * state["velocity_mps"]).sum(axis=0)[:2]
+        total: Floats = (state["mass_kg"][:, None] * state["velocity_mps"]).sum(axis=0)[:2]
+        return total
 
     def place(self, actor_id: int) -> Floats:
-        return self.fleet.state["position_m"][self.fleet.row(actor_id)].copy()
+        place: Floats = self.fleet.state["position_m"][self.fleet.row(actor_id)].copy()
+        return place
 
     def velocity(self, actor_id: int) -> Floats:
-        return self.fleet.state["velocity_mps"][self.fleet.row(actor_id)].copy()
+        velocity: Floats = self.fleet.state["velocity_mps"][self.fleet.row(actor_id)].copy()
+        return velocity
 
     def deepest_overlap_m(self) -> float:
         state = self.fleet.state
@@ -250,7 +253,8 @@ def test_the_crash_does_not_depend_on_the_compass(yaw: float) -> None:
         y = ahead * np.sin(turn) + aside * np.cos(turn)
         street.car(2, x, y, yaw=turn_deg + 20.0)
         street.run(1.0)
-        return np.linalg.norm(street.fleet.state["velocity_mps"], axis=1)
+        lengths: Floats = np.linalg.norm(street.fleet.state["velocity_mps"], axis=1)
+        return lengths
 
     np.testing.assert_allclose(speeds(yaw), speeds(0.0), atol=1e-6)
 

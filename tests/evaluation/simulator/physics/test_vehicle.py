@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import atan, degrees, radians
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,8 @@ class Drive:
 
     @property
     def place(self) -> Floats:
-        return self.fleet.state["position_m"][0].copy()
+        place: Floats = self.fleet.state["position_m"][0].copy()
+        return place
 
     @property
     def forward_mps(self) -> float:
@@ -276,7 +278,7 @@ def test_an_unknown_class_is_refused_by_name() -> None:
         ("gears", ()),
     ],
 )
-def test_impossible_specifications_are_refused_by_field(field: str, value: object) -> None:
+def test_impossible_specifications_are_refused_by_field(field: str, value: Any) -> None:
     with pytest.raises(ValueError, match=field):
         replace(CAR, **{field: value})
 
@@ -490,7 +492,7 @@ def test_impulses_change_velocity_by_mass() -> None:
     ],
 )
 def test_a_heavier_or_slower_turning_engine_makes_it_slower(
-    change: dict[str, float], control: VehicleControl
+    change: dict[str, Any], control: VehicleControl
 ) -> None:
     drive = Drive()
     drive.fleet.set_spec(ME, replace(CAR, **change))

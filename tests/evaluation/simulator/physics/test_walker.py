@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation.simulator.physics.props import PropShelf
+from evaluation.simulator.physics.vehicle.suspension import GroundHeight
 from evaluation.simulator.physics.walker import WalkerCrowd
 from evaluation.simulator.wire.codec import BoundingBox, Transform, Vector3D, WalkerControl
 
@@ -36,11 +37,12 @@ def one(z: float = 0.9) -> WalkerCrowd:
     return crowd
 
 
-def walk(crowd: WalkerCrowd, seconds: float, ground: object = level) -> Floats:
+def walk(crowd: WalkerCrowd, seconds: float, ground: GroundHeight = level) -> Floats:
     """Step for a while and return the place of the walker."""
     for _ in range(round(seconds / TICK_S)):
         crowd.step(TICK_S, ground)
-    return crowd.state["position_m"][0].copy()
+    place: Floats = crowd.state["position_m"][0].copy()
+    return place
 
 
 def go(x: float, y: float, speed: float, jump: bool = False) -> WalkerControl:

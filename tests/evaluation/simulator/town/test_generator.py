@@ -137,7 +137,11 @@ def test_every_arm_leads_to_every_other_arm(seed: int) -> None:
 
 
 def test_towns_are_varied() -> None:
-    lanes, limits, signals, marks, junctions = set(), set(), set(), set(), set()
+    lanes: set[int] = set()
+    limits: set[str | None] = set()
+    signals: set[str | None] = set()
+    marks: set[tuple[str | None, str | None]] = set()
+    junctions: set[int] = set()
     for seed in SEEDS:
         root = ElementTree.fromstring(_text(seed).encode())
         for road in root.findall("road"):

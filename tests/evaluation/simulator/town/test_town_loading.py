@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
-from itertools import chain
 from math import cos, radians, sin
 from pathlib import Path
 
@@ -71,7 +70,8 @@ def test_lights_and_signs_match_the_landmarks(demo: Town) -> None:
     assert stops == landmarks["206"]
     limits = {sign.type_id for sign in demo.traffic_signs} - {"traffic.stop"}
     assert limits <= {f"traffic.speed_limit.{value}" for value in (30, 40, 50, 60)}
-    ids = [spec.sign_id for spec in chain(demo.traffic_lights, demo.traffic_signs)]
+    ids = [light.sign_id for light in demo.traffic_lights]
+    ids += [sign.sign_id for sign in demo.traffic_signs]
     assert len(set(ids)) == len(ids)
 
 

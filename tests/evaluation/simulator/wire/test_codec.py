@@ -88,7 +88,7 @@ def physics(draw: st.DrawFn) -> VehiclePhysics:
         torque_curve=draw(curves),
         mass=draw(numbers),
         forward_gears=tuple(GearPhysics(*gear) for gear in draw(gears)),
-        wheels=tuple(WheelPhysics(*values, place) for values, place in draw(wheels)),
+        wheels=tuple(WheelPhysics(*(*values, place)) for values, place in draw(wheels)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import carla
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.town.signal_specs import TrafficSignSpec
+from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
 from evaluation.simulator.world.speed_limits import KMH_PER_MPS, LOOK_UP_TICKS, SpeedLimits
 from tests.evaluation.simulator.tiny_town import straight_road
@@ -43,6 +44,10 @@ class SignTown:
     default_speed_limit_mps: float = 30.0 / KMH_PER_MPS
 
 
+def limits_in(town: SignTown) -> SpeedLimits:
+    return SpeedLimits(cast("Town", town))
+
+
 def sign(x: float, kind: str) -> TrafficSignSpec:
     """A sign for drivers along +x whose pole stands 4 m to their right."""
     return TrafficSignSpec(
@@ -66,7 +71,7 @@ def kmh(limits: SpeedLimits, fleet: BodyTable) -> list[int]:
 
 def test_the_road_decides_at_once_for_new_vehicles_and_soon_for_old_ones() -> None:
     town = SignTown(road_speed_limits_mps={1: 50.0 / KMH_PER_MPS, 2: 90.0 / KMH_PER_MPS})
-    limits, fleet = SpeedLimits(town), fleet_at(0.0, 200.0)
+    limits, fleet = limits_in(town), fleet_at(0.0, 200.0)
     assert kmh(limits, fleet) == [50, 90]
     fleet.teleport(1, Transform(Vector3D(300.0, 0.0, 0.0)))
     for _ in range(LOOK_UP_TICKS):
@@ -76,7 +81,7 @@ def test_the_road_decides_at_once_for_new_vehicles_and_soon_for_old_ones() -> No
 
 def test_looking_up_is_spread_over_the_ticks_and_places_are_remembered() -> None:
     town = SignTown()
-    limits, fleet = SpeedLimits(town), fleet_at(*range(0, 100, 5))
+    limits, fleet = limits_in(town), fleet_at(*range(0, 100, 5))
     kmh(limits, fleet)
     town.map.look_ups = 0
     for _ in range(LOOK_UP_TICKS):
@@ -96,7 +101,7 @@ def test_without_a_limit_of_the_road_the_last_sign_counts() -> None:
     town = SignTown(
         traffic_signs=(sign(50.0, "traffic.speed_limit.60"), sign(52.0, "traffic.stop"))
     )
-    limits, fleet = SpeedLimits(town), fleet_at(0.0, 0.0)
+    limits, fleet = limits_in(town), fleet_at(0.0, 0.0)
     assert kmh(limits, fleet) == [30, 30]
     fleet.teleport(1, Transform(Vector3D(50.5, 0.0, 0.0)))
     assert kmh(limits, fleet) == [60, 30]
@@ -107,7 +112,7 @@ def test_without_a_limit_of_the_road_the_last_sign_counts() -> None:
 
 
 def test_limits_of_removed_vehicles_are_forgotten() -> None:
-    limits, fleet = SpeedLimits(SignTown()), fleet_at(*range(10))
+    limits, fleet = limits_in(SignTown()), fleet_at(*range(10))
     kmh(limits, fleet)
     for actor_id in range(2, 11):
         fleet.remove(actor_id)
@@ -120,4 +125,4 @@ def test_a_real_map_answers() -> None:
         map=carla.Map("tiny", straight_road("tiny")),
         road_speed_limits_mps={1: 12.5},
     )
-    assert SpeedLimits(town).at(Vector3D(10.0, 1.75, 0.0)) == pytest.approx(12.5)
+    assert limits_in(town).at(Vector3D(10.0, 1.75, 0.0)) == pytest.approx(12.5)

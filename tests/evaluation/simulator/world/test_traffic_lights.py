@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import pi, radians
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class NoOffset(np.random.Generator):
     def __init__(self) -> None:
         super().__init__(np.random.PCG64(0))
 
-    def uniform(self, low: object = 0.0, high: object = 1.0, size: object = None) -> object:
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:
         return np.zeros(np.shape(high))
 
 
