@@ -19,7 +19,7 @@ from evaluation.routes.route import Route
 from evaluation.scoring.criteria.red_light import find_lights
 from evaluation.scoring.criteria.stop_sign import find_stop_signs
 from evaluation.scoring.criteria_set import RoadRules
-from evaluation.scoring.tick import Contact, Tick
+from evaluation.scoring.tick import CollisionEvent, Tick
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
 
@@ -42,7 +42,7 @@ class RouteScenario:
         self._weather_percent = 0
         session.world.set_weather(self._weather.at(0.0))
         self.ego = _spawn_ego(session, dense)
-        self._contacts: deque[Contact] = deque()
+        self._collisions: deque[CollisionEvent] = deque()
         self._start_s: float | None = None
         box = self.ego.bounding_box.extent
         self._half_extent_m = np.array([box.x, box.y, box.z])
@@ -59,7 +59,8 @@ class RouteScenario:
         return tuple(actor for actor in actors if "traffic_light" in actor.type_id)
 
     def on_collision(self, event: Any) -> None:
-        self._contacts.append(Contact(event.other_actor.id, event.other_actor.type_id))
+        other = event.other_actor
+        self._collisions.append(CollisionEvent(event.frame, other.id, other.type_id))
 
     def follow_weather(self, route_percent: float) -> None:
         """Changes the weather along the route, in steps of one percent."""
@@ -70,7 +71,7 @@ class RouteScenario:
     def start_clock(self, snapshot: carla.WorldSnapshot) -> None:
         """Route time counts from here; what was touched while settling is forgotten."""
         self._start_s = snapshot.timestamp.elapsed_seconds
-        self._contacts.clear()
+        self._collisions.clear()
 
     def ego_state(self, snapshot: carla.WorldSnapshot) -> carla.ActorSnapshot:
         state = snapshot.find(self.ego.id)
@@ -83,7 +84,7 @@ class RouteScenario:
         state = self.ego_state(snapshot)
         transform, velocity = state.get_transform(), state.get_velocity()
         place = transform.location
-        contacts = tuple(self._contacts.popleft() for _ in range(len(self._contacts)))
+        collisions = tuple(self._collisions.popleft() for _ in range(len(self._collisions)))
         red = carla.TrafficLightState.Red
         start_s = self._start_s or 0.0
         return Tick(
@@ -95,7 +96,7 @@ class RouteScenario:
             half_extent_m=self._half_extent_m,
             speed_limit_mps=self.ego.get_speed_limit() / 3.6,
             red_light_ids=frozenset(light.id for light in self._lights if light.state == red),
-            contacts=contacts,
+            collisions=collisions,
             traffic_speeds_mps=None if self.traffic is None else self.traffic.speeds_mps(snapshot),
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from math import fsum
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -15,12 +16,11 @@ from typing import Any
 from evaluation.closed_loop.episode import SENSORS_INVALID, SIMULATION_CRASHED, Outcome
 from evaluation.errors import UserError
 from evaluation.runs.atomic_file import write_atomically
+from evaluation.scoring.criteria.outside_lanes import metres_in
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
 from evaluation.scoring.tick import Kind
 
 DIGITS = 3
-METRES_WORD = 8
-"""Place of the metres among the words of an outside-lanes message."""
 SENSOR_ICONS = {
     "sensor.camera.rgb": "carla_camera",
     "sensor.lidar.ray_cast": "carla_lidar",
@@ -124,6 +124,7 @@ class Results:
         measures = {} if outcome.measures is None else asdict(outcome.measures)
         self.extras[record.route_id] = {
             **measures,
+            "infractions": [found.to_json() for found in outcome.infractions],
             "ticks": outcome.ticks,
             **({"trace": outcome.trace} if outcome.trace else {}),
             **extra,
@@ -147,7 +148,7 @@ class Results:
 
     def to_json(self) -> Json:
         """The file's contents; the totals appear once all routes are finished."""
-        summary = summarise(self.records, self.total) if self.finished else {}
+        summary = summarise(self.records, self.total, self.extras) if self.finished else {}
         values = []
         if summary:
             shown = {**summary["infractions"], **summary["scores_mean"]}
@@ -170,8 +171,21 @@ class Results:
         write_atomically(self.path, json.dumps(self.to_json(), indent=4))
 
 
-def summarise(records: Sequence[RouteRecord], total: int) -> Json:
-    """The leaderboard's global record: mean scores over all routes, infractions per km."""
+def outside_m_of(record: RouteRecord, extra: Mapping[str, Any]) -> float:
+    """Metres that a route was driven outside its lanes: as this program stored them, or, in a
+    record that another evaluator wrote, from its sentences. Raises ResultsFileError."""
+    kind = Kind.OUTSIDE_LANES.value
+    if "infractions" in extra:
+        return fsum(found["outside_m"] for found in extra["infractions"] if found["kind"] == kind)
+    try:
+        return sum(map(metres_in, record.infractions[kind]))
+    except ValueError as error:
+        raise ResultsFileError(f"{record.route_id}: {kind} cannot be read: {error}") from None
+
+
+def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, Json]) -> Json:
+    """The leaderboard's global record: mean scores over all routes, infractions per km. extras: by
+    route, what is known beside the record."""
     keys = ("score_composed", "score_route", "score_penalty")
     columns = {key: [float(record.scores[key]) for record in records] for key in keys}  # type: ignore[literal-required]
     km = sum(r.meta["route_length"] / 1000 * r.scores["score_route"] / 100 for r in records)
@@ -180,9 +194,8 @@ def summarise(records: Sequence[RouteRecord], total: int) -> Json:
         found = [record.infractions[kind.value] for record in records]
         if kind is Kind.OUTSIDE_LANES:
             # A length, not a number of events, and therefore not per kilometre.
-            infractions[kind.value] = round(
-                sum(float(one[0].split(" ")[METRES_WORD]) / 1000 for one in found if one), DIGITS
-            )
+            outside_m = sum(outside_m_of(one, extras.get(one.route_id, {})) for one in records)
+            infractions[kind.value] = round(outside_m / 1000, DIGITS)
         else:
             infractions[kind.value] = round(sum(map(len, found)) / max(km, 0.001), DIGITS)
     statuses = {"Failed" if record.failed else record.status for record in records}

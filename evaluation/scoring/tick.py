@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Place: TypeAlias = tuple[float, float, float]
+"""x, y and z in the world, in metres."""
 
 
 class Kind(Enum):
@@ -34,18 +37,35 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Infraction:
-    """One entry of a route's record; percent: 0..100 where the penalty depends on an amount."""
+    """One entry of a route's record. message: the leaderboard's sentence for it.
+
+    percent: 0..100 where the penalty depends on an amount; outside_m: metres driven outside the
+    lanes; actor_id, actor_type: the actor that was hit, or the light or sign that was passed;
+    place_world_m: where the ego was then, or where the light's or sign's pole stands.
+    """
 
     kind: Kind
     frame: int
     message: str
     percent: float | None = None
+    outside_m: float | None = None
+    actor_id: int | None = None
+    actor_type: str | None = None
+    place_world_m: Place | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What the sentence tells, as fields; those that do not apply are left out."""
+        fields = {**asdict(self), "kind": self.kind.value}
+        del fields["message"]
+        return {key: value for key, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
-class Contact:
-    """A collision reported for the ego vehicle: id (0 = scenery) and type of what it touched."""
+class CollisionEvent:
+    """What the ego's collision sensor reported. frame: of the impact; other_id (0 = scenery) and
+    other_type: of the actor that it hit."""
 
+    frame: int
     other_id: int
     other_type: str
 
@@ -55,7 +75,7 @@ class Tick:
     """State after one simulator step.
 
     location_world_m, velocity_world_mps, half_extent_m: (3,); yaw_rad clockwise positive; time_s
-    since the route began; speed_limit_mps of the lane; red_light_ids: actors now red; contacts
+    since the route began; speed_limit_mps of the lane; red_light_ids: actors now red; collisions
     since the last tick; traffic_speeds_mps: (m,) speeds of the background vehicles.
     """
 
@@ -67,7 +87,7 @@ class Tick:
     half_extent_m: NDArray[np.float64]
     speed_limit_mps: float
     red_light_ids: frozenset[int] = frozenset()
-    contacts: tuple[Contact, ...] = ()
+    collisions: tuple[CollisionEvent, ...] = ()
     traffic_speeds_mps: NDArray[np.float64] | None = None
 
     @property
@@ -80,9 +100,15 @@ class Tick:
         return np.array([np.cos(self.yaw_rad), np.sin(self.yaw_rad)])
 
     @property
-    def place(self) -> str:
-        x, y, z = (round(float(value), 3) for value in self.location_world_m)
-        return f"(x={x}, y={y}, z={z})"
+    def place_world_m(self) -> Place:
+        x, y, z = (float(value) for value in self.location_world_m)
+        return (x, y, z)
+
+
+def place_text(place_world_m: Place) -> str:
+    """A place as the leaderboard's sentences name it."""
+    x, y, z = (round(value, 3) for value in place_world_m)
+    return f"(x={x}, y={y}, z={z})"
 
 
 class Criterion(Protocol):

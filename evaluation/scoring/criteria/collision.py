@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scoring.tick import Contact, Infraction, Kind, Tick
+from evaluation.scoring.tick import CollisionEvent, Infraction, Kind, Tick, place_text
 
 SAME_PLACE_M = 5.0
 SAME_ACTOR_S = 5.0
@@ -41,22 +41,30 @@ class Collision:
                 self._place_m = None
         if self._actor_id is not None and tick.time_s - self._time_s > SAME_ACTOR_S:
             self._actor_id = None
-        return [found for contact in tick.contacts for found in self._judge(tick, contact)]
+        return [found for event in tick.collisions for found in self._judge(tick, event)]
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:
         return ()
 
-    def _judge(self, tick: Tick, contact: Contact) -> Sequence[Infraction]:
-        same_crash = self._place_m is not None or contact.other_id == self._actor_id
-        kind = kind_of(contact.other_type)
+    def _judge(self, tick: Tick, event: CollisionEvent) -> Sequence[Infraction]:
+        same_crash = self._place_m is not None or event.other_id == self._actor_id
+        kind = kind_of(event.other_type)
         if same_crash or kind is None or tick.speed_mps < STANDING_MPS:
             return ()
         self._place_m = tick.location_world_m
         self._time_s = tick.time_s
-        if contact.other_id != 0:
-            self._actor_id = contact.other_id
+        if event.other_id != 0:
+            self._actor_id = event.other_id
         message = (
-            f"Agent collided against object with type={contact.other_type} "
-            f"and id={contact.other_id} at {tick.place}"
+            f"Agent collided against object with type={event.other_type} "
+            f"and id={event.other_id} at {place_text(tick.place_world_m)}"
         )
-        return (Infraction(kind, tick.frame, message),)
+        found = Infraction(
+            kind,
+            tick.frame,
+            message,
+            actor_id=event.other_id,
+            actor_type=event.other_type,
+            place_world_m=tick.place_world_m,
+        )
+        return (found,)

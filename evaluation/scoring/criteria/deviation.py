@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluation.routes.lane_graph import DenseRoute
-from evaluation.scoring.tick import Infraction, Kind, Tick
+from evaluation.scoring.tick import Infraction, Kind, Tick, place_text
 
 WINDOW = 5
 MAX_DISTANCE_M = 30.0
@@ -42,8 +42,9 @@ class RouteDeviation:
         self._off_route = distance_m >= MAX_DISTANCE_M or unsafe_share > MAX_UNSAFE_SHARE
         if not self._off_route:
             return ()
-        message = f"Agent deviated from the route at {tick.place}"
-        return (Infraction(Kind.ROUTE_DEVIATION, tick.frame, message),)
+        place_m = tick.place_world_m
+        message = f"Agent deviated from the route at {place_text(place_m)}"
+        return (Infraction(Kind.ROUTE_DEVIATION, tick.frame, message, place_world_m=place_m),)
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:
         return ()

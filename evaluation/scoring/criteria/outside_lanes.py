@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 import carla
@@ -16,6 +17,18 @@ MARGIN_M = 0.5
 """Width of the strip between the lane and the sidewalk that is still allowed."""
 MAX_VEHICLE_ANGLE_RAD = math.radians(120.0)
 MAX_LANE_ANGLE_RAD = math.radians(150.0)
+
+
+METRES_IN_SENTENCE = re.compile(r"for about ([-+.\deE]+) meters")
+
+
+def metres_in(message: str) -> float:
+    """Metres outside the lanes, from the sentence of a record that has no field for them: one that
+    another evaluator wrote. Raises ValueError if the sentence does not name them."""
+    found = METRES_IN_SENTENCE.search(message)
+    if found is None:
+        raise ValueError(f"no metres in {message!r}")
+    return float(found[1])
 
 
 def _turn_rad(first_rad: float, second_rad: float) -> float:
@@ -58,12 +71,14 @@ class OutsideLanes:
     def finish(self, tick: Tick) -> Sequence[Infraction]:
         if self.outside_m <= 0.0:
             return ()
-        # The official evaluator reads the metres back from this sentence by counting words.
         message = (
             f"Agent went outside its route lanes for about {round(self.outside_m, 3)} meters "
             f"({round(self.percent, 2)}% of the completed route)"
         )
-        return (Infraction(Kind.OUTSIDE_LANES, tick.frame, message, self.percent),)
+        found = Infraction(
+            Kind.OUTSIDE_LANES, tick.frame, message, self.percent, outside_m=self.outside_m
+        )
+        return (found,)
 
     def _beyond_edge(self, location: carla.Location, driving: carla.Waypoint) -> bool:
         nearest, distance_m = driving, location.distance(driving.transform.location)

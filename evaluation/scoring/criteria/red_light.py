@@ -10,7 +10,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scoring.tick import Infraction, Kind, Tick
+from evaluation.scoring.tick import Infraction, Kind, Place, Tick, place_text
 
 NEAR_M = 15.0
 BOX_SHARE = 0.9
@@ -36,7 +36,7 @@ class Light:
 
     actor_id: int
     centre_world_m: NDArray[np.float64]
-    pole: str
+    pole_world_m: Place
     lines: tuple[StopLine, ...]
 
 
@@ -68,7 +68,7 @@ def _light_of(actor: carla.Actor, world_map: carla.Map) -> Light:
     return Light(
         actor_id=actor.id,
         centre_world_m=np.array([centre.x, centre.y, centre.z]),
-        pole=f"(x={round(pole.x, 3)}, y={round(pole.y, 3)}, z={round(pole.z, 3)})",
+        pole_world_m=(pole.x, pole.y, pole.z),
         lines=tuple(lines),
     )
 
@@ -100,6 +100,17 @@ def segments_cross(first_m: NDArray[np.float64], second_m: NDArray[np.float64]) 
     return bool(one[0] * one[1] <= 0.0 and other[0] * other[1] <= 0.0)
 
 
+def _infraction(tick: Tick, light: Light) -> Infraction:
+    return Infraction(
+        Kind.RED_LIGHT,
+        tick.frame,
+        f"Agent ran a red light {light.actor_id} at {place_text(light.pole_world_m)}",
+        actor_id=light.actor_id,
+        actor_type="traffic.traffic_light",
+        place_world_m=light.pole_world_m,
+    )
+
+
 class RedLight:
     """The tail of the vehicle crosses the stop line of its lane while the light is red; the same
     light counts once until another is run (scenario_runner, RunningRedLightTest)."""
@@ -118,8 +129,7 @@ class RedLight:
                 continue
             if self._crosses(tick, light):
                 self._last_id = light.actor_id
-                message = f"Agent ran a red light {light.actor_id} at {light.pole}"
-                found.append(Infraction(Kind.RED_LIGHT, tick.frame, message))
+                found.append(_infraction(tick, light))
         return found
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:

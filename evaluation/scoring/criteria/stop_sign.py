@@ -10,7 +10,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.scoring.tick import Infraction, Kind, Tick
+from evaluation.scoring.tick import Infraction, Kind, Place, Tick, place_text
 
 NEAR_M = 4.0
 STANDING_MPS = 0.1
@@ -28,7 +28,7 @@ class StopSign:
     centre_world_m: NDArray[np.float64]
     half_extent_m: NDArray[np.float64]
     yaw_rad: float
-    pole: str
+    pole_world_m: Place
 
     def covers(self, points_world_m: NDArray[np.float64]) -> bool:
         """Whether any of the points (n, 2) lies in the box, widened by a fifth."""
@@ -55,7 +55,7 @@ def _sign_of(actor: carla.Actor) -> StopSign:
         centre_world_m=np.array([centre.x, centre.y, centre.z]),
         half_extent_m=np.array([box.extent.x, box.extent.y]),
         yaw_rad=math.radians(transform.rotation.yaw + box.rotation.yaw),
-        pole=f"(x={round(pole.x, 3)}, y={round(pole.y, 3)}, z={round(pole.z, 3)})",
+        pole_world_m=(pole.x, pole.y, pole.z),
     )
 
 
@@ -83,8 +83,15 @@ class Stop:
         if stopped or target.actor_id == self._last_failed_id:
             return ()
         self._last_failed_id = target.actor_id
-        message = f"Agent ran a stop with id={target.actor_id} at {target.pole}"
-        return (Infraction(Kind.STOP, tick.frame, message),)
+        found = Infraction(
+            Kind.STOP,
+            tick.frame,
+            f"Agent ran a stop with id={target.actor_id} at {place_text(target.pole_world_m)}",
+            actor_id=target.actor_id,
+            actor_type="traffic.stop",
+            place_world_m=target.pole_world_m,
+        )
+        return (found,)
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,13 @@ from evaluation.closed_loop.episode import (
     SIMULATION_CRASHED,
     Outcome,
 )
-from evaluation.runs.leaderboard_file import Results, ResultsFileError, record_of, resume
+from evaluation.runs.leaderboard_file import (
+    Results,
+    ResultsFileError,
+    outside_m_of,
+    record_of,
+    resume,
+)
 from evaluation.scoring.criteria_set import Measures
 from evaluation.scoring.penalty import Rules
 from evaluation.scoring.tick import Infraction, Kind
@@ -24,6 +31,7 @@ OUTSIDE = Infraction(
     20,
     "Agent went outside its route lanes for about 25.0 meters (12.5% of the completed route)",
     12.5,
+    outside_m=25.0,
 )
 MEASURES = Measures(0.1, 0.3, 1, 25.0, ())
 DONE = Outcome(
@@ -107,6 +115,30 @@ def test_the_leaderboards_format(tmp_path: Path) -> None:
     assert len(data["values"]) == len(data["labels"]) == 15
     assert data["values"][0] == "65.3125"
     assert data["extra"]["routes"][NAMES[0]]["lateral_p95_m"] == 0.3
+
+
+def test_the_fields_of_an_infraction_stand_beside_the_leaderboards_record(tmp_path: Path) -> None:
+    results = filled(tmp_path / "results.json", [Outcome(infractions=(RED, OUTSIDE))])
+    extra = json.loads(results.path.read_text())["extra"]["routes"][NAMES[0]]
+    assert extra["infractions"] == [
+        {"kind": "red_light", "frame": 10},
+        {"kind": "outside_route_lanes", "frame": 20, "percent": 12.5, "outside_m": 25.0},
+    ]
+
+
+def test_metres_outside_come_from_the_field_not_from_the_sentence() -> None:
+    reworded = replace(OUTSIDE, message="The agent left its lane.")
+    record = record_of(0, NAMES[0], Outcome(infractions=(reworded,)), Rules.V2_0)
+    assert outside_m_of(record, {"infractions": [reworded.to_json()]}) == 25.0
+
+
+def test_metres_outside_of_a_foreign_record_come_from_its_sentence() -> None:
+    record = record_of(0, NAMES[0], Outcome(infractions=(RED, OUTSIDE)), Rules.V2_0)
+    assert outside_m_of(record, {}) == 25.0
+    reworded = replace(OUTSIDE, message="The agent left its lane.")
+    record = record_of(0, NAMES[0], Outcome(infractions=(reworded,)), Rules.V2_0)
+    with pytest.raises(ResultsFileError, match=rf"{NAMES[0]}: outside_route_lanes cannot be read"):
+        outside_m_of(record, {})
 
 
 def test_a_run_that_is_not_over_has_no_totals(tmp_path: Path) -> None:

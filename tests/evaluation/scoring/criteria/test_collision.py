@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from evaluation.scoring.criteria.collision import Collision, kind_of
-from evaluation.scoring.tick import Contact, Kind
+from evaluation.scoring.tick import CollisionEvent, Kind
 from tests.evaluation.scoring.ticks import judge, tick_at
 
-CAR = Contact(7, "vehicle.audi.tt")
-OTHER_CAR = Contact(8, "vehicle.audi.tt")
-WALKER = Contact(9, "walker.pedestrian.0001")
-WALL = Contact(0, "static.building")
+CAR = CollisionEvent(0, 7, "vehicle.audi.tt")
+OTHER_CAR = CollisionEvent(0, 8, "vehicle.audi.tt")
+WALKER = CollisionEvent(0, 9, "walker.pedestrian.0001")
+WALL = CollisionEvent(0, 0, "static.building")
 
 
 @pytest.mark.parametrize(
@@ -41,16 +41,18 @@ def test_kinds(type_id: str, kind: Kind | None) -> None:
         pytest.param([(0.0, 0.0, WALL), (1.0, 6.0, WALL)], 2, id="scenery has no identity"),
     ],
 )
-def test_counting(places: list[tuple[float, float, Contact]], count: int) -> None:
-    ticks = [tick_at(x_m, time_s=time_s, contacts=(contact,)) for time_s, x_m, contact in places]
+def test_counting(places: list[tuple[float, float, CollisionEvent]], count: int) -> None:
+    ticks = [tick_at(x_m, time_s=time_s, collisions=(event,)) for time_s, x_m, event in places]
     assert len(judge(Collision(), ticks)) == count
 
 
 def test_whoever_stands_is_not_to_blame() -> None:
-    assert judge(Collision(), [tick_at(0.0, speed_mps=0.05, contacts=(CAR,))]) == []
+    assert judge(Collision(), [tick_at(0.0, speed_mps=0.05, collisions=(CAR,))]) == []
 
 
 def test_the_message_names_the_other() -> None:
-    (found,) = judge(Collision(), [tick_at(3.0, contacts=(WALKER,))])
+    (found,) = judge(Collision(), [tick_at(3.0, collisions=(WALKER,))])
     assert found.kind is Kind.COLLISION_PEDESTRIAN
     assert "type=walker.pedestrian.0001 and id=9 at (x=3.0" in found.message
+    assert (found.actor_id, found.actor_type) == (9, "walker.pedestrian.0001")
+    assert found.place_world_m == (3.0, 1.75, 0.0)

@@ -9,7 +9,7 @@ import carla
 import numpy as np
 import pytest
 
-from evaluation.scoring.criteria.outside_lanes import OutsideLanes
+from evaluation.scoring.criteria.outside_lanes import OutsideLanes, metres_in
 from evaluation.scoring.criteria.red_light import RedLight, find_lights, segments_cross
 from evaluation.scoring.criteria.stop_sign import Stop, find_stop_signs
 from evaluation.scoring.tick import Kind
@@ -52,6 +52,7 @@ def test_crossing_the_line_at_red_counts_once(red_light: RedLight) -> None:
     found = judge(red_light, along_x(120.0, 170.0, red_light_ids=frozenset({LIGHT_ID})))
     assert [infraction.kind for infraction in found] == [Kind.RED_LIGHT]
     assert f"light {LIGHT_ID} at (x=152.0, y=6.0" in found[0].message
+    assert (found[0].actor_id, found[0].place_world_m) == (LIGHT_ID, (152.0, 6.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,7 @@ def stop() -> Stop:
 def test_passing_a_stop_sign_without_stopping(stop: Stop) -> None:
     found = judge(stop, along_x(120.0, 160.0))
     assert [infraction.kind for infraction in found] == [Kind.STOP]
+    assert (found[0].actor_id, found[0].place_world_m) == (LIGHT_ID, (152.0, 6.0, 0.0))
 
 
 def test_stopping_in_the_box_is_enough(stop: Stop) -> None:
@@ -139,7 +141,34 @@ def test_changing_into_the_opposite_lane_is_outside() -> None:
     assert found.kind is Kind.OUTSIDE_LANES
     assert found.percent == pytest.approx(25.0, abs=2.0)
     assert criterion.events == 1
-    assert float(found.message.split(" ")[8]) == pytest.approx(25.0, abs=2.0)
+    assert found.outside_m == pytest.approx(25.0, abs=2.0)
+    assert metres_in(found.message) == pytest.approx(found.outside_m, abs=1e-3)
+
+
+def test_the_official_evaluator_finds_the_metres_at_the_ninth_word() -> None:
+    criterion = OutsideLanes(straight_route(100.0), straight_map())
+    (found,) = judge(criterion, along_x(10.0, 60.0, y_m=12.0))
+    assert float(found.message.split(" ")[8]) == metres_in(found.message)
+
+
+@pytest.mark.parametrize(
+    ("message", "metres"),
+    [
+        ("Agent went outside its route lanes for about 25.125 meters (1.5% of the route)", 25.125),
+        ("Agent  went outside its lanes for about 12 meters", 12.0),
+        ("The ego left its route for about 1e-03 meters.", 0.001),
+    ],
+)
+def test_metres_are_read_from_foreign_sentences(message: str, metres: float) -> None:
+    assert metres_in(message) == metres
+
+
+@pytest.mark.parametrize(
+    "message", ["", "Agent left its lanes", "for about many meters", "for about e meters"]
+)
+def test_a_sentence_without_metres_is_refused(message: str) -> None:
+    with pytest.raises(ValueError, match=r"metres|float"):
+        metres_in(message)
 
 
 def test_changing_lanes_within_a_direction_is_allowed() -> None:
