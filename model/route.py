@@ -51,9 +51,10 @@ def points_at(points_ego_m: Points, distances_m: Points) -> NDArray[np.float32]:
     _check_points(points_ego_m)
     path = np.vstack([np.zeros((1, 2)), points_ego_m])
     steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    lengths = np.concatenate([[0.0], np.cumsum(steps)])
     # Repeated points would make the distances ambiguous.
-    path = path[np.concatenate([[True], steps > 1e-6])]
-    lengths = np.concatenate([[0.0], np.cumsum(steps[steps > 1e-6])])
+    kept = np.concatenate([[True], np.diff(lengths) > 0.0])
+    path, lengths = path[kept], lengths[kept]
     inside = np.clip(distances_m, 0.0, lengths[-1])
     columns = [np.interp(inside, lengths, path[:, axis]) for axis in range(2)]
     beyond = np.asarray(distances_m) - inside

@@ -17,6 +17,7 @@ from scipy.interpolate import PchipInterpolator
 
 from planner.pid import Pid, PidGains
 from planner.records import FloatArray
+from planner.route import Polyline
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,14 @@ def point_along_route(route_ego_m: FloatArray, distance_m: float) -> FloatArray:
     Returns:
         (2,) ego metres.
     """
-    points = np.vstack([np.zeros(2), route_ego_m])
-    steps_m = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    keep = np.concatenate([[True], steps_m > 1e-3])
-    points, steps_m = points[keep], steps_m[keep[1:]]
-    if len(points) == 1:
-        return np.zeros(2)
-    along_m = np.concatenate([[0.0], np.cumsum(steps_m)])
+    line = Polyline(np.vstack([np.zeros(2), route_ego_m]))
+    if distance_m >= line.length_m:
+        return line.points_m[-1]
     # Next to a vanishing slope the harmonic mean of slopes overflows to infinity; its reciprocal,
     # which is what is used, is then rightly zero.
     with np.errstate(over="ignore"):
-        curve = PchipInterpolator(along_m, points, axis=0)
-    return np.asarray(curve(min(distance_m, along_m[-1])), dtype=np.float64)
+        curve = PchipInterpolator(line.s_m, line.points_m, axis=0)
+    return np.asarray(curve(distance_m), dtype=np.float64)
 
 
 class LateralController:

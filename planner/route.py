@@ -36,7 +36,8 @@ class LinePosition:
 class Polyline:
     """A chain of straight segments, addressed by arc length.
 
-    Repeated points are dropped. Works in any planar frame with y to the right of x.
+    Points that do not make it longer are dropped: repeated ones, and steps below the resolution of
+    the arc length. Works in any planar frame with y to the right of x.
 
     Args:
         points_m: (n, 2) finite points, n >= 1.
@@ -47,11 +48,13 @@ class Polyline:
 
     def __init__(self, points_m: npt.ArrayLike) -> None:
         points = _checked_points(points_m)
-        moved = np.linalg.norm(np.diff(points, axis=0), axis=1) > 1e-6
-        self.points_m: FloatArray = points[np.concatenate([[True], moved])]
+        lengths_m = np.linalg.norm(np.diff(points, axis=0), axis=1)
+        s_m = np.concatenate([[0.0], np.cumsum(lengths_m)])
+        kept = np.concatenate([[True], np.diff(s_m) > 0.0])
+        self.points_m: FloatArray = points[kept]
+        self.s_m: FloatArray = s_m[kept]
         self._steps_m = np.diff(self.points_m, axis=0)
         self._lengths_m: FloatArray = np.linalg.norm(self._steps_m, axis=1)
-        self.s_m: FloatArray = np.concatenate([[0.0], np.cumsum(self._lengths_m)])
 
     @property
     def length_m(self) -> float:

@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from planner.route import Polyline
+
 F64 = NDArray[np.float64]
 
 SPACING_M = 0.5
@@ -105,16 +107,10 @@ def build_path(points_world_m: F64) -> LanePath:
     Raises:
         ValueError: fewer than two different points, or one that is not finite.
     """
-    points = np.asarray(points_world_m, dtype=np.float64)[:, :2]
-    if not bool(np.all(np.isfinite(points))):
-        raise ValueError("a path needs finite points; check the route's positions")
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    points = points[np.concatenate(([True], steps > 0.05))]
-    if len(points) < 2:
-        raise ValueError(f"a path needs two different points, got {len(points)}")
-    distance = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))))
-    grid = np.arange(0.0, max(distance[-1], SPACING_M) + 1e-9, SPACING_M)
-    even = np.stack([np.interp(grid, distance, points[:, axis]) for axis in (0, 1)], axis=1)
+    line = Polyline(np.asarray(points_world_m, dtype=np.float64)[:, :2])
+    if line.length_m == 0.0:
+        raise ValueError("a path needs two different points; check the route's positions")
+    even = line.point_at(np.arange(0.0, max(line.length_m, SPACING_M) + 1e-9, SPACING_M))
     if len(even) > 4:
         even = _smooth(even, SMOOTHING_M)
     yaw = np.unwrap(_direction_rad(even))

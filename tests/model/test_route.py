@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.batch import InputError
@@ -16,7 +16,11 @@ def test_points_are_a_metre_apart_from_the_ego_on() -> None:
     np.testing.assert_allclose(route, np.array(expected), atol=1e-6)
 
 
-@settings(deadline=None)
+def test_many_tiny_steps_are_a_way_too() -> None:
+    fine = np.stack([np.zeros(2000), np.arange(1, 2001) * 5e-7], axis=1)
+    np.testing.assert_allclose(points_at(fine, np.array([5e-4])), [[0.0, 5e-4]], rtol=1e-4)
+
+
 @given(paths)
 def test_steps_are_never_longer_than_the_spacing(points: list[tuple[float, float]]) -> None:
     route = equal_spacing(np.array(points), 1.0, 20)

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.records import Command, EgoState
@@ -106,7 +106,16 @@ class TestPolyline:
         assert single.heading_at(1.0) == 0.0
         assert single.project((0.0, 0.0)).distance_m == 5.0
 
-    @settings(deadline=None)
+    def test_many_tiny_steps_are_a_way_too(self) -> None:
+        line = Polyline(np.stack([np.arange(2001) * 5e-7, np.zeros(2001)], axis=1))
+        assert line.length_m == pytest.approx(1e-3, rel=1e-3)
+        assert line.point_at(5e-4) == pytest.approx([5e-4, 0.0])
+
+    def test_steps_below_the_resolution_of_the_length_are_one_point(self) -> None:
+        line = Polyline([[0.0, 0.0], [4.0, 0.0], [4.0, 1e-17], [4.0, 3.0]])
+        assert line.s_m.tolist() == [0.0, 4.0, 7.0]
+        assert line.heading_at(5.0) == pytest.approx(math.pi / 2.0)
+
     @given(st.floats(0.0, 30.0))
     def test_points_on_the_line_project_onto_themselves(self, s_m: float) -> None:
         line = Polyline(SQUARE)
@@ -128,7 +137,6 @@ def test_resample_keeps_equal_spacing_along_the_way() -> None:
         resample(SQUARE, 0.0)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50)), min_size=1, max_size=8),
     st.floats(5.0, 40.0),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from math import atan2, cos, hypot, pi, remainder, sin, sqrt, tan
+from math import atan2, cos, hypot, inf, pi, remainder, sin, sqrt, tan
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +16,12 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 
-_STRAIGHT_PER_M = 1e-6
+# Chosen: nearer points (a millimetre) are taken for one, whose direction would be rounding noise.
+_COINCIDING_M = 1e-3
+# Chosen: tangents so many times as long as the way belong to circles that nobody can build.
+_LONGEST_TANGENT = 1e4
+# Chosen: a shorter piece (a nanometre) is rounding noise, and would be a geometry in the file.
+_SHORTEST_PIECE_M = 1e-9
 
 
 class Pose(NamedTuple):
@@ -43,6 +48,11 @@ class Piece(NamedTuple):
 
     length_m: float
     curvature_per_m: float
+
+    @property
+    def turn_rad(self) -> float:
+        """Change of heading from its start to its end."""
+        return self.length_m * self.curvature_per_m
 
 
 @dataclass(frozen=True)
@@ -93,46 +103,53 @@ class Curve:
 
 
 def _advance(pose: Pose, curvature_per_m: float, length_m: float) -> Pose:
-    if abs(curvature_per_m) < _STRAIGHT_PER_M:
-        return pose.moved(length_m)
-    heading = pose.heading + curvature_per_m * length_m
-    return Pose(
-        pose.x + (sin(heading) - sin(pose.heading)) / curvature_per_m,
-        pose.y - (cos(heading) - cos(pose.heading)) / curvature_per_m,
-        heading,
-    )
+    # Along the chord: exact for every curvature, zero included, where a difference of sines over
+    # the curvature would cancel.
+    half_turn = 0.5 * curvature_per_m * length_m
+    chord = pose.turned(half_turn).moved(length_m * _sinc(half_turn))
+    return Pose(chord.x, chord.y, pose.heading + 2.0 * half_turn)
+
+
+def _sinc(angle_rad: float) -> float:
+    """sin(x) / x: the length of an arc's chord over that of the arc, for half its turn."""
+    return sin(angle_rad) / angle_rad if angle_rad else 1.0
 
 
 def _arc_to(pose: Pose, x: float, y: float) -> Piece:
-    """The arc that leaves `pose` along its heading and passes through a point."""
+    """The arc that leaves `pose` along its heading and passes through a point.
+
+    Raises:
+        ValueError: the point is the pose's own.
+    """
     dx, dy = x - pose.x, y - pose.y
     chord = hypot(dx, dy)
+    if chord < _COINCIDING_M:
+        raise ValueError(f"no curve between coinciding points ({x:.2f}, {y:.2f})")
     half_turn = remainder(atan2(dy, dx) - pose.heading, 2.0 * pi)
-    curvature = 2.0 * sin(half_turn) / chord
-    if abs(curvature) < _STRAIGHT_PER_M:
-        return Piece(chord, 0.0)
-    return Piece(2.0 * half_turn / curvature, curvature)
+    return Piece(chord / _sinc(half_turn), 2.0 * sin(half_turn) / chord)
 
 
 def biarc(start: Pose, end: Pose) -> Curve:
     """Two arcs that join two poses without a kink, with tangents of equal length.
 
     Raises:
-        ValueError: the two points coincide.
+        ValueError: the points coincide, or one of the arcs would be without length or without end.
     """
     vx, vy = end.x - start.x, end.y - start.y
     square = vx * vx + vy * vy
-    if square < 1e-6:
-        raise ValueError(f"no curve between coinciding points ({start.x:.2f}, {start.y:.2f})")
     c0, s0, c1, s1 = cos(start.heading), sin(start.heading), cos(end.heading), sin(end.heading)
     along = vx * (c0 + c1) + vy * (s0 + s1)
-    spread = 2.0 * (1.0 - (c0 * c1 + s0 * s1))
-    if spread < 1e-9:
-        if along < 1e-9:
-            raise ValueError("no two-arc curve between these poses")
-        tangent = square / (2.0 * along)
+    spread = (c0 - c1) ** 2 + (s0 - s1) ** 2
+    root = sqrt(along * along + spread * square)
+    # Two forms of one solution of a quadratic; in each case the one whose sums do not cancel.
+    if along > 0.0:
+        tangent = square / (root + along)
+    elif spread > 0.0:
+        tangent = (root - along) / spread
     else:
-        tangent = (sqrt(along * along + spread * square) - along) / spread
+        tangent = inf
+    if tangent > _LONGEST_TANGENT * sqrt(square):
+        raise ValueError("no two-arc curve between these poses")
     mid_x = 0.5 * (start.x + end.x + tangent * (c0 - c1))
     mid_y = 0.5 * (start.y + end.y + tangent * (s0 - s1))
     first = _arc_to(start, mid_x, mid_y)
@@ -163,7 +180,7 @@ def corner(start: Pose, end: Pose, straight_m: float) -> Curve | None:
         Piece(radius * abs(turn), np.sign(turn).item() / radius),
         Piece(after - tangent, 0.0),
     )
-    return Curve(start, tuple(piece for piece in pieces if piece.length_m > 1e-3))
+    return Curve(start, tuple(piece for piece in pieces if piece.length_m > _SHORTEST_PIECE_M))
 
 
 def through(poses: list[Pose]) -> Curve:

@@ -59,8 +59,13 @@ def test_beyond_its_end_a_path_goes_straight_on() -> None:
 
 @pytest.mark.parametrize("points", [[[0.0, 0.0]], [[1.0, 1.0]] * 3, [[0.0, 0.0], [np.nan, 1.0]]])
 def test_points_that_make_no_path(points: list[list[float]]) -> None:
-    with pytest.raises(ValueError, match="path needs"):
+    with pytest.raises(ValueError, match=r"path needs two different|not finite"):
         build_path(np.array(points))
+
+
+def test_many_tiny_steps_are_a_path_too() -> None:
+    points = np.stack([np.linspace(0.0, 10.0, 1001), np.zeros(1001)], axis=1)
+    assert build_path(points).length_m == pytest.approx(10.0)
 
 
 @pytest.mark.parametrize("radius_m", [12.0, -12.0, 7.0])
