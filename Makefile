@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	&& echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install drive test lint format benchmark lock clean
+.PHONY: help install drive test search lint format benchmark lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ drive: $(READY) ## Drive the demo route in the embedded simulator; results and v
 
 test: $(READY) ## Run the tests that need no GPU, network or CARLA server
 	$(BIN)/python -m pytest $(TEST_ARGS)
+
+search: $(READY) ## Look for counter-examples: 20 times as many, drawn at random, in every property test
+	$(BIN)/python -m pytest -m hypothesis --search 20 $(TEST_ARGS)
 
 lint: $(READY) ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Shared test set-up: one CPU thread, and slow tests only on request."""
+"""Shared test set-up: one CPU thread, the same examples every time, slow tests on request."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+
+from tests.examples import load_profile
 
 # Two torch threads collapse beside a simulator on two cores, and so do BLAS pools.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,6 +30,17 @@ def _same_import_path() -> Iterator[None]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests marked slow")
+    parser.addoption(
+        "--search",
+        type=int,
+        default=1,
+        metavar="N",
+        help="let property tests draw N times as many examples, at random",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    load_profile(config.getoption("--search"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,13 +1,14 @@
 import dataclasses
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers.image_processing_utils import select_best_resolution
 from transformers.models.llava_next.modeling_llava_next import unpad_image
 
 from model.config import BASE, DEBUG, NANO, ModelConfig
 from model.tiles import best_canvas, kept_rows, layout_for
+from tests.examples import examples
 from tests.model.samples import variant
 
 PINPOINTS = ((336, 672), (672, 336), (672, 672), (1008, 336), (336, 1008))
@@ -35,7 +36,7 @@ def test_nano_images_need_no_resizing_and_no_padding() -> None:
     assert layout.unpadded_size == layout.features == (6, 12)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.integers(32, 2048), st.integers(32, 2048))
 def test_canvas_is_the_one_that_transformers_selects(width_px: int, height_px: int) -> None:
     config = sized(width_px, height_px, PINPOINTS)
@@ -43,7 +44,7 @@ def test_canvas_is_the_one_that_transformers_selects(width_px: int, height_px: i
     assert best_canvas((height_px, width_px), config.vision) == tuple(expected)
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.integers(32, 2048), st.integers(32, 2048))
 def test_unpadding_is_that_of_transformers(width_px: int, height_px: int) -> None:
     layout = layout_for(sized(width_px, height_px, PINPOINTS))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.bicycle import BicycleConstants, predict, slip_angle_rad
@@ -28,7 +28,6 @@ def test_steering_right_turns_clockwise() -> None:
     assert moved[2] > 0.0
 
 
-@settings(deadline=None)
 @given(st.floats(0.0, 40.0), st.floats(0.0, 1.0))
 def test_braking_slows_down_to_a_stand_and_no_further(speed_mps: float, brake: float) -> None:
     moved = predict(np.array([0.0, 0.0, 0.0, speed_mps]), Control(0, 1, brake), 1.0, CONSTANTS)

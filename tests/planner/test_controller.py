@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -16,6 +16,7 @@ from planner.creep import CreepSettings
 from planner.frames import ego_from_world
 from planner.records import Control, EgoState, Plan
 from planner.route import Polyline
+from tests.examples import examples
 
 TICK_S = 0.05
 AT_ONCE = ControllerSettings(start_brake_ticks=0)
@@ -52,7 +53,7 @@ def assert_safe(control: Control) -> None:
     assert control.throttle == 0.0 or control.brake == 0.0
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(st.tuples(plans, anything | sane), min_size=1, max_size=6), st.integers(0, 3))
 @example([(Plan(np.full((20, 2), 1e308), np.full((10, 2), -1e308)), 1e308)], 0)
 @example([(Plan(np.empty((0, 2)), np.empty((0, 2))), 0.0)], 0)

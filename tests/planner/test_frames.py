@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.frames import (
@@ -28,14 +28,12 @@ egos = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(points_m, egos)
 def test_ego_and_world_are_inverse(points: list[tuple[float, float]], ego: EgoState) -> None:
     world = np.array(points).reshape(-1, 2)
     assert np.allclose(world_from_ego(ego_from_world(world, ego), ego), world, atol=1e-8)
 
 
-@settings(deadline=None)
 @given(points_m, egos)
 def test_distances_are_kept(points: list[tuple[float, float]], ego: EgoState) -> None:
     world = np.array(points).reshape(-1, 2)
@@ -60,7 +58,6 @@ def test_ego_axes_are_forward_and_right(
     assert np.allclose(ego_from_world(point_world_m, ego), [point_ego_m], atol=1e-9)
 
 
-@settings(deadline=None)
 @given(st.floats(-1e6, 1e6))
 def test_wrapped_angles_lie_in_half_open_interval_and_point_alike(angle_rad: float) -> None:
     wrapped = wrap_angle_rad(angle_rad)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.geodesy import GeoReference, GnssLocator, Projection
@@ -33,7 +33,6 @@ def plan_gps(
     return lat, lon
 
 
-@settings(deadline=None)
 @given(references, coordinates_m, coordinates_m, st.sampled_from(Projection))
 def test_conversion_round_trip(
     reference: GeoReference, x_m: float, y_m: float, projection: Projection
@@ -42,7 +41,6 @@ def test_conversion_round_trip(
     assert np.allclose(reference.world_from_gps(*fix, projection), (x_m, y_m), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(
     st.tuples(st.floats(-60, 60), st.floats(-170, 170)),
     st.lists(st.tuples(coordinates_m, coordinates_m), min_size=1, max_size=5),

@@ -8,13 +8,14 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.bicycle import BicycleConstants, predict
 from planner.frames import wrap_angle_rad
 from planner.records import Control, EgoState
 from planner.state_filter import StateFilter
+from tests.examples import examples
 
 TICK_S = 0.05
 GNSS_NOISE_M = 0.55
@@ -163,7 +164,7 @@ def test_a_single_wild_fix_is_ignored_but_a_new_place_is_accepted() -> None:
 readings = st.floats(allow_nan=True, allow_infinity=True, width=32)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(readings, readings, st.floats(-1, 1)), min_size=1, max_size=20))
 def test_whatever_is_measured_the_covariance_stays_positive(
     rows: list[tuple[float, float, float]],

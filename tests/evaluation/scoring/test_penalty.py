@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.scoring.penalty import Rules, penalty, score
 from evaluation.scoring.tick import Infraction, Kind
+from tests.examples import examples
 
 
 def found(kind: Kind, percent: float | None = None) -> Infraction:
@@ -62,7 +63,7 @@ def test_a_vehicle_hit_and_a_red_light() -> None:
     }
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(infractions, st.sampled_from(list(Kind)), st.sampled_from(Rules))
 def test_another_infraction_never_raises_the_score(
     before: list[Infraction], kind: Kind, rules: Rules
@@ -71,7 +72,7 @@ def test_another_infraction_never_raises_the_score(
     assert 0.0 <= penalty(more, rules) <= penalty(before, rules) <= 1.0
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(infractions, st.floats(0.0, 100.0), st.floats(0.0, 100.0), st.sampled_from(Rules))
 def test_more_of_the_route_never_lowers_the_score(
     infractions: list[Infraction], one: float, other: float, rules: Rules
@@ -83,7 +84,7 @@ def test_more_of_the_route_never_lowers_the_score(
     )
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(infractions, st.sampled_from(Rules), st.randoms())
 def test_the_order_does_not_matter(infractions: list[Infraction], rules: Rules, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = list(infractions)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.scoring.criteria.blocked import Blocked
@@ -17,6 +17,7 @@ from evaluation.scoring.route_progress import RouteProgress
 from evaluation.scoring.tick import Kind
 from tests.evaluation.scoring.roads import straight_route
 from tests.evaluation.scoring.ticks import along_x, judge, tick_at
+from tests.examples import examples
 
 
 def test_half_the_route() -> None:
@@ -44,7 +45,7 @@ def test_a_jump_to_the_end_is_not_driving_there() -> None:
     assert completion.percent < 2.0
 
 
-@settings(deadline=None, max_examples=50)
+@examples(50)
 @given(st.lists(st.floats(-50.0, 300.0), min_size=1, max_size=60))
 def test_progress_never_goes_back(places_m: list[float]) -> None:
     progress = RouteProgress(straight_route(200.0), window=3)

@@ -6,7 +6,7 @@ from math import radians
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from shapely import Point, affinity
@@ -26,6 +26,7 @@ from evaluation.simulator.wire.codec import (
     Vector3D,
     VehicleControl,
 )
+from tests.examples import examples
 
 Floats = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ offsets = st.floats(-5.0, 5.0)
 halves = st.floats(0.1, 3.0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(offsets, offsets, angles, angles, halves, halves, halves, halves)
 @example(0.0, 2.875, -1.5, 2.875, 0.125, 3.0, 3.0, 2.25)
 def test_boxes_touch_exactly_where_shapely_says_so(
@@ -176,7 +177,7 @@ def test_a_bridge_does_not_touch_what_drives_below() -> None:
     assert len(find_touches(boxes.take(lower), boxes.take(overlapping), still).pair)
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.lists(st.tuples(st.floats(-50, 50), st.floats(-50, 50), st.floats(0.1, 8.0)), max_size=30)
 )
@@ -361,7 +362,7 @@ crowds = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(crowds)
 def test_contacts_never_add_energy(
     placed: list[tuple[float, float, float, float, VehicleSpec]],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import carla
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.simulator.physics.pose import (
@@ -27,7 +27,6 @@ def of_client(pose: Transform) -> carla.Transform:
     return carla.Transform(carla.Location(*pose.location), carla.Rotation(*pose.rotation))
 
 
-@settings(deadline=None)
 @given(rotations)
 def test_matrix_is_the_clients(rotation: Rotation) -> None:
     client = of_client(Transform(Vector3D(), rotation))
@@ -35,7 +34,6 @@ def test_matrix_is_the_clients(rotation: Rotation) -> None:
     np.testing.assert_allclose(rotation_matrix(rotation), expected, atol=2e-6)
 
 
-@settings(deadline=None)
 @given(rotations)
 def test_angles_undo_matrices(rotation: Rotation) -> None:
     matrices = rotation_matrices([rotation])
@@ -43,7 +41,6 @@ def test_angles_undo_matrices(rotation: Rotation) -> None:
     np.testing.assert_allclose(again, matrices, atol=1e-9)
 
 
-@settings(deadline=None)
 @given(poses, poses)
 def test_place_is_the_clients_transform(parent: Transform, relative: Transform) -> None:
     placed = place(parent, relative)

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.physics.vehicle.spec import CLASSES
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
+from tests.examples import examples
 
 Floats = NDArray[np.float64]
 
@@ -298,7 +299,7 @@ controls = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     st.sampled_from(sorted(CLASSES)),
     st.lists(controls, min_size=1, max_size=5),
@@ -322,7 +323,7 @@ def test_motion_is_bounded_for_any_control(
             assert -np.pi <= drive["yaw_rad"] <= np.pi
 
 
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(
     st.floats(-30.0, 30.0),
     st.floats(-30.0, 30.0),

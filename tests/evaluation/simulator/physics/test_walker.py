@@ -6,7 +6,7 @@ from math import degrees, inf, nan
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -14,6 +14,7 @@ from evaluation.simulator.physics.props import PropShelf
 from evaluation.simulator.physics.vehicle.suspension import GroundHeight
 from evaluation.simulator.physics.walker import WalkerCrowd
 from evaluation.simulator.wire.codec import BoundingBox, Transform, Vector3D, WalkerControl
+from tests.examples import examples
 
 Floats = NDArray[np.float64]
 
@@ -122,7 +123,7 @@ def test_ground_without_height_keeps_its_height() -> None:
     assert place[0] > 0.8
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(
     st.floats(allow_nan=True, allow_infinity=True),
     st.floats(allow_nan=True, allow_infinity=True),

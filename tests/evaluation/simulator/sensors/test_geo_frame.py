@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import carla
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.simulator.sensors.geo_frame import GeoFrame
@@ -16,7 +16,6 @@ metres = st.floats(-5000.0, 5000.0)
 
 
 @pytest.mark.skipif(version("carla") == "0.9.15", reason="this wheel has the older projection")
-@settings(deadline=None)
 @given(x_m=metres, y_m=metres)
 def test_new_wheel(x_m: float, y_m: float) -> None:
     frame = GeoFrame.of_opendrive(OPENDRIVE, transverse=True, grows_along_y=True)

@@ -8,7 +8,6 @@ from typing import Any
 import msgpack
 import pytest
 from hypothesis import given
-from hypothesis import settings as run_settings
 from hypothesis import strategies as st
 
 from evaluation.simulator.wire.actor_records import (
@@ -92,14 +91,10 @@ def physics(draw: st.DrawFn) -> VehiclePhysics:
     )
 
 
-settings_of_runs = run_settings(deadline=None)
-
-
 def over_the_wire(record: object) -> Any:
     return msgpack.unpackb(msgpack.packb(record))
 
 
-@settings_of_runs
 @given(
     st.one_of(
         vectors,
@@ -117,20 +112,17 @@ def test_round_trip(record: Any) -> None:
     assert type(record).from_wire(over_the_wire(record)) == record
 
 
-@settings_of_runs
 @given(settings)
 def test_settings_round_trip(record: EpisodeSettings) -> None:
     assert EpisodeSettings.from_wire(over_the_wire(record.to_wire())) == record
 
 
-@settings_of_runs
 @given(st.lists(numbers, max_size=5))
 def test_missing_fields_are_defaults_and_more_are_ignored(values: list[float]) -> None:
     vector = Vector3D.from_wire(values)
     assert list(vector) == [*values, 0.0, 0.0, 0.0][:3]
 
 
-@settings_of_runs
 @given(st.lists(numbers, max_size=20))
 def test_short_settings_of_old_clients(values: list[float]) -> None:
     wire: list[Any] = [True, False, [True, 0.1], True, 0.01, 10, 5.0, False]
@@ -147,7 +139,6 @@ anything = st.recursive(
 )
 
 
-@settings_of_runs
 @given(anything)
 def test_anything_else_is_a_wire_error(data: object) -> None:
     records: tuple[Any, ...] = (

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.simulator.town.signal_specs import TrafficLightSpec
 from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
 from evaluation.simulator.world.traffic_lights import LightState, TrafficLightCycle
 from evaluation.simulator.world.trigger_areas import AreaIndex
+from tests.examples import examples
 
 RED, YELLOW, GREEN, OFF = (
     LightState.RED,
@@ -95,7 +96,7 @@ def test_elapsed_counts_since_the_last_change() -> None:
     assert lights.elapsed_s[1] == pytest.approx(11.0), "red all the time"
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.integers(0, 2**31), st.lists(st.floats(0.01, 20.0), min_size=1, max_size=20))
 def test_never_two_groups_of_a_junction_may_drive(seed: int, steps: list[float]) -> None:
     lights = TrafficLightCycle(CROSSING, np.random.default_rng(seed))
@@ -216,7 +217,7 @@ def test_at_which_light(x: float, y: float, z: float, yaw: float, light: int) ->
     assert found.tolist() == [light]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60), st.floats(-180, 180)), max_size=6),
     st.lists(st.tuples(st.floats(-60, 60), st.floats(-60, 60)), min_size=1, max_size=20),

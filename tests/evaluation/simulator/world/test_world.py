@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
@@ -92,7 +92,6 @@ def test_every_blueprint_can_be_spawned(world: World) -> None:
         assert world.destroy(actor.actor_id)
 
 
-@settings(deadline=None)
 @given(period_s=st.floats(0.0, 1.0), ticks=st.integers(1, 200))
 def test_schedule_keeps_its_mean_rate(period_s: float, ticks: int) -> None:
     values = (AttributeValue("sensor_tick", 3, repr(period_s)),)
