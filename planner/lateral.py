@@ -58,7 +58,7 @@ def point_along_route(route_ego_m: FloatArray, distance_m: float) -> FloatArray:
     """
     line = Polyline(np.vstack([np.zeros(2), route_ego_m]))
     if distance_m >= line.length_m:
-        return line.points_m[-1]
+        return line.point_at(distance_m)
     # Next to a vanishing slope the harmonic mean of slopes overflows to infinity; its reciprocal,
     # which is what is used, is then rightly zero.
     with np.errstate(over="ignore"):
