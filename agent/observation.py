@@ -12,19 +12,22 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from model.config import CameraConfig
+from model.strict_json import Within, check_fields
 from planner.frames import yaw_from_compass_rad
 from planner.records import Control, EgoState, Plan, Target
 
 U8 = NDArray[np.uint8]
 
 GNSS_ID, IMU_ID, SPEED_ID = "gnss", "imu", "speed"
+# An hour has 72,000 ticks: whoever waits longer has mistyped.
+Ticks = Annotated[int, Within(0, 72_000)]
 NO_IMAGES: U8 = np.empty((0, 0, 0, 3), dtype=np.uint8)
 
 
@@ -86,9 +89,12 @@ class ObserverSettings:
         max_blind_ticks: ticks for which position, heading or speed may be missing.
     """
 
-    jpeg_quality: int = 90
-    max_stale_ticks: int = 10
-    max_blind_ticks: int = 40
+    jpeg_quality: Annotated[int, Within(0, 100)] = 90
+    max_stale_ticks: Ticks = 10
+    max_blind_ticks: Ticks = 40
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class Observer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from agent.observation import GNSS_ID, IMU_ID, SPEED_ID
 from model import projection
 from model.config import MAX_CAMERAS, PRESETS, CameraConfig
+from model.strict_json import ConfigError, from_plain, parse
 
 F64 = NDArray[np.float64]
 
@@ -118,9 +118,13 @@ def load_rig(name: str) -> tuple[CameraConfig, ...]:
     if preset is not None:
         return preset.cameras
     try:
-        entries = json.loads(Path(name).read_text(encoding="utf-8"))
-        cameras = tuple(CameraConfig(**entry) for entry in entries)
-    except (OSError, ValueError, TypeError) as error:
+        entries = parse(Path(name).read_text(encoding="utf-8"))
+        if not isinstance(entries, list):
+            raise ConfigError(f"expected a list of cameras, got {type(entries).__name__}")
+        cameras = tuple(
+            from_plain(CameraConfig, entry, f"[{number}]") for number, entry in enumerate(entries)
+        )
+    except (OSError, ValueError) as error:
         known = ", ".join(sorted(PRESETS))
         raise RigError(
             f"rig {name!r} is neither a preset ({known}) nor a rig.json: {error}"

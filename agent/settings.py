@@ -12,17 +12,19 @@ exists as a path, for paths with a "+" in them).
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
-from agent.observation import ObserverSettings
+from agent.observation import ObserverSettings, Ticks
+from model.strict_json import ConfigError, Within, check_fields
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_CHECKPOINT = REPOSITORY / "model" / "checkpoints" / "nano"
 FILE_SUFFIXES = (".yaml", ".yml", ".json")
 CONFIG_FILE = "config.json"
+AtLeastOneTick = Annotated[int, Within(1, 72_000)]
+TimesPerMinute = Annotated[float, Within(0, 600)]
 
 
 class SettingsError(ValueError):
@@ -53,26 +55,20 @@ class AgentSettings:
 
     checkpoint: Path = DEFAULT_CHECKPOINT
     device: str = "auto"
-    threads: int = 1
+    threads: Annotated[int, Within(0, 1024)] = 1
     compile_cpu: bool = False
-    jpeg_quality: int = ObserverSettings.jpeg_quality
-    max_stale_ticks: int = ObserverSettings.max_stale_ticks
-    max_blind_ticks: int = ObserverSettings.max_blind_ticks
-    start_brake_ticks: int = 40
-    creep_after_ticks: int = 400
-    creep_push_ticks: int = 80
+    jpeg_quality: Annotated[int, Within(0, 100)] = ObserverSettings.jpeg_quality
+    max_stale_ticks: Ticks = ObserverSettings.max_stale_ticks
+    max_blind_ticks: Ticks = ObserverSettings.max_blind_ticks
+    start_brake_ticks: Ticks = 40
+    creep_after_ticks: AtLeastOneTick = 400
+    creep_push_ticks: AtLeastOneTick = 80
     record: str = ""
-    record_every: int = 2
+    record_every: AtLeastOneTick = 2
     save_name: str = ""
 
     def __post_init__(self) -> None:
-        _require(0 <= self.jpeg_quality <= 100, "jpeg_quality", "0 to 100", self.jpeg_quality)
-        _require(self.record_every >= 1, "record_every", "1 or more", self.record_every)
-        for name in ("threads", "max_stale_ticks", "max_blind_ticks", "start_brake_ticks"):
-            value = getattr(self, name)
-            _require(value >= 0, name, "0 or more", value)
-        for name in ("creep_after_ticks", "creep_push_ticks"):
-            _require(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+        check_fields(self)
 
     @property
     def observer(self) -> ObserverSettings:
@@ -113,25 +109,20 @@ class ExpertSettings:
     town: str = ""
     route: str = ""
     rig: str = "nano"
-    interval_s: float = 0.25
-    shift_m: float = 1.0
-    turn_deg: float = 10.0
-    jpeg_quality: int = 90
+    interval_s: Annotated[float, Within(0.05, 60)] = 0.25
+    shift_m: Annotated[float, Within(0, 10)] = 1.0
+    turn_deg: Annotated[float, Within(0, 90)] = 10.0
+    jpeg_quality: Annotated[int, Within(1, 100)] = 90
     cameras: bool = False
-    perturb: float = 0.0
-    hesitate: float = 0.0
-    target_noise_m: float = 0.0
-    limit_factor: float = 0.85
-    seed: int = 0
+    perturb: TimesPerMinute = 0.0
+    hesitate: TimesPerMinute = 0.0
+    target_noise_m: Annotated[float, Within(0, 100)] = 0.0
+    limit_factor: Annotated[float, Within(0.1, 1)] = 0.85
+    seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     save_name: str = ""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.jpeg_quality <= 100, "jpeg_quality", "1 to 100", self.jpeg_quality)
-        _require(self.interval_s > 0.0, "interval_s", "more than 0", self.interval_s)
-        _require(0.1 <= self.limit_factor <= 1.0, "limit_factor", "0.1 to 1", self.limit_factor)
-        for name in ("shift_m", "turn_deg", "perturb", "hesitate", "target_noise_m"):
-            value = getattr(self, name)
-            _require(value >= 0.0, name, "0 or more", value)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -178,18 +169,20 @@ def read_expert_settings(text: str | None) -> ExpertSettings:
 
 def _build(kind: type[Settings], config: ConfigText) -> Settings:
     values: dict[str, Any] = {"save_name": config.save_name}
+    source = "agent config"
     if Path(config.config).suffix in FILE_SUFFIXES and "=" not in config.config:
+        source = f"agent config {config.config}"
         values.update(_read_file(Path(config.config)))
     elif config.config:
         values.update(_read_pairs(config.config))
     hints = get_type_hints(kind)
-    known = {field_.name for field_ in dataclasses.fields(kind)}
     for key in values:
-        if key not in known:
-            raise SettingsError(
-                f"agent config: unknown key {key!r}; known: {', '.join(sorted(known))}"
-            )
-    return kind(**{key: _convert(key, value, hints[key]) for key, value in values.items()})
+        if key not in hints:
+            raise SettingsError(f"{source}: unknown key {key!r}; known: {', '.join(sorted(hints))}")
+    try:
+        return kind(**{key: _convert(key, value, hints[key]) for key, value in values.items()})
+    except ConfigError as error:
+        raise SettingsError(f"{source}: {error}") from error
 
 
 def _read_pairs(text: str) -> dict[str, str]:
@@ -210,8 +203,10 @@ def _read_file(path: Path) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"agent config {path}: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"agent config {path}: nested too deeply") from error
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -222,28 +217,20 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _convert(key: str, value: Any, kind: Any) -> Any:
-    """A text or YAML value as the type of its field."""
+    """A text, or what YAML made of one, as the type of its field. A number or a switch may be
+    written as a text, and a name as a number; nothing else changes its type."""
     try:
-        if kind is bool:
-            return _to_bool(value)
-        if kind in (int, float) and isinstance(value, bool):
-            raise ValueError(value)
-        return kind(value)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(
-            f"agent config: {key}: expected {kind.__name__}, got {value!r}"
-        ) from error
+        if isinstance(value, str):
+            return _to_bool(value) if kind is bool else kind(value)
+    except ValueError as error:
+        raise ConfigError(f"{key}: expected {kind.__name__}, got {value!r}") from error
+    return str(value) if kind is str and type(value) in (int, float) else value
 
 
-def _to_bool(value: Any) -> bool:
-    text = str(value).lower()
+def _to_bool(value: str) -> bool:
+    text = value.lower()
     if text in ("1", "true", "yes", "on"):
         return True
     if text in ("0", "false", "no", "off"):
         return False
     raise ValueError(value)
-
-
-def _require(condition: bool, key: str, expected: str, got: Any) -> None:
-    if not condition:
-        raise SettingsError(f"agent config: {key}: expected {expected}, got {got!r}")

@@ -10,12 +10,12 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.strict_json import ConfigError, from_plain, require, require_positive
+from model.strict_json import ConfigError, Within, check_fields, from_plain, parse, require
 
 __all__ = [
     "BASE",
@@ -32,21 +32,38 @@ __all__ = [
 
 MAX_CAMERAS = 6
 
+# Beyond these a number is a slip of the pen: several times what has ever been built or mounted.
+MetresFromEgo = Annotated[float, Within(-100, 100)]
+Degrees = Annotated[float, Within(-360, 360)]
+Pixels = Annotated[int, Within(1, 4096)]
+Layers = Annotated[int, Within(1, 100)]
+Heads = Annotated[int, Within(1, 128)]
+Width = Annotated[int, Within(1, 16384)]
+HiddenWidth = Annotated[int, Within(1, 65536)]
+Moments = Annotated[int, Within(1, 64)]
+Points = Annotated[int, Within(1, 256)]
+StepMetres = Annotated[float, Within(0, 50)]
+# A transformer's; the largest preset has 1.1 billion.
+MAX_PARAMETERS = 10_000_000_000
+
 
 @dataclass(frozen=True)
 class CameraConfig:
     """One camera: its pose in the ego frame (CARLA axes and degrees) and its image."""
 
     name: str
-    x_m: float
-    y_m: float
-    z_m: float
-    roll_deg: float
-    pitch_deg: float
-    yaw_deg: float
-    width_px: int
-    height_px: int
-    fov_deg: float
+    x_m: MetresFromEgo
+    y_m: MetresFromEgo
+    z_m: MetresFromEgo
+    roll_deg: Degrees
+    pitch_deg: Degrees
+    yaw_deg: Degrees
+    width_px: Pixels
+    height_px: Pixels
+    fov_deg: Annotated[float, Within(1, 179)]
+
+    def __post_init__(self) -> None:
+        check_fields(self, f"camera {self.name}")
 
     def intrinsics(self) -> NDArray[np.float32]:
         """Pinhole matrix (3, 3) in pixels, principal point in the middle of the image."""
@@ -101,31 +118,24 @@ class VisionConfig:
     """
 
     encoder: Literal["llava", "resnet34"] = "llava"
-    tile_px: int = 336
-    patch_px: int = 14
-    grid_pinpoints: tuple[tuple[int, int], ...] = ((336, 672),)
-    hidden_size: int = 1024
-    layers: int = 24
-    heads: int = 16
-    mlp_size: int = 4096
+    tile_px: Pixels = 336
+    patch_px: Pixels = 14
+    grid_pinpoints: tuple[tuple[Pixels, Pixels], ...] = ((336, 672),)
+    hidden_size: Width = 1024
+    layers: Layers = 24
+    heads: Heads = 16
+    mlp_size: HiddenWidth = 4096
     activation: str = "quick_gelu"
-    feature_layer: int = -2
-    projector_size: int = 4096
-    token_size: int = 512
-    downsample_feature_grid_factor: int | None = 2
+    feature_layer: Annotated[int, Within(-100, -1)] = -2
+    projector_size: HiddenWidth = 4096
+    token_size: Width = 512
+    downsample_feature_grid_factor: Annotated[int, Within(1, 2)] | None = 2
     use_global_img: bool = False
     freeze: bool = False
 
     def __post_init__(self) -> None:
-        counts = ("tile_px", "patch_px", "hidden_size", "layers", "heads", "mlp_size")
-        require_positive(self, "vision", *counts, "projector_size", "token_size")
-        require(self.encoder in ("llava", "resnet34"), "vision.encoder", "llava or resnet34", self)
-        require(
-            self.downsample_feature_grid_factor in (None, 1, 2),
-            "vision.downsample_feature_grid_factor",
-            "1, 2 or null",
-            self,
-        )
+        check_fields(self, "vision")
+        _require_buildable("vision", self, linears=2)
         require(self.tile_px % self.patch_px == 0, "vision.tile_px", "a multiple of patch_px", self)
         require(
             -self.layers <= self.feature_layer <= -1,
@@ -147,16 +157,26 @@ class VisionConfig:
 class LanguageConfig:
     """A Llama decoder without vocabulary. ``lora`` needs the optional package peft."""
 
-    layers: int
-    heads: int
-    hidden_size: int
-    mlp_size: int
+    layers: Layers
+    heads: Heads
+    hidden_size: Width
+    mlp_size: HiddenWidth
     lora: bool = False
 
     def __post_init__(self) -> None:
-        require_positive(self, "language", "layers", "heads", "hidden_size", "mlp_size")
+        check_fields(self, "language")
+        _require_buildable("language", self, linears=3)
         even = self.hidden_size % (2 * self.heads) == 0
         require(even, "language.hidden_size", "a multiple of twice the heads", self)
+
+
+def _require_buildable(section: str, config: VisionConfig | LanguageConfig, linears: int) -> None:
+    """Raise :class:`ConfigError` for a transformer, ``linears`` in each of its feed-forward
+    networks, that no machine here can hold."""
+    attention = 4 * config.hidden_size**2
+    parameters = config.layers * (attention + linears * config.hidden_size * config.mlp_size)
+    most = f"fewer (the layers have {parameters / 1e9:.0f} billion parameters together)"
+    require(parameters <= MAX_PARAMETERS, f"{section}.layers", most, config)
 
 
 LANGUAGE_PRESETS = {
@@ -196,38 +216,32 @@ class ModelConfig:
     cameras: tuple[CameraConfig, ...]
     vision: VisionConfig
     language: LanguageConfig
-    hist_len: int = 1
-    speed_history: int = 1
+    hist_len: Moments = 1
+    speed_history: Moments = 1
     cut_bottom_quarter: bool = False
     image_enhancing: bool = False
     route_as: Literal["target_point", "coords", "image"] = "target_point"
-    target_points: int = 2
+    target_points: Annotated[int, Within(1, 2)] = 2
     speed_as_input: bool = True
     new_layer_norm_minmax: bool = False
     speed_wps_mode: Literal["2d", "1d"] = "2d"
     predict_route_as_wps: bool = True
     route_head: Literal["deep", "published"] = "deep"
-    speed_points: int = 10
-    route_points: int = 20
-    adaptor_size: int = 256
-    speed_step_m: float = 0.0
-    route_step_m: float = 0.0
+    speed_points: Points = 10
+    route_points: Points = 20
+    adaptor_size: Width = 256
+    speed_step_m: StepMetres = 0.0
+    route_step_m: StepMetres = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         require(1 <= len(self.cameras) <= MAX_CAMERAS, "cameras", f"1 to {MAX_CAMERAS}", self)
         names = {camera.name for camera in self.cameras}
         require(len(names) == len(self.cameras), "cameras", "a name of its own for each", self)
         sizes = {(camera.width_px, camera.height_px) for camera in self.cameras}
         require(len(sizes) == 1, "cameras", "images of one size", self)
-        counts = ("hist_len", "speed_history", "speed_points", "route_points", "adaptor_size")
-        require_positive(self, "", *counts)
-        routes = ("target_point", "coords", "image")
-        require(self.route_as in routes, "route_as", " or ".join(routes), self)
-        require(self.target_points in (1, 2), "target_points", "1 or 2", self)
-        require(self.speed_wps_mode in ("2d", "1d"), "speed_wps_mode", "2d or 1d", self)
         routed = self.speed_wps_mode == "2d" or self.predict_route_as_wps
         require(routed, "predict_route_as_wps", "true with 1d (distances need a path)", self)
-        require(self.route_head in ("deep", "published"), "route_head", "deep or published", self)
         biased = self.route_head == "deep" or self.speed_step_m == self.route_step_m == 0.0
         require(biased, "speed_step_m", "0 with the published heads (they have no bias)", self)
 
@@ -243,11 +257,7 @@ class ModelConfig:
     @classmethod
     def from_json(cls, text: str) -> ModelConfig:
         """Read :meth:`to_json`'s form; raises :class:`ConfigError` naming the key at fault."""
-        try:
-            plain = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(f"config: expected JSON, got {error}") from error
-        return from_plain(cls, plain)
+        return from_plain(cls, parse(text))
 
 
 def _rig(

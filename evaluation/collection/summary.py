@@ -65,7 +65,7 @@ def is_finished(folder: Path) -> bool:
     """Whether the drive was scored, well or badly, rather than broken off."""
     try:
         results = json.loads(gzip.decompress((folder / "results.json.gz").read_bytes()))
-    except (OSError, EOFError, ValueError):
+    except (OSError, EOFError, ValueError, RecursionError):
         return False
     return bool(results.get("status", UNSCORED) not in (UNSCORED, NOT_RUN))
 
@@ -108,11 +108,11 @@ def read_conditions(folder: Path) -> Json:
         return _read_object(folder / CONDITIONS_FILE)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CollectError(f"{folder / CONDITIONS_FILE} cannot be read: {error}") from error
     try:
         return {"cameras": json.loads((folder / RIG_FILE).read_text(encoding="utf-8"))}
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

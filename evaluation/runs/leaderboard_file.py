@@ -236,6 +236,8 @@ def read_records(path: Path) -> tuple[list[RouteRecord], dict[str, Json], list[s
         raise ResultsFileError(
             f"{path} is truncated or not JSON (line {error.lineno}: {error.msg}): {advice}"
         ) from None
+    except RecursionError:
+        raise ResultsFileError(f"{path} is nested too deeply to be read: {advice}") from None
     try:
         records = [RouteRecord(**record) for record in data["_checkpoint"]["records"]]
         extras = data.get("extra", {}).get("routes", {})

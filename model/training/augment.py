@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from model.strict_json import require
+from model.strict_json import Within, check_fields
 
 U8 = NDArray[np.uint8]
 NOISE_VALUES = 1 << 16
+Share = Annotated[float, Within(0, 1)]
 
 
 @dataclass(frozen=True)
@@ -24,21 +26,17 @@ class AugmentSettings:
     by up to ``blur_px`` (standard deviation), or get noise of up to ``noise`` grey levels.
     """
 
-    share: float
-    brightness: float
-    contrast: float
-    colour: float
-    blur_share: float
-    blur_px: float
-    noise_share: float
-    noise: float
+    share: Share
+    brightness: Share
+    contrast: Share
+    colour: Share
+    blur_share: Share
+    blur_px: Annotated[float, Within(0, 100)]
+    noise_share: Share
+    noise: Annotated[float, Within(0, 255)]
 
     def __post_init__(self) -> None:
-        for name in ("share", "blur_share", "noise_share", "brightness", "contrast", "colour"):
-            fits = 0.0 <= getattr(self, name) <= 1.0
-            require(fits, f"data.augment.{name}", "0 to 1", self)
-        require(self.blur_px >= 0.0, "data.augment.blur_px", "at least 0", self)
-        require(self.noise >= 0.0, "data.augment.noise", "at least 0", self)
+        check_fields(self, "data.augment")
 
 
 def augment(images: U8, settings: AugmentSettings, rng: np.random.Generator) -> U8:

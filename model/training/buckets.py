@@ -7,12 +7,14 @@ a frame is drawn the more often the rarer its buckets are.
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.batch import FRAME_INTERVAL_S
 from model.config import ConfigError
+from model.strict_json import Within, check_fields
 from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex
 
@@ -26,6 +28,8 @@ SHARP_CURVE_M = 5.0
 CURVE_AHEAD_M = 20
 # Speeds are compared with those this many frames later.
 OUTLOOK_FRAMES = 4
+# The sum need not be 1, so that a share may as well be a percentage.
+BucketShare = Annotated[float, Within(0, 100)]
 
 
 @dataclass(frozen=True)
@@ -40,19 +44,22 @@ class BucketWeights:
     something that is about to end does not start yet, because nothing in the image tells.
     """
 
-    all: float
-    gentle_curve: float
-    sharp_curve: float
-    stopping: float
-    starting: float
-    changing_speed: float
-    standing: float
-    vehicle: float
-    walker: float
-    traffic_light: float
-    green_light: float
-    stop_sign: float
-    changed_route: float
+    all: BucketShare
+    gentle_curve: BucketShare
+    sharp_curve: BucketShare
+    stopping: BucketShare
+    starting: BucketShare
+    changing_speed: BucketShare
+    standing: BucketShare
+    vehicle: BucketShare
+    walker: BucketShare
+    traffic_light: BucketShare
+    green_light: BucketShare
+    stop_sign: BucketShare
+    changed_route: BucketShare
+
+    def __post_init__(self) -> None:
+        check_fields(self, "data.buckets")
 
 
 @dataclass(frozen=True)

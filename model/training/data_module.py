@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import lightning
@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from model.batch import DrivingExample
 from model.config import ConfigError, ModelConfig
-from model.strict_json import require
+from model.strict_json import Within, check_fields
 from model.training import bucket_table, buckets
-from model.training.augment import AugmentSettings
+from model.training.augment import AugmentSettings, Share
 from model.training.dataset import DrivingDataset, Unreadable, collate
 from model.training.images import ImageCache
 from model.training.index import DatasetError, load_index, read_index, write_index
@@ -43,28 +43,21 @@ class DataSettings:
 
     root: str | None
     split: str
-    batch_size: int
-    workers: int
-    samples_per_epoch: int | None
-    shifted_share: float
-    first_frame: int
-    validation_share: float
-    max_broken_share: float
+    batch_size: Annotated[int, Within(1, 65536)]
+    workers: Annotated[int, Within(0, 1024)]
+    samples_per_epoch: Annotated[int, Within(1, 100_000_000)] | None
+    shifted_share: Share
+    first_frame: Annotated[int, Within(0, 100_000)]
+    validation_share: Share
+    max_broken_share: Share
     image_cache: str | None
     bucket_table: str | None
-    max_repeats: float
+    max_repeats: Annotated[float, Within(1, 1_000_000)]
     buckets: buckets.BucketWeights
     augment: AugmentSettings
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, "data.batch_size", "at least 1", self)
-        require(self.first_frame >= 0, "data.first_frame", "at least 0", self)
-        require(self.workers >= 0, "data.workers", "at least 0", self)
-        samples = self.samples_per_epoch
-        require(samples is None or samples >= 1, "data.samples_per_epoch", "at least 1", self)
-        require(self.max_repeats >= 1.0, "data.max_repeats", "at least 1", self)
-        for name in ("shifted_share", "validation_share", "max_broken_share"):
-            require(0.0 <= getattr(self, name) <= 1.0, f"data.{name}", "0 to 1", self)
+        check_fields(self, "data")
 
 
 class DrivingDataModule(lightning.LightningDataModule):

@@ -42,7 +42,16 @@ UPSTREAM_RIG: tuple[dict[str, Any], ...] = (
 )
 OBSTACLES = ("none", "vehicle", "walker", "traffic_light", "stop_sign")
 LIGHTS = ("none", "green", "yellow", "red")
-UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, zlib.error)
+UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    RecursionError,
+    zlib.error,
+)
 
 Columns = dict[str, NDArray[Any]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import asdict, dataclass
+from typing import Annotated
 
 import lightning
 import torch
@@ -16,17 +17,23 @@ from torch.optim import Optimizer
 from model.batch import DrivingInput, DrivingOutput
 from model.driving import DrivingModel
 from model.loss import driving_losses, summarise_losses
+from model.strict_json import Within, check_fields
 from model.training.dataset import LoadedBatch
 from model.training.metrics import mean, plan_errors
 from model.training.optim import OptimSettings, build_optimizer, decaying_weights
+
+LossFactor = Annotated[float, Within(0, 1_000_000)]
 
 
 @dataclass(frozen=True)
 class LossWeights:
     """Factors of the two losses in their sum."""
 
-    speed_wps_loss: float
-    route_loss: float
+    speed_wps_loss: LossFactor
+    route_loss: LossFactor
+
+    def __post_init__(self) -> None:
+        check_fields(self, "loss_weights")
 
 
 class DrivingModule(lightning.LightningModule):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -13,7 +13,7 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import OneCycleLR
 
 from model.driving import DrivingModel
-from model.strict_json import require
+from model.strict_json import Within, check_fields
 
 # Weight decay pulls towards zero, which means nothing for a position, a class or a query.
 NO_DECAY = (
@@ -26,24 +26,22 @@ NO_DECAY = (
     "route_head",
 )
 FSDP_PREFIX = "_fsdp_wrapped_module."
+LearningRate = Annotated[float, Within(1e-12, 10)]
+Beta = Annotated[float, Within(0, 0.999999)]
 
 
 @dataclass(frozen=True)
 class OptimSettings:
     """SimLingo's recipe: lr and vision_lr 3e-5, weight decay 0.1, 5 % of the steps warming up."""
 
-    lr: float
-    vision_lr: float
-    weight_decay: float
-    betas: tuple[float, float]
-    pct_start: float
+    lr: LearningRate
+    vision_lr: LearningRate
+    weight_decay: Annotated[float, Within(0, 10)]
+    betas: tuple[Beta, Beta]
+    pct_start: Annotated[float, Within(1e-6, 0.999999)]
 
     def __post_init__(self) -> None:
-        for name in ("lr", "vision_lr"):
-            require(getattr(self, name) > 0.0, f"optim.{name}", "more than 0", self)
-        require(self.weight_decay >= 0.0, "optim.weight_decay", "at least 0", self)
-        require(0.0 < self.pct_start < 1.0, "optim.pct_start", "between 0 and 1", self)
-        require(all(0.0 <= b < 1.0 for b in self.betas), "optim.betas", "0 to below 1", self)
+        check_fields(self, "optim")
 
 
 def parameter_groups(

@@ -6,49 +6,65 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
 from model.checkpoint import load_config
 from model.config import LANGUAGE_PRESETS, PRESETS, ConfigError, ModelConfig
-from model.strict_json import from_plain, require
+from model.strict_json import Within, check_fields, from_plain, require
 from model.training.data_module import DataSettings
 from model.training.module import LossWeights
 from model.training.optim import OptimSettings
+
+# Lightning's: -1 is no limit.
+Steps = Annotated[int, Within(-1, 100_000_000)]
 
 
 @dataclass(frozen=True)
 class TrainerSettings:
     """How long and on what; the names are those of Lightning's Trainer."""
 
-    max_epochs: int
-    max_steps: int
+    max_epochs: Steps
+    max_steps: Steps
     accelerator: str
-    devices: int
-    num_nodes: int
+    devices: Annotated[int, Within(1, 1024)]
+    num_nodes: Annotated[int, Within(1, 4096)]
     strategy: str
     precision: str
-    gradient_clip_val: float
-    accumulate_grad_batches: int
-    check_val_every_n_epoch: int
-    log_every_n_steps: int
+    gradient_clip_val: Annotated[float, Within(0, 1_000_000)]
+    accumulate_grad_batches: Annotated[int, Within(1, 65536)]
+    check_val_every_n_epoch: Annotated[int, Within(1, 100_000)]
+    log_every_n_steps: Annotated[int, Within(1, 1_000_000)]
+
+    def __post_init__(self) -> None:
+        check_fields(self, "trainer")
+        for name in ("max_epochs", "max_steps"):
+            require(getattr(self, name) != 0, f"trainer.{name}", "-1 (no limit) or more", self)
+        limited = max(self.max_epochs, self.max_steps) > 0
+        require(limited, "trainer.max_epochs", "more than 0, as max_steps is no limit", self)
 
 
 @dataclass(frozen=True)
 class KeepSettings:
     """When the run's state is written besides at the end of each epoch; 0: never."""
 
-    every_minutes: float
-    every_steps: int
+    every_minutes: Annotated[float, Within(0, 100_000)]
+    every_steps: Annotated[int, Within(0, 100_000_000)]
+
+    def __post_init__(self) -> None:
+        check_fields(self, "keep")
 
 
 @dataclass(frozen=True)
 class ImageSettings:
     """How many predictions are drawn at every so many validations; 0: never."""
 
-    samples: int
-    every: int
+    samples: Annotated[int, Within(0, 1000)]
+    every: Annotated[int, Within(0, 100_000)]
+
+    def __post_init__(self) -> None:
+        check_fields(self, "images")
 
 
 @dataclass(frozen=True)
@@ -75,12 +91,13 @@ class TrainingSettings:
     keep: KeepSettings
     output: str
     resume: bool
-    seed: int
-    threads: int | None
-    print_every_s: float
+    seed: Annotated[int, Within(0, 2**32 - 1)]
+    threads: Annotated[int, Within(0, 1024)] | None
+    print_every_s: Annotated[float, Within(0, 100_000)]
     logger: Literal["tensorboard", "wandb"]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         require(self.model in PRESETS, "model", " or ".join(PRESETS), self)
 
     def model_config(self) -> ModelConfig:
@@ -91,6 +108,7 @@ class TrainingSettings:
         start = load_config(self.checkpoint) if self.checkpoint else PRESETS[self.model]
         plain = json.loads(start.to_json())
         changes = json.loads(self.options)
+        require(isinstance(changes, dict), "options", "an object", self)
         if "language" in changes:
             changes["language"] = _language(changes["language"])
         _change(plain, changes)
@@ -100,7 +118,7 @@ class TrainingSettings:
                 if name not in kept:
                     raise ConfigError(f"cameras: expected some of {', '.join(kept)}, got {name}")
             plain["cameras"] = [kept[name] for name in self.cameras]
-        return ModelConfig.from_json(json.dumps(plain))
+        return from_plain(ModelConfig, plain)
 
 
 def from_hydra(config: DictConfig) -> TrainingSettings:

@@ -191,6 +191,14 @@ def test_a_truncated_file_is_named_and_left_alone(tmp_path: Path) -> None:
     assert path.read_text() == half
 
 
+def test_a_deeply_nested_file_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ResultsFileError, match=r"results\.json is nested too deeply"):
+        resume(path, NAMES, {})
+    assert path.stat().st_size == 100_000
+
+
 @pytest.mark.parametrize("text", ["[]", "{}", '{"_checkpoint": {"records": [{"x": 1}]}}'])
 def test_another_kind_of_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results.json"

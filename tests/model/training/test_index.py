@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def test_drives_that_count(tmp_path: Path, results: object, usable: bool) -> Non
 
 @pytest.mark.parametrize(
     "damage",
-    ["no measurement", "truncated", "not a number", "no image", "empty image", "no key"],
+    ["no measurement", "truncated", "nested", "not a number", "no image", "empty image", "no key"],
 )
 def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> None:
     split = write_dataset(tmp_path, drives=1)
@@ -104,6 +105,8 @@ def test_a_broken_frame_is_left_out_and_named(tmp_path: Path, damage: str) -> No
         file.unlink()
     elif damage == "truncated":
         file.write_bytes(file.read_bytes()[:-20])
+    elif damage == "nested":
+        file.write_bytes(gzip.compress(b"[" * 100_000))
     elif damage == "not a number":
         write_json(file, measurement(15, speed=float("nan")))
     elif damage == "no key":
