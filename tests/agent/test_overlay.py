@@ -79,7 +79,7 @@ def test_a_composed_image_has_even_sides_and_the_plan(cameras: int) -> None:
     image = compose_step(step, NANO.cameras[:cameras], {"score": "97.5"})
     assert image.shape[0] % 2 == image.shape[1] % 2 == 0
     assert image.dtype == np.uint8
-    assert has(image, ROUTE_COLOUR) or cameras == 0
+    assert has(image, ROUTE_COLOUR)
     assert has(image[-72:], BACKGROUND)
 
 

@@ -119,14 +119,24 @@ def test_networks_that_look_back_and_read_the_route(
 
 
 def test_same_input_same_control(checkpoint: Path) -> None:
-    traces = []
-    for _ in range(2):
+    def trace(speed_mps: float) -> list[float]:
         agent = SimLingoAgent("localhost", 2000)
         agent.set_global_plan(*straight_plan())
         agent.setup(f"{checkpoint}")
-        traces.append([(c.steer, c.throttle, c.brake) for c in drive(agent, 6)])
+        seen: list[float] = []
+        for k in range(6):
+            data = sensor_data(agent.cameras, k, x_m=0.25 * k, speed_mps=speed_mps)
+            control = agent.run_step(data, 0.05 * k)
+            assert agent.last_step is not None
+            assert agent.last_step.plan is not None
+            seen += [control.steer, control.throttle, control.brake]
+            seen += agent.last_step.plan.route_ego_m.ravel().tolist()
         agent.destroy()
-    assert traces[0] == traces[1]
+        return seen
+
+    first = trace(5.0)
+    assert trace(5.0) == first
+    assert trace(5.1) != first
 
 
 def test_a_lost_camera_is_bridged_and_then_stops_the_car(driver: SimLingoAgent) -> None:

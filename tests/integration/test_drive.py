@@ -182,17 +182,22 @@ def test_a_failing_destroy_does_not_spoil_the_route(place: Place) -> None:
     assert place.records[0]["status"] == "Perfect"
 
 
-def test_the_same_seed_gives_the_same_drive(place: Place) -> None:
-    agent = write_agent(place.folder, "steady_agent")
-    traces = []
-    for _ in range(2):
-        assert main(place.arguments(agent, "--route-ids", "0")) == 0
-        record, extra = place.records[0], place.results["extra"]["routes"]
+def test_the_same_seed_gives_the_same_drive_and_another_another(own_place: Place) -> None:
+    fixes = own_place.folder / "fixes"
+    write = f"open({str(fixes)!r}, 'a').write(repr(data['gnss'][1].tolist()))"
+    agent = write_agent(own_place.folder, "steady_agent", step=write)
+
+    def trace(seed: int) -> tuple[object, ...]:
+        fixes.unlink(missing_ok=True)
+        assert main(own_place.arguments(agent, "--route-ids", "0", "--seed", str(seed))) == 0
+        record, extra = own_place.records[0], own_place.results["extra"]["routes"]
         measured = extra[record["route_id"]]
-        traces.append(
-            (record["meta"]["duration_game"], measured["ticks"], measured["lateral_mean_m"])
-        )
-    assert traces[0] == traces[1]
+        game_s = record["meta"]["duration_game"]
+        return game_s, measured["ticks"], measured["lateral_mean_m"], fixes.read_text()
+
+    first = trace(0)
+    assert trace(0) == first
+    assert trace(1) != first
 
 
 def test_blackout_blackens_the_images(place: Place) -> None:

@@ -37,6 +37,8 @@ def test_same_input_same_prediction() -> None:
     first, second = (runtime.predict(images(), 4.0, TARGETS) for _ in range(2))
     assert np.array_equal(first.route, second.route)
     assert np.array_equal(first.speed_wps, second.speed_wps)
+    faster = runtime.predict(images(), 5.0, TARGETS)
+    assert not np.array_equal(first.route, faster.route)
 
 
 def test_each_stage_is_timed() -> None:

@@ -224,9 +224,15 @@ def test_unknown_options_are_refused() -> None:
         main(["drive", "--fast"])
 
 
-def test_the_routes_verb_writes_the_same_file_twice(tmp_path: Path) -> None:
-    paths = [tmp_path / "one.xml", tmp_path / "two.xml"]
-    for path in paths:
-        arguments = ["--town", "generated:3", "--length", "150", "--count", "1", "--seed", "9"]
-        assert main(["routes", *arguments, "--out", str(path)]) == 0
-    assert paths[0].read_text() == paths[1].read_text()
+def test_the_routes_verb_writes_the_same_file_twice_and_another_for_another_seed(
+    tmp_path: Path,
+) -> None:
+    def routes(seed: int) -> str:
+        path = tmp_path / "routes.xml"
+        arguments = ["--town", "generated:3", "--length", "150", "--count", "1"]
+        assert main(["routes", *arguments, "--seed", str(seed), "--out", str(path)]) == 0
+        return path.read_text()
+
+    first = routes(9)
+    assert routes(9) == first
+    assert routes(10) != first

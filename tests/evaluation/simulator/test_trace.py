@@ -1,4 +1,4 @@
-"""Same seed and same calls, same world: two runs of two processes are compared."""
+"""Same seed and same calls, same world; another seed, another: runs of processes are compared."""
 
 from __future__ import annotations
 
@@ -45,4 +45,6 @@ def trace(town: Path, seed: int) -> str:
 
 def test_same_seed_same_trace(tiny_towns: Path) -> None:
     town = tiny_towns / "tiny.xodr"
-    assert trace(town, 5) == trace(town, 5)
+    first = trace(town, 5)
+    assert trace(town, 5) == first
+    assert trace(town, 6) != first

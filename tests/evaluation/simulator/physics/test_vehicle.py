@@ -352,14 +352,15 @@ def test_without_throttle_energy_only_falls(
 
 
 def test_same_controls_same_trace() -> None:
-    rng = np.random.default_rng(3)
-    plan = [VehicleControl(t, s, b) for t, s, b in rng.uniform((0, -1, 0), 1, (100, 3)).tolist()]
-
-    def trace() -> Floats:
+    def trace(seed: int) -> Floats:
+        controls = np.random.default_rng(seed).uniform((0, -1, 0), 1, (100, 3)).tolist()
         drive = Drive()
-        return np.array([drive.run(TICK_S, control).fleet.transforms()[0] for control in plan])
+        return np.array(
+            [drive.run(TICK_S, VehicleControl(*c)).fleet.transforms()[0] for c in controls]
+        )
 
-    np.testing.assert_array_equal(trace(), trace())
+    np.testing.assert_array_equal(trace(3), trace(3))
+    assert not np.array_equal(trace(3), trace(4))
 
 
 def test_neighbours_do_not_change_the_trace() -> None:
