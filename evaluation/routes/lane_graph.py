@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import carla
@@ -21,6 +21,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.errors import UserError
+from evaluation.simulator.town.opendrive_file import roads_of
+from evaluation.simulator.town.opendrive_records import OpenDriveError, SectionRecord
 from planner.records import Command
 
 LaneId = tuple[int, int, int]
@@ -36,10 +39,18 @@ STRAIGHT_LIMIT_RAD = math.radians(35.0)
 """A junction crossed with less change of direction is gone through straight."""
 OFF_ROAD_LIMIT_M = 5.0
 """A position farther than this from every driving lane is not on the map."""
+STEP_BACK_LIMIT_M = 15.0
+"""A position so little behind the one before it, on the same lane, is no way round the block: as in
+GlobalRoutePlanner the route steps back to it and goes on from there."""
+GAP_LIMIT_M = 5.0
+"""A lane that begins farther from the end of another does not follow it, whatever the map links."""
+EDGE_S_M = 1e-3
+"""How far inside its section a lane is sampled: carla.Map takes s as a 32-bit float."""
 
 
-class LaneRouteError(ValueError):
-    """A position is off the map, or no lane leads from one position to the next."""
+class LaneRouteError(UserError, ValueError):
+    """A position is off the map, no lane leads from one position to the next, or the map has no
+    lanes that can be read."""
 
 
 @dataclass(frozen=True)
@@ -90,22 +101,62 @@ def lane_id_of(waypoint: carla.Waypoint) -> LaneId:
     return (waypoint.road_id, waypoint.section_id, waypoint.lane_id)
 
 
-def _sample_lane(start: carla.Waypoint, spacing_m: float) -> tuple[_Lane, list[carla.Waypoint]]:
-    waypoints = [start]
-    for waypoint in start.next_until_lane_end(spacing_m):
-        if lane_id_of(waypoint) != lane_id_of(start):
-            break  # CARLA goes on through the road's later sections
-        waypoints.append(waypoint)
+class _Sampler:
+    """Samples lanes by their s, from what the map's own text says of its sections.
+
+    The wheel's walk to the end of a lane (`Waypoint.next_until_lane_end`) ends the process where
+    the links of a map are incomplete, and its topology leaves out lanes without a successor.
+    """
+
+    def __init__(self, world_map: carla.Map, spacing_m: float) -> None:
+        self._map = world_map
+        self._spacing_m = spacing_m
+        self._roads = roads_of(world_map.to_opendrive())
+
+    def driving_lanes(self) -> Iterator[tuple[LaneId, list[carla.Waypoint]]]:
+        """Every driving lane with waypoints in the order of its traffic."""
+        for road in self._roads:
+            for section in road.sections:
+                stations = self._stations(section)
+                for lane in section.lanes:
+                    if lane.lane_id == 0 or lane.kind.lower() != "driving":
+                        continue
+                    lane_id = (road.road_id, section.index, lane.lane_id)
+                    points = self._points(lane_id, stations)
+                    if points:
+                        yield lane_id, points
+
+    def _stations(self, section: SectionRecord) -> list[float]:
+        """Values of s a spacing apart, and the section's two ends."""
+        edge_m = min(EDGE_S_M, 0.25 * (section.end_m - section.start_m))
+        start_m, end_m = section.start_m + edge_m, section.end_m - edge_m
+        steps = np.arange(start_m, end_m, self._spacing_m).tolist()
+        return [*steps, end_m] if end_m > start_m else [start_m]
+
+    def _points(self, lane_id: LaneId, stations: Sequence[float]) -> list[carla.Waypoint]:
+        road, _, lane = lane_id
+        found = (self._map.get_waypoint_xodr(road, lane, s) for s in stations)
+        points = [point for point in found if point is not None and lane_id_of(point) == lane_id]
+        return points if len(points) < 2 or _leads_on(points[0], points[1]) else points[::-1]
+
+
+def _leads_on(first: carla.Waypoint, second: carla.Waypoint) -> bool:
+    """Whether traffic passes the second waypoint of a lane after the first."""
+    step = second.transform.location - first.transform.location
+    forward = first.transform.get_forward_vector()
+    return bool(step.x * forward.x + step.y * forward.y > 0.0)
+
+
+def _lane_of(lane_id: LaneId, waypoints: Sequence[carla.Waypoint]) -> _Lane:
     transforms = [waypoint.transform for waypoint in waypoints]
     points = np.array([(t.location.x, t.location.y, t.location.z) for t in transforms])
     yaw_rad = np.radians([t.rotation.yaw for t in transforms])
-    lane = _Lane(
-        lane_id=lane_id_of(start),
+    return _Lane(
+        lane_id=lane_id,
         points_world_m=points.astype(np.float64),
         yaw_rad=np.arctan2(np.sin(yaw_rad), np.cos(yaw_rad)),
-        junction=bool(start.is_junction),
+        junction=bool(waypoints[0].is_junction),
     )
-    return lane, waypoints
 
 
 class _Trace:
@@ -159,27 +210,40 @@ class LaneGraph:
         self._lanes: dict[LaneId, _Lane] = {}
         self._graph = nx.DiGraph()
         beside: list[tuple[LaneId, LaneId, Command]] = []
-        for start, successor in world_map.get_topology():
-            for end in (start, successor):
-                if lane_id_of(end) not in self._lanes:
-                    beside.extend(self._add_lane(end))
-        for start, successor in world_map.get_topology():
-            lane_id, next_id = lane_id_of(start), lane_id_of(successor)
-            if lane_id == next_id and not self._is_ring(lane_id):
-                continue  # CARLA names a lane that leads nowhere as its own successor
-            self._graph.add_edge(
-                lane_id,
-                next_id,
-                cost=self._lanes[lane_id].length_m,
-                command=Command.LANE_FOLLOW,
+        try:
+            sampled = list(_Sampler(world_map, spacing_m).driving_lanes())
+            topology = world_map.get_topology()
+        except (OpenDriveError, RuntimeError) as error:
+            raise LaneRouteError(f"map {world_map.name}: its lanes cannot be read ({error})") from (
+                error
             )
+        for lane_id, waypoints in sampled:
+            beside.extend(self._add_lane(lane_id, waypoints))
+        for end in itertools.chain.from_iterable(topology):
+            if lane_id_of(end) not in self._lanes:  # too short to be sampled
+                beside.extend(self._add_lane(lane_id_of(end), [end]))
+        if not self._lanes:
+            raise LaneRouteError(f"map {world_map.name} has no driving lane")
+        for start, successor in topology:
+            self._follow(lane_id_of(start), lane_id_of(successor))
         for lane_id, other_id, command in beside:
             if other_id in self._lanes and not self._graph.has_edge(lane_id, other_id):
                 self._graph.add_edge(lane_id, other_id, cost=LANE_CHANGE_COST_M, command=command)
 
-    def _add_lane(self, start: carla.Waypoint) -> list[tuple[LaneId, LaneId, Command]]:
+    def _follow(self, lane_id: LaneId, next_id: LaneId) -> None:
+        """Registers that a lane leads to another."""
+        if lane_id == next_id and not self._is_ring(lane_id):
+            return  # CARLA names a lane that leads nowhere as its own successor
+        lane, following = self._lanes[lane_id], self._lanes[next_id]
+        gap_m = float(np.linalg.norm(following.points_world_m[0] - lane.points_world_m[-1]))
+        if gap_m <= GAP_LIMIT_M:
+            self._graph.add_edge(lane_id, next_id, cost=lane.length_m, command=Command.LANE_FOLLOW)
+
+    def _add_lane(
+        self, lane_id: LaneId, waypoints: Sequence[carla.Waypoint]
+    ) -> list[tuple[LaneId, LaneId, Command]]:
         """Registers the lane; returns the lane changes that its markings allow."""
-        lane, waypoints = _sample_lane(start, self._spacing_m)
+        lane = _lane_of(lane_id, waypoints)
         self._lanes[lane.lane_id] = lane
         self._graph.add_node(lane.lane_id)
         if lane.junction:
@@ -267,7 +331,7 @@ class LaneGraph:
         if lane_id not in self._lanes:
             raise LaneRouteError(
                 f"position {index} {_text(position)} lies on road {lane_id[0]} lane {lane_id[2]}, "
-                "which no other lane leads to or from"
+                "which the map's own text does not have"
             )
         point = np.array([location.x, location.y, location.z])
         return lane_id, self._lanes[lane_id].nearest(point)
@@ -275,6 +339,9 @@ class LaneGraph:
     def _append_leg(
         self, trace: _Trace, start: tuple[LaneId, int], end: tuple[LaneId, int]
     ) -> None:
+        if start[0] == end[0] and self._steps_back(start[0], start[1], end[1]):
+            trace.add(self._lanes[start[0]], start[1], Command.LANE_FOLLOW)
+            return
         path = self._search(start, end)
         commands = self._commands(path)
         index = start[1]
@@ -299,11 +366,18 @@ class LaneGraph:
             for step in range(index, stop + 1):
                 trace.add(lane, step, commands[position])
 
+    def _steps_back(self, lane_id: LaneId, start: int, end: int) -> bool:
+        """Whether a position lies a little behind the one before it, in the same lane."""
+        points_m = self._lanes[lane_id].points_world_m
+        back_m = float(np.linalg.norm(points_m[start] - points_m[end]))
+        return start > end and back_m <= STEP_BACK_LIMIT_M
+
     def _changes_lane(self, lane_id: LaneId, next_id: LaneId) -> bool:
         return self._graph.edges[lane_id, next_id]["command"] is not Command.LANE_FOLLOW
 
     def _search(self, start: tuple[LaneId, int], end: tuple[LaneId, int]) -> list[LaneId]:
-        """Lanes from start to end; a start behind the end on the same lane goes round."""
+        """Lanes from start to end; an end far behind its start, on the same lane, is reached by
+        going round."""
         if start[0] == end[0] and start[1] > end[1]:
             best: list[LaneId] | None = None
             best_cost = math.inf

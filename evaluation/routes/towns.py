@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import carla
 
 from evaluation.errors import UserError
+
+if TYPE_CHECKING:
+    from evaluation.simulator.town.opendrive_file import OpenDriveFile
 
 DEMO = "demo"
 GENERATED = re.compile(r"generated:(\d+)")
@@ -53,24 +57,38 @@ def spec_of(name: str, asked: str | None, folder: Path | None) -> str:
     )
 
 
-def opendrive_of(spec: str) -> str:
-    """OpenDRIVE text of a town."""
+def document_of(spec: str) -> OpenDriveFile:
+    """OpenDRIVE of a town, as the simulator reads it.
+
+    Raises:
+        TownSpecError: no such town, or a file that cannot be used.
+    """
     # Imported here because it costs seconds, and drives with a route file do without it.
     from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
+    from evaluation.simulator.town.opendrive_file import read_opendrive, read_opendrive_file
+    from evaluation.simulator.town.opendrive_records import OpenDriveError
 
+    name = name_of(spec)
     generated = GENERATED.fullmatch(spec)
-    if generated:
-        return generate_opendrive(name_of(spec), int(generated[1]))
-    if spec == DEMO:
-        return generate_opendrive(name_of(spec), DEMO_SEED)
-    name_of(spec)
-    return Path(spec).read_text(encoding="utf-8")
+    if generated or spec == DEMO:
+        seed = int(generated[1]) if generated else DEMO_SEED
+        return read_opendrive(generate_opendrive(name, seed).encode(), spec)
+    try:
+        return read_opendrive_file(Path(spec))
+    except OpenDriveError as error:
+        raise TownSpecError(f"town {error}") from error
 
 
 def open_map(spec: str) -> tuple[carla.Map, str]:
-    """Map and name of a town, without a simulator."""
+    """Map and name of a town, without a simulator.
+
+    Raises:
+        TownSpecError: no such town, or a file that cannot be used.
+    """
     name = name_of(spec)
-    world_map = carla.Map(name, opendrive_of(spec))
-    if not world_map.get_topology():
-        raise TownSpecError(f"town {spec!r}: CARLA finds no lanes in its OpenDRIVE")
-    return world_map, name
+    try:
+        return carla.Map(name, document_of(spec).text), name
+    except (RuntimeError, IndexError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise TownSpecError(f"town {spec}: CARLA cannot read it ({error})") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import atan2, cos, sin
+from math import atan2, cos, pi, sin
 
 import numpy as np
 import shapely
@@ -47,19 +47,20 @@ def build_surroundings(
 
 
 class _Edge:
-    """Outer edge of a road outside junctions, with arc length and direction."""
+    """Outer edge of a road outside junctions, with the land to the right of its direction."""
 
     def __init__(self, strip: LaneStrip) -> None:
-        line = strip.right
+        keeps_right = strip.centre_line_on_left
+        line = strip.outer if keeps_right else strip.outer[::-1]
         self.line = line
         self.walked = strip.kind == "sidewalk"
-        self.yaw = np.unwrap(strip.yaw_rad)
+        self.yaw = np.unwrap(strip.yaw_rad if keeps_right else strip.yaw_rad[::-1] + pi)
         self.along = np.concatenate(
             [[0.0], np.cumsum(np.linalg.norm(np.diff(line[:, :2], axis=0), axis=1))]
         )
 
     def at(self, along_m: float, out_m: float) -> tuple[F64, float]:
-        """Point (3,) `out_m` beyond the edge, and the direction of the traffic there."""
+        """Point (3,) `out_m` beyond the edge, and the direction of the edge there."""
         point = np.array([np.interp(along_m, self.along, self.line[:, i]) for i in range(3)])
         yaw = float(np.interp(along_m, self.along, self.yaw))
         return point + out_m * np.array([-sin(yaw), cos(yaw), 0.0]), yaw

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.simulator.town.approaches import Approach
 from evaluation.simulator.town.ground import Ground
 from evaluation.simulator.town.meshing import MeshBuilder
+from evaluation.simulator.town.opendrive_records import CrosswalkRecord
 from evaluation.simulator.town.scenery import Material
 from evaluation.simulator.town.survey import NO_MARK, LaneStrip, Mark, Survey
 
@@ -60,12 +61,14 @@ def add_lane_markings(survey: Survey, builder: MeshBuilder) -> None:
             continue
         outward = strip.lane_id + (1 if strip.lane_id > 0 else -1)
         beyond = kinds.get((strip.road_id, strip.section, outward), "none")
+        inward = -1.0 if strip.centre_line_on_left else 1.0
         inset = _EDGE_INSET_M if beyond in ("none", "sidewalk", "median", "curb") else 0.0
-        _add_line(strip, strip.right, strip.outer_mark, -inset, builder)
+        _add_line(strip, strip.outer, strip.outer_mark, inward * inset, builder)
         has_right_side = (strip.road_id, strip.section, -1) in kinds
         if strip.lane_id == -1 or (strip.lane_id == 1 and not has_right_side):
             edge = has_right_side and (strip.road_id, strip.section, 1) not in kinds
-            _add_line(strip, strip.left, strip.inner_mark, _EDGE_INSET_M if edge else 0.0, builder)
+            inset = _EDGE_INSET_M if edge else 0.0
+            _add_line(strip, strip.inner, strip.inner_mark, -inward * inset, builder)
 
 
 def _add_ramp_markings(survey: Survey, builder: MeshBuilder) -> None:
@@ -81,9 +84,9 @@ def _add_ramp_markings(survey: Survey, builder: MeshBuilder) -> None:
         inside = shapely.union_all([strip.outline().buffer(-_CROSSING_M) for strip in strips])
         shapely.prepare(inside)
         for strip in ramps:
-            lines = [(strip.right, strip.outer_mark)]
+            lines = [(strip.outer, strip.outer_mark)]
             if abs(strip.lane_id) == 1:
-                lines.append((strip.left, strip.inner_mark))
+                lines.append((strip.inner, strip.inner_mark))
             for border, marks in lines:
                 crossed = shapely.contains_xy(inside, border[:, 0], border[:, 1])
                 shown = [NO_MARK if hit else mark for hit, mark in zip(crossed, marks, strict=True)]
@@ -154,9 +157,15 @@ def add_stop_lines(approaches: Iterable[Approach], builder: MeshBuilder) -> None
         builder.add_quads(Material.MARKING_WHITE, np.stack(quads))
 
 
-def add_crosswalks(carla_map: carla.Map, ground: Ground, builder: MeshBuilder) -> None:
-    """Zebra stripes over every crosswalk outline of the map."""
-    for outline in _crosswalk_outlines(carla_map):
+def add_crosswalks(
+    carla_map: carla.Map,
+    crosswalks: Iterable[CrosswalkRecord],
+    ground: Ground,
+    builder: MeshBuilder,
+) -> None:
+    """Zebra stripes over every crosswalk: those that carla.Map lists, and `crosswalks`."""
+    along_roads = [_outline_along_road(carla_map, crosswalk) for crosswalk in crosswalks]
+    for outline in [*_crosswalk_outlines(carla_map), *along_roads]:
         box = np.asarray(shapely.Polygon(outline[:, :2]).minimum_rotated_rectangle.exterior.coords)
         a, b, c, d = box[:4]
         if np.linalg.norm(b - a) < np.linalg.norm(c - b):
@@ -178,7 +187,8 @@ def add_crosswalks(carla_map: carla.Map, ground: Ground, builder: MeshBuilder) -
 
 
 def _crosswalk_outlines(carla_map: carla.Map) -> list[F64]:
-    """CARLA lists the corners of all crosswalks in one row, each ring closed by its first."""
+    """CARLA lists the corners of all crosswalks in one row; the document was mended so that each
+    ring is closed by its first."""
     outlines: list[F64] = []
     ring: list[tuple[float, float, float]] = []
     for corner in carla_map.get_crosswalks():
@@ -190,6 +200,17 @@ def _crosswalk_outlines(carla_map: carla.Map) -> list[F64]:
         else:
             ring.append(point)
     return outlines
+
+
+def _outline_along_road(carla_map: carla.Map, crosswalk: CrosswalkRecord) -> F64:
+    """Corners (n, 3) of a crosswalk that are given along its road."""
+    corners = []
+    for s_m, t_m in crosswalk.corners_st_m:
+        middle = carla_map.get_waypoint_xodr(crosswalk.road_id, 0, s_m).transform
+        left = -1.0 * middle.get_right_vector()
+        place = middle.location + carla.Location(t_m * left.x, t_m * left.y, 0.0)
+        corners.append((place.x, place.y, place.z))
+    return np.array(corners)
 
 
 def add_arrows(carla_map: carla.Map, approaches: Iterable[Approach], builder: MeshBuilder) -> None:

@@ -15,7 +15,8 @@ class TrafficLightSpec:
     right of the driver. `trigger_box` lies in the actor's frame (x across) over the approach
     lanes just before the stop line. Lights of one junction with the same `group` show the same
     colour; the groups of a junction, 0..n-1, take turns. `lamp_locations` and `facing_yaw_rad`
-    are the heads that the waiting driver looks at.
+    are the heads that the waiting driver looks at, `ruled_lanes` road and id of the lanes that
+    have to wait.
     """
 
     sign_id: str
@@ -25,6 +26,7 @@ class TrafficLightSpec:
     group: int
     lamp_locations: tuple[Vector3D, ...]
     facing_yaw_rad: float
+    ruled_lanes: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,12 @@
-"""Traffic lights and signs of a map, from its landmarks, with what is to be seen of them."""
+"""Traffic lights and signs of a map, from its landmarks, with what is to be seen of them.
+
+Landmarks without a record are the signs that carla.Map makes of objects ("Speed_30").
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import cos, degrees, pi, radians, remainder, sin
 
@@ -14,6 +17,7 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.town.approaches import Approach, ApproachFinder
 from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.opendrive_records import SignalRecord, in_mps
 from evaluation.simulator.town.scenery import LampHeads, SignFaces, SignKind
 from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.surfaces import Areas
@@ -22,13 +26,19 @@ from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Ve
 
 F64 = NDArray[np.float64]
 
-_LIGHT_TYPE, _STOP_TYPE, _YIELD_TYPE, _LIMIT_TYPE = "1000001", "206", "205", "274"
+LIGHT_TYPES = frozenset(
+    {"1000001", "1000002", "1000020", "F", *(str(number) for number in range(1_000_008, 1_000_013))}
+)
+"""Types that the wheel 0.9.16 takes for lights, and 1000011, which SUMO's netconvert writes."""
+_STOP_TYPE, _YIELD_TYPE, _LIMIT_TYPE = "206", "205", "274"
+_SPEED_NAME = re.compile(r"speed_?(?:limit)?_?(\d+)", re.IGNORECASE)
 _LIGHT_BOX_BEFORE_M, _LIGHT_BOX_HALF_M = 4.5, 4.0
 _STOP_BOX_BEFORE_M, _STOP_BOX_HALF_M = 2.0, 1.5
 _BOX_HALF_HEIGHT_M = 1.0
 _FAR_HEAD_M, _NEAR_HEAD_M, _ARM_M = 5.1, 2.9, 5.8
 _LONGEST_ARM_M = 9.0
 _PLATE_M, _PLATE_RADIUS_M, _LIMIT_RADIUS_M = 2.3, 0.42, 0.36
+_KMH_PER_MPS = 3.6
 
 
 @dataclass
@@ -47,7 +57,10 @@ class Bars:
 
 @dataclass(frozen=True)
 class Signals:
-    """Lights and signs, the lines to stop at, and their poles, lamps and plates."""
+    """Lights and signs, the lines to stop at, and their poles, lamps and plates.
+
+    `notices` name what the map has and nobody obeys.
+    """
 
     lights: tuple[TrafficLightSpec, ...]
     signs: tuple[TrafficSignSpec, ...]
@@ -55,6 +68,7 @@ class Signals:
     lamp_heads: LampHeads
     sign_faces: SignFaces
     bars: Bars
+    notices: tuple[str, ...]
 
 
 class _Faces:
@@ -71,32 +85,77 @@ class _Faces:
         )  # fmt: skip
 
 
-def find_signals(carla_map: carla.Map, survey: Survey, areas: Areas, ground: Ground) -> Signals:
+def find_signals(
+    carla_map: carla.Map,
+    survey: Survey,
+    records: Sequence[SignalRecord],
+    areas: Areas,
+    ground: Ground,
+) -> Signals:
     """All lights, stop, yield and speed limit signs, in the order of their ids."""
     finder = ApproachFinder(carla_map, survey)
     by_id: dict[tuple[str, str], list[carla.Landmark]] = {}
     for landmark in carla_map.get_all_landmarks():
-        by_id.setdefault((landmark.type, landmark.id), []).append(landmark)
+        by_id.setdefault((kind_of(landmark.type), landmark.id), []).append(landmark)
     ordered = sorted(by_id.items(), key=lambda item: (item[0][0], len(item[0][1]), item[0][1]))
-    bars, faces, stop_lines = Bars(), _Faces(), []
+    known = _by_id(records)
+    bars, faces, stop_lines, signs = Bars(), _Faces(), [], []
+    notices: list[str] = []
     lights: list[tuple[str, list[carla.Landmark], Approach]] = []
-    signs = []
     for (kind, sign_id), landmarks in ordered:
+        own = known.get(sign_id, [])
+        where = f"signal {sign_id} of type {kind} on road {landmarks[0].road_id}"
         if kind == _LIMIT_TYPE:
-            limit = _speed_limit(finder, sign_id, landmarks[0], ground, bars, faces)
-            signs += [] if limit is None else [limit]
-        if kind not in (_LIGHT_TYPE, _STOP_TYPE, _YIELD_TYPE):
-            continue
-        approach = finder.of_landmarks(landmarks)
-        if approach is None:
-            continue
-        stop_lines.append(approach)
-        if kind == _LIGHT_TYPE:
-            lights.append((sign_id, landmarks, approach))
-        else:
-            signs.append(_priority_sign(kind, sign_id, landmarks, approach, ground, bars, faces))
+            limit = _speed_limit(finder, landmarks[0], own, ground, bars, faces)
+            if limit is None:
+                notices.append(f"{where}: shows no speed, or stands by no lane; left out")
+            else:
+                signs.append(limit)
+        elif kind in LIGHT_TYPES or kind in (_STOP_TYPE, _YIELD_TYPE):
+            approach = finder.of_landmarks(landmarks, any(record.validities for record in own))
+            if approach is None:
+                notices.append(f"{where}: no lane of it leads into a junction; nobody obeys it")
+                continue
+            if approach.other_roads:
+                # A light is one actor with one box.
+                roads = ", ".join(str(road) for road in approach.other_roads)
+                notices.append(f"{where}: rules road {approach.road_id}, but not road {roads}")
+            stop_lines.append(approach)
+            if kind in LIGHT_TYPES:
+                lights.append((sign_id, landmarks, approach))
+                continue
+            sign = _priority_sign(kind, sign_id, landmarks, approach, ground, bars, faces)
+            signs.append(sign)
+    notices += _unknown(records)
     built, heads = _build_lights(lights, survey, areas, ground, bars)
-    return Signals(built, tuple(signs), tuple(stop_lines), heads, faces.build(), bars)
+    return Signals(
+        built, tuple(signs), tuple(stop_lines), heads, faces.build(), bars, tuple(notices)
+    )
+
+
+def kind_of(signal_type: str) -> str:
+    """A signal's type as carla.Map knows it: some tools part the digits (1.000.011)."""
+    return signal_type.replace(".", "")
+
+
+def _by_id(records: Iterable[SignalRecord]) -> dict[str, list[SignalRecord]]:
+    found: dict[str, list[SignalRecord]] = {}
+    for record in records:
+        found.setdefault(record.signal_id, []).append(record)
+    return found
+
+
+def _unknown(records: Iterable[SignalRecord]) -> list[str]:
+    """One line for each type of signal that nobody obeys."""
+    known = {*LIGHT_TYPES, _STOP_TYPE, _YIELD_TYPE, _LIMIT_TYPE}
+    ids: dict[str, list[str]] = {}
+    for record in records:
+        if kind_of(record.kind) not in known and not record.is_reference:
+            ids.setdefault(record.kind, []).append(record.signal_id)
+    return [
+        f"{len(found)} signals of type {kind!r} (first: {found[0]}): of no meaning here"
+        for kind, found in sorted(ids.items())
+    ]
 
 
 def _foot(landmark: carla.Landmark, ground: Ground) -> F64:
@@ -126,6 +185,7 @@ def _build_lights(
             TrafficLightSpec(
                 sign_id, transform, box, approach.junction_id, groups[sign_id],
                 tuple(Vector3D(*(float(v) for v in lamp)) for lamp in lamps), facing,
+                tuple(sorted(approach.lanes)),
             )
         )  # fmt: skip
     if not heads:
@@ -140,24 +200,31 @@ def _build_lights(
 def _groups(
     found: Sequence[tuple[str, list[carla.Landmark], Approach]], survey: Survey
 ) -> dict[str, int]:
-    """Phase of each light: its controller's place in the junction, or else by direction."""
+    """Phase of each light: that of a light of the same lanes, its controller's place in the
+    junction, or else by direction."""
     groups: dict[str, int] = {}
     axes: dict[int, list[float]] = {}
+    of_lane: dict[tuple[int, int], int] = {}
     for sign_id, _, approach in found:
         phases = survey.controllers.get(approach.junction_id, ())
         listed = [number for number, signals in enumerate(phases) if sign_id in signals]
-        if listed:
-            groups[sign_id] = listed[0]
-            continue
-        known = axes.setdefault(approach.junction_id, [])
-        for number, axis in enumerate(known):
-            if abs(remainder(axis - approach.yaw_rad, pi)) < pi / 4.0:
-                groups[sign_id] = len(phases) + number
-                break
+        shared = [of_lane[lane] for lane in sorted(approach.lanes) if lane in of_lane]
+        if shared or listed:
+            groups[sign_id] = (shared or listed)[0]
         else:
-            groups[sign_id] = len(phases) + len(known)
-            known.append(approach.yaw_rad)
+            groups[sign_id] = len(phases) + _axis(approach, axes)
+        of_lane |= dict.fromkeys(approach.lanes, groups[sign_id])
     return groups
+
+
+def _axis(approach: Approach, axes: dict[int, list[float]]) -> int:
+    """Number of an approach's axis in its junction: opposite approaches share one."""
+    known = axes.setdefault(approach.junction_id, [])
+    for number, axis in enumerate(known):
+        if abs(remainder(axis - approach.yaw_rad, pi)) < pi / 4.0:
+            return number
+    known.append(approach.yaw_rad)
+    return len(known) - 1
 
 
 def _place_heads(approach: Approach, areas: Areas, bars: Bars) -> list[F64]:
@@ -216,7 +283,8 @@ def _mast_foot(approach: Approach, areas: Areas) -> tuple[float, float] | None:
     )
     arm = np.abs(right)
     far = 0.6 * np.abs(forward - 14.0) + 1.5 * np.maximum(forward - 20.0, 0.0)
-    cost = arm + far + np.where(right < -1.0, 4.0, 0.0)
+    across = right if approach.keeps_right else -right
+    cost = arm + far + np.where(across < -1.0, 4.0, 0.0)
     order = np.argsort(cost, kind="stable")
     room = _free_of_road(approach, areas, forward, right)
     for index in order:
@@ -226,7 +294,8 @@ def _mast_foot(approach: Approach, areas: Areas) -> tuple[float, float] | None:
 
 
 def _near_foot(approach: Approach, areas: Areas) -> F64 | None:
-    right = approach.half_width_m + np.arange(0.6, 6.0, 0.2)
+    side = 1.0 if approach.keeps_right else -1.0
+    right = side * (approach.half_width_m + np.arange(0.6, 6.0, 0.2))
     free = _free_of_road(approach, areas, np.full(len(right), 0.2), right) > 0.45
     if not free.any():
         return None
@@ -264,19 +333,19 @@ def _priority_sign(
 
 def _speed_limit(
     finder: ApproachFinder,
-    sign_id: str,
     landmark: carla.Landmark,
+    records: Sequence[SignalRecord],
     ground: Ground,
     bars: Bars,
     faces: _Faces,
 ) -> TrafficSignSpec | None:
-    """A limit applies where its box, across all lanes of its side, is passed."""
-    number = re.search(r"\d+", landmark.name)
-    nearest, lanes = finder.beside(landmark.transform.location)
-    if number is None or nearest is None:
+    """A limit applies where its box, across all lanes that it is valid for, is passed."""
+    kmh = _shown_kmh(landmark, records)
+    lanes = _limited_lanes(finder, landmark, records)
+    if kmh is None or not lanes:
         return None
     foot = _foot(landmark, ground)
-    yaw_deg = nearest.transform.rotation.yaw
+    yaw_deg = lanes[0].transform.rotation.yaw
     yaw = radians(yaw_deg)
     transform = Transform(
         Vector3D(*(float(v) for v in foot)), Rotation(0.0, (yaw_deg + 270.0) % 360.0 - 180.0, 0.0)
@@ -293,5 +362,32 @@ def _speed_limit(
         Rotation(),
     )
     facing = remainder(radians(degrees(yaw)) + pi, 2.0 * pi)
-    _plate(foot, SignKind.SPEED_LIMIT, int(number.group()), facing, bars, faces)
-    return TrafficSignSpec(sign_id, f"traffic.speed_limit.{number.group()}", transform, box)
+    _plate(foot, SignKind.SPEED_LIMIT, kmh, facing, bars, faces)
+    return TrafficSignSpec(landmark.id, f"traffic.speed_limit.{kmh}", transform, box)
+
+
+def _shown_kmh(landmark: carla.Landmark, records: Sequence[SignalRecord]) -> int | None:
+    """Value and unit of a sign (km/h where none is stated); CARLA's own towns have names only."""
+    for record in records:
+        if record.value is not None:
+            limit_mps = in_mps(str(record.value), record.unit or "km/h")
+            if limit_mps is not None:
+                return round(limit_mps * _KMH_PER_MPS)
+    number = _SPEED_NAME.match(landmark.name)
+    return int(number[1]) if number is not None else None
+
+
+def _limited_lanes(
+    finder: ApproachFinder, landmark: carla.Landmark, records: Sequence[SignalRecord]
+) -> list[carla.Waypoint]:
+    """The lanes of a sign's validity, else those of its orientation, else the ones beside it."""
+    own = next((record for record in records if record.road_id == landmark.road_id), None)
+    if own is not None and own.validities:
+        ids = [lane for first, last in own.validities
+               for lane in range(min(first, last), max(first, last) + 1)]  # fmt: skip
+        return finder.lanes_at(landmark, ids)
+    if own is not None and own.orientation in ("+", "-"):
+        along = finder.lanes_along(landmark, own.orientation == "+")
+        if along:
+            return along
+    return finder.beside(landmark.transform.location)[1]

@@ -224,9 +224,9 @@ def _add_skirts(strips: list[LaneStrip], builder: MeshBuilder) -> None:
     for strip in strips:
         key = (strip.road_id, strip.section, strip.lane_id > 0)
         if abs(strip.lane_id) == widest[key]:
-            builder.add_face(Material.CONCRETE, _lift(strip.right, -0.01), _SKIRT_M)
+            builder.add_face(Material.CONCRETE, _lift(strip.outer, -0.01), _SKIRT_M)
         if abs(strip.lane_id) == 1:
-            builder.add_face(Material.CONCRETE, _lift(strip.left, -0.01), _SKIRT_M)
+            builder.add_face(Material.CONCRETE, _lift(strip.inner, -0.01), _SKIRT_M)
 
 
 def _add_terrain(points: F64, builder: MeshBuilder) -> None:

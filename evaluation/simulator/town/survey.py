@@ -1,20 +1,28 @@
 """Measures every lane of a map: cross-sections along it, from carla.Map waypoints.
 
 Only lane ids and section limits are read from the OpenDRIVE text; all geometry comes from
-carla.Map, so that what is drawn is where the official client drives.
+carla.Map, so that what is drawn is where the official client drives. So does the direction of
+travel: lane ids tell it on right-hand roads only.
 Frame: CARLA's world (y right/south, z up). Left and right are those of the lane's traffic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from xml.etree.ElementTree import Element
 
 import carla
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+
+from evaluation.simulator.town.opendrive_file import OpenDriveFile
+from evaluation.simulator.town.opendrive_records import (
+    LaneRecord,
+    OpenDriveError,
+    RoadRecord,
+    SectionRecord,
+)
 
 F64 = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -26,11 +34,8 @@ _LONGEST_M = 30.0
 _NARROWEST_M = 0.05
 _EDGE_S_M = 1e-3
 _OVERLAP_M = 0.01
-_KMH_PER_UNIT = {"km/h": 1.0, "mph": 1.609344, "m/s": 3.6}
-
-
-class EmptyMapError(ValueError):
-    """The OpenDRIVE text has no lane that can be driven on."""
+_FLOAT_STEP = 2.0**-22
+"""carla.Map takes s as a 32-bit float: at most so much of it is lost."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,9 @@ NO_MARK = Mark("NONE", "Other", 0.0)
 class LaneStrip:
     """One lane of one section, cut across at `s_m` (n,), ordered along its traffic.
 
-    `left` and `right` (n, 3) are its borders, `yaw_rad` (n,) its direction. `inner_mark` is the
-    marking towards the road's centre line, `outer_mark` the one away from it.
+    `left` and `right` (n, 3) are its borders, `yaw_rad` (n,) its direction; `along_s` tells that
+    its traffic runs as the road's s grows. `inner_mark` is the marking towards the road's centre
+    line, `outer_mark` the one away from it.
     """
 
     road_id: int
@@ -62,8 +68,24 @@ class LaneStrip:
     left: F64
     right: F64
     yaw_rad: F64
+    along_s: bool
     inner_mark: tuple[Mark, ...]
     outer_mark: tuple[Mark, ...]
+
+    @property
+    def centre_line_on_left(self) -> bool:
+        """Whether traffic keeps right here: the road's centre line lies to the left of it."""
+        return (self.lane_id < 0) == self.along_s
+
+    @property
+    def inner(self) -> F64:
+        """(n, 3) border towards the road's centre line."""
+        return self.left if self.centre_line_on_left else self.right
+
+    @property
+    def outer(self) -> F64:
+        """(n, 3) border away from the road's centre line."""
+        return self.right if self.centre_line_on_left else self.left
 
     @property
     def centre(self) -> F64:
@@ -96,112 +118,99 @@ class LaneStrip:
 
 @dataclass(frozen=True)
 class Survey:
-    """All lanes with a surface, and what the text says of roads, objects and controllers."""
+    """All lanes with a surface, and what the text says of controllers."""
 
     strips: tuple[LaneStrip, ...]
-    speed_limits_mps: Mapping[int, float]
     controllers: Mapping[int, tuple[tuple[str, ...], ...]]
     """Signals of each junction: one tuple of signal ids per phase, in sequence."""
 
 
-def survey_map(carla_map: carla.Map, root: Element) -> Survey:
-    """Measure a map; `root` is the OpenDRIVE document it was made from.
+def survey_map(carla_map: carla.Map, document: OpenDriveFile) -> Survey:
+    """Measure a map made from a document.
 
     Raises:
-        EmptyMapError: no driving lane.
+        OpenDriveError: no driving lane, or a road that carla.Map gives no position on.
     """
     strips: list[LaneStrip] = []
-    limits: dict[int, float] = {}
-    for road in root.findall("road"):
-        road_id = int(road.get("id", "-1"))
-        limit = _speed_limit_mps(road)
-        if limit is not None:
-            limits[road_id] = limit
-        for index, start, end, lanes in _sections(road):
-            strips += _measure_section(carla_map, road, index, (start, end), lanes)
+    for road in document.roads:
+        for section in road.sections:
+            strips += _measure_section(carla_map, road, section)
     if not any(strip.kind == "driving" for strip in strips):
-        raise EmptyMapError("no driving lane")
-    return Survey(tuple(strips), limits, _controllers(root))
-
-
-def _speed_limit_mps(road: Element) -> float | None:
-    speed = road.find("type/speed")
-    if speed is None:
-        return None
-    try:
-        return float(speed.get("max", "")) * _KMH_PER_UNIT[speed.get("unit", "m/s")] / 3.6
-    except (ValueError, KeyError):
-        return None
-
-
-def _controllers(root: Element) -> dict[int, tuple[tuple[str, ...], ...]]:
-    signals = {
-        controller.get("id", ""): tuple(
-            dict.fromkeys(control.get("signalId", "") for control in controller.iter("control"))
-        )
-        for controller in root.findall("controller")
-    }
-    phases = {}
-    for junction in root.findall("junction"):
-        entries = sorted(
-            junction.findall("controller"), key=lambda entry: int(entry.get("sequence") or 0)
-        )
-        listed = tuple(signals.get(entry.get("id", ""), ()) for entry in entries)
-        if listed:
-            phases[int(junction.get("id", "-1"))] = listed
-    return phases
-
-
-def _sections(road: Element) -> Iterator[tuple[int, float, float, list[tuple[int, str]]]]:
-    sections = road.findall("lanes/laneSection")
-    starts = [float(section.get("s", "0")) for section in sections]
-    ends = [*starts[1:], float(road.get("length", "0"))]
-    for index, section in enumerate(sections):
-        lanes = [
-            (int(lane.get("id", "0")), lane.get("type", "none"))
-            for lane in section.iter("lane")
-            if lane.get("id") != "0" and lane.get("type", "none") != "none"
-        ]
-        yield index, starts[index], ends[index], lanes
+        raise OpenDriveError(f"no driving lane is wider than {_NARROWEST_M} m")
+    return Survey(tuple(strips), document.controllers)
 
 
 def _measure_section(
-    carla_map: carla.Map,
-    road: Element,
-    index: int,
-    limits_m: tuple[float, float],
-    lanes: list[tuple[int, str]],
+    carla_map: carla.Map, road: RoadRecord, section: SectionRecord
 ) -> list[LaneStrip]:
     """Cut all lanes of a section at the same places, so that neighbours share their border."""
-    start, end = limits_m[0] + _EDGE_S_M, limits_m[1] - _EDGE_S_M
+    edge = _EDGE_S_M + _FLOAT_STEP * section.end_m
+    start, end = section.start_m + edge, section.end_m - edge
     if end - start < 0.01:
         return []
-    road_id, junction_id = int(road.get("id", "-1")), int(road.get("junction", "-1"))
-    step = _JUNCTION_STEP_M if junction_id >= 0 else _STEP_M
+    step = _JUNCTION_STEP_M if road.junction_id >= 0 else _STEP_M
     stations = np.linspace(start, end, max(2, int(np.ceil((end - start) / step)) + 1))
-    cuts = []
-    for lane_id, kind in lanes:
-        points = [carla_map.get_waypoint_xodr(road_id, lane_id, float(s)) for s in stations]
-        if all(point is not None for point in points):
-            cuts.append((lane_id, kind, points, *_borders(points)))
+    cuts: list[tuple[LaneRecord, list[carla.Waypoint], F64, F64, F64]] = []
+    for lane in section.lanes:
+        if lane.lane_id == 0 or lane.kind == "none":
+            continue
+        points = _waypoints(carla_map, road, lane, stations)
+        if points is not None:
+            cuts.append((lane, points, *_borders(points)))
     if not cuts:
         return []
-    kept = _keep(np.concatenate([np.stack(cut[3:5]) for cut in cuts]))
+    kept = _keep(np.concatenate([np.stack(cut[2:4]) for cut in cuts]))
     strips = []
-    for lane_id, kind, points, left, right, yaw in cuts:
+    for lane, points, left, right, yaw in cuts:
         if np.linalg.norm(left - right, axis=1).max() < _NARROWEST_M:
             continue
-        order = kept if lane_id < 0 else kept[::-1]
-        chosen = [points[i] for i in order]
+        along_s = _runs_along_s(left + right, yaw)
+        order = kept if along_s else kept[::-1]
+        marks = tuple(
+            tuple(_mark(getattr(points[i], side)) for i in order)
+            for side in ("left_lane_marking", "right_lane_marking")
+        )
+        inner, outer = marks if (lane.lane_id < 0) == along_s else marks[::-1]
         strips.append(
             LaneStrip(
-                road_id, index, lane_id, kind, junction_id, stations[order],
-                left[order], right[order], yaw[order],
-                tuple(_mark(point.left_lane_marking) for point in chosen),
-                tuple(_mark(point.right_lane_marking) for point in chosen),
+                road.road_id, section.index, lane.lane_id, lane.kind, road.junction_id,
+                stations[order], left[order], right[order], yaw[order], along_s, inner, outer,
             )
         )  # fmt: skip
     return strips
+
+
+def _waypoints(
+    carla_map: carla.Map, road: RoadRecord, lane: LaneRecord, stations: F64
+) -> list[carla.Waypoint] | None:
+    """Waypoints of a lane, or None where carla.Map does not know it.
+
+    Raises:
+        OpenDriveError: carla.Map fails on the lane.
+    """
+    try:
+        points = [carla_map.get_waypoint_xodr(road.road_id, lane.lane_id, float(s))
+                  for s in stations]  # fmt: skip
+    except (RuntimeError, IndexError) as error:
+        raise OpenDriveError(
+            f"road {road.road_id}, lane {lane.lane_id}: CARLA cannot place it ({error})"
+        ) from error
+    if any(point is None for point in points):
+        return None
+    for s, point in zip(stations, points, strict=True):
+        location = point.transform.location
+        if not np.isfinite([location.x, location.y, location.z, point.lane_width]).all():
+            raise OpenDriveError(
+                f"road {road.road_id}, lane {lane.lane_id}: CARLA gives no position at s={s:.1f}"
+            )
+    return points
+
+
+def _runs_along_s(centres: F64, yaw_rad: F64) -> bool:
+    """Whether points (n, 3) in the order of s follow each other along their direction."""
+    steps = np.diff(centres[:, :2], axis=0)
+    direction = np.column_stack([np.cos(yaw_rad[:-1]), np.sin(yaw_rad[:-1])])
+    return bool((steps * direction).sum() > 0.0)
 
 
 def _borders(points: list[carla.Waypoint]) -> tuple[F64, F64, F64]:

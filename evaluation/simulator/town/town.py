@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import re
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from evaluation.simulator.town.buildings import build_surroundings
 from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
 from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.limits import StatedLimits
 from evaluation.simulator.town.markings import (
     add_arrows,
     add_crosswalks,
@@ -22,16 +22,24 @@ from evaluation.simulator.town.markings import (
     add_stop_lines,
 )
 from evaluation.simulator.town.meshing import MeshBuilder
+from evaluation.simulator.town.opendrive_file import (
+    OpenDriveFile,
+    read_opendrive,
+    read_opendrive_file,
+)
+from evaluation.simulator.town.opendrive_records import OpenDriveError
 from evaluation.simulator.town.scenery import Poles, Scenery
 from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.signals import find_signals
 from evaluation.simulator.town.surfaces import Areas, build_surfaces
-from evaluation.simulator.town.survey import EmptyMapError, Survey, survey_map
+from evaluation.simulator.town.survey import Survey, survey_map
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
 
 __all__ = ["Town", "TownError", "TrafficLightSpec", "TrafficSignSpec", "load_town"]
 
 F64 = NDArray[np.float64]
+
+logger = logging.getLogger(__name__)
 
 _SPAWN_SPACING_M = 20.0
 _SPAWN_CLEAR_M = 8.0
@@ -44,7 +52,8 @@ class TownError(ValueError):
 
 @dataclass(frozen=True)
 class Town:
-    """A town ready to be simulated. `opendrive` is the text that clients get."""
+    """A town ready to be simulated. `opendrive` is the text that clients get, `notices` what of it
+    was mended or is not honoured."""
 
     name: str
     opendrive: str
@@ -55,16 +64,13 @@ class Town:
     scenery: Scenery
     ground: Ground
     areas: Areas
-    road_speed_limits_mps: Mapping[int, float] = field(default_factory=dict)
+    limits: StatedLimits = field(default_factory=StatedLimits)
+    notices: tuple[str, ...] = ()
     default_speed_limit_mps: float = 30.0 / 3.6
 
     def ground_height_m(self, xy_world_m: F64, near_z_m: F64) -> F64:
         """Height of the surface nearest to `near_z_m` (n,) at `xy_world_m` (n, 2); (n,) m."""
         return self.ground.height_m(xy_world_m, near_z_m)
-
-    def speed_limit_mps(self, road_id: int) -> float:
-        """Limit of an OpenDRIVE road, or the town's default where the map states none."""
-        return self.road_speed_limits_mps.get(road_id, self.default_speed_limit_mps)
 
 
 def load_town(spec: str, seed: int) -> Town:
@@ -79,12 +85,11 @@ def load_town(spec: str, seed: int) -> Town:
         TownError: unknown specification, missing or unreadable file, or a map without lanes.
     """
     if spec == "demo":
-        return _assemble("Demo", generate_opendrive("Demo", DEMO_SEED), DEMO_SEED, spec)
+        return _generated("Demo", DEMO_SEED)
     generated = re.fullmatch(r"generated:(\d+)", spec)
     if generated is not None:
         number = int(generated.group(1))
-        name = f"Generated{number}"
-        return _assemble(name, generate_opendrive(name, number), number, spec)
+        return _generated(f"Generated{number}", number)
     if spec.startswith("generated"):
         raise TownError(f"town {spec!r}: expected generated:<seed> with a whole number >= 0")
     path = Path(spec)
@@ -93,32 +98,32 @@ def load_town(spec: str, seed: int) -> Town:
             f"town {spec!r}: no such file; give demo, generated:<seed> or the path of an .xodr file"
         )
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TownError(f"town file {spec}: cannot be read as text ({error})") from error
-    return _assemble(path.stem, text, seed, spec)
+        document = read_opendrive_file(path)
+    except OpenDriveError as error:
+        raise TownError(f"town file {error}") from error
+    return _assemble(path.stem, document, seed, f"town file {spec}")
 
 
-def _assemble(name: str, opendrive: str, seed: int, source: str) -> Town:
+def _generated(name: str, seed: int) -> Town:
+    text = generate_opendrive(name, seed)
+    return _assemble(name, read_opendrive(text.encode(), name), seed, f"town {name}")
+
+
+def _assemble(name: str, document: OpenDriveFile, seed: int, source: str) -> Town:
     try:
-        root = ElementTree.fromstring(opendrive.encode())
-    except ElementTree.ParseError as error:
-        raise TownError(f"town file {source}: not valid XML ({error})") from error
-    if root.tag != "OpenDRIVE":
-        raise TownError(f"town file {source}: expected an <OpenDRIVE> document, got <{root.tag}>")
-    if root.find("road") is None:
-        raise TownError(f"town file {source}: has no <road>")
-    carla_map = carla.Map(name, opendrive)
-    try:
-        survey = survey_map(carla_map, root)
-    except EmptyMapError as error:
-        raise TownError(f"town file {source}: carla.Map finds {error} in it") from error
+        carla_map = carla.Map(name, document.text)
+        survey = survey_map(carla_map, document)
+    except OpenDriveError as error:
+        raise TownError(f"{source}: {error}") from error
+    except (RuntimeError, IndexError, ValueError) as error:
+        # What the wheel raises for text that it cannot take names nothing.
+        raise TownError(f"{source}: CARLA cannot read it ({error})") from error
     builder = MeshBuilder()
     areas, ground = build_surfaces(survey, builder)
-    signals = find_signals(carla_map, survey, areas, ground)
+    signals = find_signals(carla_map, survey, document.signals, areas, ground)
     add_lane_markings(survey, builder)
     add_stop_lines(signals.stop_lines, builder)
-    add_crosswalks(carla_map, ground, builder)
+    add_crosswalks(carla_map, document.crosswalks, ground, builder)
     add_arrows(carla_map, signals.stop_lines, builder)
     buildings, trees = build_surroundings(survey, areas, signals.bars, np.random.default_rng(seed))
     bars = signals.bars
@@ -134,9 +139,12 @@ def _assemble(name: str, opendrive: str, seed: int, source: str) -> Town:
         lamp_heads=signals.lamp_heads,
         sign_faces=signals.sign_faces,
     )
+    notices = (*document.notices, *signals.notices)
+    for notice in notices:
+        logger.warning("%s: %s", source, notice)
     return Town(
-        name, opendrive, carla_map, _spawn_points(survey), signals.lights, signals.signs, scenery,
-        ground, areas, survey.speed_limits_mps,
+        name, document.text, carla_map, _spawn_points(survey), signals.lights, signals.signs,
+        scenery, ground, areas, StatedLimits(document.roads), notices,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Speed limits: which one applies to each vehicle.
 
-A vehicle takes the limit of its road where the map states one, else that of the last sign it
-passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick, and
-what the map says of a place is remembered.
+A vehicle takes the limit of its lane or road where the map states one, else that of the last sign
+it passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick,
+and what the map says of a place is remembered.
 """
 
 from __future__ import annotations
@@ -68,10 +68,17 @@ class SpeedLimits:
         x, y, z = place_m
         cell = (int(x // CELL_M[0]), int(y // CELL_M[1]), int(z // CELL_M[2]))
         if cell not in self._of_cell:
-            waypoint = self._town.map.get_waypoint(carla.Location(x, y, z))
-            limits = self._town.road_speed_limits_mps
-            self._of_cell[cell] = None if waypoint is None else limits.get(waypoint.road_id)
+            self._of_cell[cell] = self._stated_mps(carla.Location(x, y, z))
         limit_mps = self._of_cell[cell]
         if limit_mps is not None:
             return limit_mps
         return self._town.default_speed_limit_mps if passed_mps is None else passed_mps
+
+    def _stated_mps(self, location: carla.Location) -> float | None:
+        """What the map states for the lane nearest to a place."""
+        waypoint = self._town.map.get_waypoint(location)
+        if waypoint is None:
+            return None
+        return self._town.limits.at_mps(
+            waypoint.road_id, waypoint.section_id, waypoint.lane_id, waypoint.s
+        )

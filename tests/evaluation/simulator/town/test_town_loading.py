@@ -232,9 +232,17 @@ def test_lamps_signs_and_boxes_refer_to_the_specs(demo: Town) -> None:
 
 
 def test_speed_limits_are_known_for_every_road(demo: Town) -> None:
-    limits = {demo.speed_limit_mps(p.road_id) for p in demo.map.generate_waypoints(50.0)}
-    assert {round(limit * 3.6, 6) for limit in limits} <= {30.0, 40.0, 50.0, 60.0}
-    assert demo.speed_limit_mps(-5) == demo.default_speed_limit_mps
+    limits = [
+        demo.limits.at_mps(p.road_id, p.section_id, p.lane_id, p.s)
+        for p in demo.map.generate_waypoints(50.0)
+    ]
+    assert {round(limit * 3.6, 6) for limit in limits if limit is not None} <= {30, 40, 50, 60}
+    assert None not in limits
+    assert demo.limits.at_mps(-5, 0, -1, 0.0) is None
+
+
+def test_a_town_of_our_own_needs_no_mending(demo: Town) -> None:
+    assert demo.notices == ()
 
 
 def _arrays(scenery: Scenery) -> Iterator[NDArray[np.generic]]:
@@ -309,7 +317,7 @@ def test_broken_files_are_named(tmp_path: Path, text: str, message: str) -> None
 def test_binary_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "binary.xodr"
     path.write_bytes(b"\xff\xfe\x00\x81")
-    with pytest.raises(TownError, match="cannot be read as text"):
+    with pytest.raises(TownError, match=r"binary\.xodr: not valid XML"):
         load_town(str(path), 0)
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
+from evaluation.simulator.town.limits import StatedLimits
+from evaluation.simulator.town.opendrive_records import RoadRecord, SpeedRecord
 from evaluation.simulator.town.signal_specs import TrafficSignSpec
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
@@ -21,6 +23,9 @@ CAR = VehicleSpec.for_class("car", (2.4, 0.9, 0.75))
 
 class Waypoint(NamedTuple):
     road_id: int
+    section_id: int = 0
+    lane_id: int = -1
+    s: float = 0.0
 
 
 class CountingMap:
@@ -40,12 +45,16 @@ class SignTown:
 
     map: Any = field(default_factory=CountingMap)
     traffic_signs: tuple[TrafficSignSpec, ...] = ()
-    road_speed_limits_mps: dict[int, float] = field(default_factory=dict)
+    limits: StatedLimits = field(default_factory=StatedLimits)
     default_speed_limit_mps: float = 30.0 / KMH_PER_MPS
 
 
 def limits_in(town: SignTown) -> SpeedLimits:
     return SpeedLimits(cast("Town", town))
+
+
+def road(road_id: int, limit_kmh: float) -> RoadRecord:
+    return RoadRecord(road_id, -1, 1000.0, False, (), (SpeedRecord(0.0, limit_kmh / KMH_PER_MPS),))
 
 
 def sign(x: float, kind: str) -> TrafficSignSpec:
@@ -70,7 +79,7 @@ def kmh(limits: SpeedLimits, fleet: BodyTable) -> list[int]:
 
 
 def test_the_road_decides_at_once_for_new_vehicles_and_soon_for_old_ones() -> None:
-    town = SignTown(road_speed_limits_mps={1: 50.0 / KMH_PER_MPS, 2: 90.0 / KMH_PER_MPS})
+    town = SignTown(limits=StatedLimits([road(1, 50.0), road(2, 90.0)]))
     limits, fleet = limits_in(town), fleet_at(0.0, 200.0)
     assert kmh(limits, fleet) == [50, 90]
     fleet.teleport(1, Transform(Vector3D(300.0, 0.0, 0.0)))
@@ -123,6 +132,6 @@ def test_limits_of_removed_vehicles_are_forgotten() -> None:
 def test_a_real_map_answers() -> None:
     town = SignTown(
         map=carla.Map("tiny", straight_road("tiny")),
-        road_speed_limits_mps={1: 12.5},
+        limits=StatedLimits([road(1, 45.0)]),
     )
     assert limits_in(town).at(Vector3D(10.0, 1.75, 0.0)) == pytest.approx(12.5)
