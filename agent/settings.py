@@ -12,6 +12,7 @@ exists as a path, for paths with a "+" in them).
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -137,13 +138,17 @@ Settings = TypeVar("Settings", AgentSettings, ExpertSettings)
 
 
 def split_save_name(text: str) -> ConfigText:
-    """Separate Bench2Drive's save name from the configuration."""
+    """Separate Bench2Drive's save name from the configuration.
+
+    os.path answers that there is no such file where pathlib raises: after a few routes the text is
+    longer than a file name may be.
+    """
     parts = text.split("+")
-    if len(parts) == 1 or Path(text).exists():
+    if len(parts) == 1 or os.path.exists(text):
         return ConfigText(text)
     for count in range(len(parts) - 1, 0, -1):
         config = "+".join(parts[:count])
-        if config and Path(config).exists():
+        if config and os.path.exists(config):
             return ConfigText(config, parts[-1])
     return ConfigText(parts[0], parts[-1])
 
@@ -153,7 +158,7 @@ def read_agent_settings(text: str | None) -> AgentSettings:
     config = split_save_name((text or "").strip())
     path = Path(config.config)
     if config.config and "=" not in config.config and path.suffix not in FILE_SUFFIXES:
-        if not path.is_dir():
+        if not os.path.isdir(path):
             raise SettingsError(
                 f"agent config {config.config!r}: expected a checkpoint directory, key=value pairs "
                 f"or a file ending in {', '.join(FILE_SUFFIXES)}; there is no such directory"

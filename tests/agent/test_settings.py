@@ -65,6 +65,22 @@ def test_a_path_may_contain_a_plus(tmp_path: Path) -> None:
     assert (settings.checkpoint, settings.save_name) == (folder, "two")
 
 
+@pytest.mark.parametrize("config", ["", "{folder}", "seed=1", "{file}"])
+@pytest.mark.parametrize("routes", [1, 5, 220])
+def test_a_text_longer_than_a_file_name_is_read(config: str, routes: int, tmp_path: Path) -> None:
+    """Bench2Drive's evaluator appends some 65 characters for each route of a run."""
+    (tmp_path / "mine.yaml").write_text("{}")
+    config = config.format(folder=tmp_path, file=tmp_path / "mine.yaml")
+    names = [f"RouteScenario_{n}_rep0_Town12_Accident_1_5_11_27_09_30_00" for n in range(routes)]
+    parts = split_save_name("+".join([config, *names]))
+    assert (parts.config, parts.save_name) == (config, names[-1])
+
+
+def test_a_long_text_that_is_nothing_is_refused() -> None:
+    with pytest.raises(SettingsError, match="there is no such directory"):
+        read_agent_settings("x" * 5000)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
