@@ -13,10 +13,10 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	&& echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install drive test search lint format benchmark lock clean
+.PHONY: help install leaderboard-environment drive test search lint format benchmark lock clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
 
 $(READY): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.10, 3.11 or 3.12 found. Install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -27,6 +27,11 @@ $(READY): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 install: $(READY) ## Make the environment in .venv
+
+leaderboard-environment: $(READY) ## Add what the official evaluators import, with their second antlr4 in a folder beside the rest
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[leaderboard]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --upgrade \
+		--target $(VENV)/leaderboard -r evaluation/official/beside.txt
 
 drive: $(READY) ## Drive the demo route in the embedded simulator; results and video in out/drive
 	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)

@@ -1,23 +1,28 @@
-"""`python -m evaluation leaderboard`: run the official evaluator."""
+"""`python -m evaluation leaderboard`: run an official evaluator."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
-from evaluation.commands.arguments import add_town_arguments
-
-HELP = "run the official evaluator"
+HELP = "run an official evaluator"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from evaluation.official.checkouts import FITTING
+
     parser.description = (
-        "Starts the embedded simulator and runs the official leaderboard evaluator, unchanged, "
-        "against it. Needs LEADERBOARD_ROOT, SCENARIO_RUNNER_ROOT and CARLA_AGENTS_ROOT (or "
-        "CARLA_ROOT). Further arguments are passed on to it as they are."
+        "Runs an official evaluator, unchanged, on the embedded simulator or on CARLA. Further "
+        "arguments are passed on to it as they are. How to get one: --setup, and "
+        "evaluation/official/README.md."
     )
-    parser.add_argument("--routes", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--agent", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--setup", type=Path, metavar="DIR", help=SETUP_HELP)
+    parser.add_argument(
+        "--evaluator", choices=sorted(FITTING), help="which one; left out, the one that is there"
+    )
+    parser.add_argument("--routes", type=Path, metavar="FILE")
+    parser.add_argument("--agent", type=Path, metavar="FILE")
     parser.add_argument("--agent-config", default="", metavar="TEXT")
     parser.add_argument("--track", default="SENSORS", help="as the agent's: SENSORS or MAP")
     parser.add_argument("--repetitions", type=int, default=1)
@@ -25,16 +30,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path, default=Path("out/leaderboard/results.json"), metavar="FILE"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the checkpoint ends")
-    add_town_arguments(parser)
+    for name, variable in ROOTS.items():
+        parser.add_argument(
+            name, type=Path, metavar="DIR", help=f"instead of the environment's {variable}"
+        )
+    _add_simulator_arguments(parser)
+
+
+SETUP_HELP = "only tell which checkouts work, and check those in DIR"
+ROOTS = {
+    "--leaderboard-root": "LEADERBOARD_ROOT",
+    "--scenario-runner-root": "SCENARIO_RUNNER_ROOT",
+    "--bench2drive-root": "BENCH2DRIVE_ROOT",
+    "--carla-agents": "CARLA_AGENTS_ROOT (or CARLA_ROOT)",
+}
+
+
+def _add_simulator_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--simulator",
+        default="embedded",
+        metavar="WHICH",
+        help="embedded, carla://HOST:PORT of a running one, or carla-binary:PATH of an installed "
+        "CARLA, which is started",
+    )
+    parser.add_argument("--town", help="embedded: demo, generated:SEED or PATH.xodr")
+    parser.add_argument("--towns", type=Path, metavar="DIR", help="folder where TOWN.xodr may lie")
+    parser.add_argument("--seed", type=int, default=0, help="of traffic and noise")
+    parser.add_argument("--port", type=int, default=0, help="of the simulator to start; 0: any")
+    parser.add_argument("--traffic-manager-port", type=int, default=0, help="0: any")
 
 
 def run(parsed: argparse.Namespace) -> int:
+    from evaluation.errors import UserError
+    from evaluation.official.checkouts import Roots
     from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
+    from evaluation.official.results import show
+    from evaluation.official.setup_check import show_setup
 
+    roots = Roots(
+        leaderboard=parsed.leaderboard_root,
+        scenario_runner=parsed.scenario_runner_root,
+        bench2drive=parsed.bench2drive_root,
+        agents=parsed.carla_agents,
+    )
+    if parsed.setup is not None:
+        return show_setup(parsed.setup, roots, os.environ)
+    if parsed.routes is None or parsed.agent is None:
+        raise UserError("give a route file and an agent with --routes and --agent, or --setup DIR")
     settings = LeaderboardSettings(
         routes=parsed.routes,
         agent=parsed.agent,
         agent_config=parsed.agent_config,
+        evaluator=parsed.evaluator,
+        roots=roots,
         track=parsed.track,
         repetitions=parsed.repetitions,
         checkpoint=parsed.checkpoint,
@@ -43,6 +92,10 @@ def run(parsed: argparse.Namespace) -> int:
         towns_folder=parsed.towns,
         seed=parsed.seed,
         simulator=parsed.simulator,
+        port=parsed.port,
+        traffic_manager_port=parsed.traffic_manager_port,
         passed_on=parsed.passed_on,
     )
-    return run_leaderboard(settings)
+    code, results = run_leaderboard(settings)
+    show(results)
+    return code

@@ -1,57 +1,59 @@
-"""Runs the official leaderboard evaluator, unchanged, against the embedded simulator."""
+"""Runs an official evaluator, unchanged, against the embedded simulator or another one."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
-from evaluation.errors import UserError
-from evaluation.routes.route import RouteFileError
-from evaluation.routes.route_file import read_routes
-from evaluation.routes.towns import spec_of
-from evaluation.servers.embedded import Server, ServerSettings
-from evaluation.servers.ports import free_port
-from evaluation.servers.session import parse_address
-from evaluation.servers.traffic_manager_watch import IdleWatch
-
-PACKAGES = (
-    "py_trees",
-    "dictor",
-    "tabulate",
-    "simple_watchdog_timer",
-    "xmlschema",
-    "ephem",
-    "psutil",
+from evaluation.official import bench2drive
+from evaluation.official.before_start import (
+    require_agent,
+    require_scenarios,
+    require_towns_of_server,
+    town_to_start,
 )
-"""Some of what the official code imports beyond our own packages, by module name."""
-PARSER_VERSION = "4.10"
-"""Of antlr4, that scenario_runner's parsers were generated for. Hydra pins an older one, and the
-two cannot share an environment; the evaluator's process gets its own from PARSER_FOLDER."""
-PARSER_FOLDER = Path(sys.prefix) / "leaderboard"
-EVALUATOR = Path("leaderboard") / "leaderboard_evaluator.py"
+from evaluation.official.carla_binary import SCHEME, binary_of, carla_binary
+from evaluation.official.checkouts import BENCH2DRIVE, Checkouts, Roots, find_checkouts
+from evaluation.official.installation import PARSER_FOLDER, require_packages
+from evaluation.official.results import OfficialResults, OfficialResultsError, read_results
+from evaluation.routes.route import Route
+from evaluation.routes.route_file import read_routes
+from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
+from evaluation.servers.ports import LOOPBACK, free_port, require_free
+from evaluation.servers.session import parse_address
+from evaluation.servers.traffic_manager_watch import IDLE_S, IdleWatch
+
 PROJECT = Path(__file__).parents[2]
+EMBEDDED = "embedded"
 STOP_TIMEOUT_S = 20.0
 POLL_S = 1.0
-
-
-class LeaderboardMissingError(UserError, RuntimeError):
-    """A part of the official evaluator is not installed; the message says how to get it."""
+BENCH2DRIVE_WAIT_S = 30.0
+"""Bench2Drive's evaluator sleeps that long after it has started its server."""
 
 
 @dataclass(frozen=True)
 class LeaderboardSettings:
-    """passed_on: further arguments for the official evaluator, as it takes them."""
+    """How an official evaluator is run.
+
+    Attributes:
+        evaluator: one of checkouts.FITTING; None takes the one that is there.
+        simulator: `embedded`, `carla://HOST:PORT` or `carla-binary:PATH`.
+        port: of a simulator that is started here; 0 takes a free one.
+        traffic_manager_port: 0 takes a free one.
+        passed_on: further arguments for the official evaluator, as it takes them.
+    """
 
     routes: Path
     agent: Path
     agent_config: str = ""
+    evaluator: str | None = None
+    roots: Roots = field(default_factory=Roots)
     track: str = "SENSORS"
     repetitions: int = 1
     checkpoint: Path = Path("out/leaderboard/results.json")
@@ -59,81 +61,34 @@ class LeaderboardSettings:
     town: str | None = None
     towns_folder: Path | None = None
     seed: int = 0
-    simulator: str | None = None
+    simulator: str = EMBEDDED
+    port: int = 0
+    traffic_manager_port: int = 0
     passed_on: Sequence[str] = field(default_factory=tuple)
 
 
-def find_official_code(environment: Mapping[str, str]) -> tuple[Path, Path, Path]:
-    """Folders of the leaderboard, of scenario_runner and of CARLA's `agents` package."""
-    leaderboard = _root(
-        environment,
-        "LEADERBOARD_ROOT",
-        EVALUATOR,
-        "git clone https://github.com/carla-simulator/leaderboard",
-    )
-    scenario_runner = _root(
-        environment,
-        "SCENARIO_RUNNER_ROOT",
-        Path("srunner"),
-        "git clone https://github.com/carla-simulator/scenario_runner",
-    )
-    if "CARLA_AGENTS_ROOT" in environment or "CARLA_ROOT" not in environment:
-        agents = _root(
-            environment,
-            "CARLA_AGENTS_ROOT",
-            Path("agents") / "navigation",
-            "it is PythonAPI/carla of a CARLA installation or of its repository "
-            "https://github.com/carla-simulator/carla; set CARLA_AGENTS_ROOT to that folder, "
-            "or CARLA_ROOT to the installation",
-        )
-    else:
-        agents = Path(environment["CARLA_ROOT"]) / "PythonAPI" / "carla"
-        if not (agents / "agents" / "navigation").is_dir():
-            raise LeaderboardMissingError(f"CARLA_ROOT: {agents}/agents does not exist")
-    return leaderboard, scenario_runner, agents
+@dataclass(frozen=True)
+class Simulator:
+    """What an evaluator is to use. server: the embedded one, to be watched; carla_root: where an
+    evaluator that starts its server by itself finds it."""
 
-
-def _root(environment: Mapping[str, str], variable: str, proof: Path, advice: str) -> Path:
-    value = environment.get(variable, "")
-    if not value:
-        raise LeaderboardMissingError(
-            f"{variable} is not set; it names the folder that holds {proof}: {advice}"
-        )
-    if not (Path(value) / proof).exists():
-        raise LeaderboardMissingError(f"{variable}={value} holds no {proof}: {advice}")
-    return Path(value).resolve()
-
-
-def require_packages(folder: Path = PARSER_FOLDER) -> None:
-    """Raises LeaderboardMissingError with the command that installs what is missing."""
-    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-    if missing:
-        raise LeaderboardMissingError(
-            f"the official code needs the package {missing[0]}: "
-            "python -m pip install -e '.[leaderboard]'"
-        )
-    try:
-        parser = version("antlr4-python3-runtime")
-    except PackageNotFoundError:
-        parser = "none"
-    if not parser.startswith(PARSER_VERSION) and not (folder / "antlr4").is_dir():
-        raise LeaderboardMissingError(
-            f"scenario_runner needs antlr4 {PARSER_VERSION}, but {parser} is installed, as Hydra "
-            f"wants it; put the other one beside it: python -m pip install --target {folder} "
-            f"antlr4-python3-runtime=={PARSER_VERSION}"
-        )
+    host: str
+    port: int
+    server: Server | None = None
+    carla_root: Path | None = None
 
 
 def evaluator_command(
-    settings: LeaderboardSettings, evaluator: Path, host: str, port: int, manager_port: int
+    settings: LeaderboardSettings, checkouts: Checkouts, simulator: Simulator, manager_port: int
 ) -> list[str]:
-    """The official command line; manager_port: for its traffic manager."""
-    command = [sys.executable, str(evaluator)]
-    command += ["--host", host, "--port", str(port)]
+    """The evaluator's command line; manager_port: for its traffic manager."""
+    command = [sys.executable, "-m", "evaluation.official.launch"]
+    command += [str(checkouts.root), str(checkouts.script)]
+    command += ["--host", simulator.host, "--port", str(simulator.port)]
     command += ["--traffic-manager-port", str(manager_port)]
     command += ["--traffic-manager-seed", str(settings.seed)]
     command += ["--routes", str(settings.routes), "--repetitions", str(settings.repetitions)]
-    command += ["--agent", str(settings.agent), "--agent-config", settings.agent_config]
+    command += ["--agent", str(settings.agent), f"--agent-config={settings.agent_config}"]
     command += ["--track", settings.track, "--checkpoint", str(settings.checkpoint)]
     live = settings.checkpoint.with_name("live_results.txt")
     command += ["--debug-checkpoint", str(live)]
@@ -143,53 +98,120 @@ def evaluator_command(
     return [*command, *settings.passed_on]
 
 
-def run_leaderboard(settings: LeaderboardSettings) -> int:
-    """Starts a simulator for the routes' town and the evaluator as a child; returns its exit code.
-
-    Raises LeaderboardMissingError, RouteFileError, TownSpecError or SimulatorError.
-    """
-    leaderboard, scenario_runner, agents = find_official_code(os.environ)
-    require_packages()
-    routes = read_routes(settings.routes)
-    settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    towns = sorted({route.town for route in routes})
-    paths = [PARSER_FOLDER, leaderboard, scenario_runner, agents, PROJECT]
+def evaluator_environment(checkouts: Checkouts, carla_root: Path | None = None) -> dict[str, str]:
+    """What the evaluator's process has to find; carla_root: see `Simulator`."""
+    paths = [PARSER_FOLDER, checkouts.leaderboard, checkouts.scenario_runner, checkouts.agents]
     inherited = [path for path in (os.environ.get("PYTHONPATH"),) if path]
     environment = {
         **os.environ,
-        "LEADERBOARD_ROOT": str(leaderboard),
-        "SCENARIO_RUNNER_ROOT": str(scenario_runner),
-        "PYTHONPATH": os.pathsep.join([*map(str, paths), *inherited]),
+        "LEADERBOARD_ROOT": str(checkouts.leaderboard),
+        "SCENARIO_RUNNER_ROOT": str(checkouts.scenario_runner),
+        "PYTHONPATH": os.pathsep.join([*map(str, [*paths, PROJECT]), *inherited]),
+        # What the evaluator says shall stand in order with what its children say.
+        "PYTHONUNBUFFERED": "1",
     }
-    server: Server | None = None
+    if carla_root is not None:
+        environment["CARLA_ROOT"] = str(carla_root)
+    return environment
+
+
+def run_leaderboard(settings: LeaderboardSettings) -> tuple[int, OfficialResults]:
+    """Runs the evaluator as a child process; returns its exit code and what it wrote.
+
+    Raises UserError for whatever is found wrong before the start, SimulatorError if the simulator
+    ends before the evaluator, OfficialResultsError if the evaluator leaves no results.
+    """
+    checkouts = find_checkouts(settings.roots, os.environ, settings.evaluator)
+    require_packages(checkouts.evaluator)
+    require_agent(settings.agent)
+    routes = read_routes(settings.routes)
+    if checkouts.evaluator == BENCH2DRIVE:
+        require_scenarios(routes)
+    settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    if settings.resume and settings.checkpoint.exists():
+        read_results(settings.checkpoint)
+    if settings.traffic_manager_port:
+        require_free(settings.traffic_manager_port, neighbours=1)
+    manager_port = settings.traffic_manager_port or free_port()
     with ExitStack() as stack:
-        if settings.simulator is not None:
-            host, port = parse_address(settings.simulator)
-        else:
-            town = settings.town or spec_of(towns[0], None, settings.towns_folder)
-            spec = spec_of(towns[0], town, settings.towns_folder)
-            if len(towns) > 1 and settings.towns_folder is None:
-                raise RouteFileError(
-                    f"{settings.routes} needs the towns {', '.join(towns)}: give the folder of "
-                    "their .xodr files with --towns"
-                )
-            server = Server(
-                ServerSettings(town=spec, seed=settings.seed, towns_folder=settings.towns_folder),
-                settings.checkpoint.with_name("simulator.log"),
-            )
-            stack.enter_context(server)
-            host, port = server.host, server.port
-        manager_port = free_port()
-        command = evaluator_command(settings, leaderboard / EVALUATOR, host, port, manager_port)
-        process = subprocess.Popen(command, env=environment)
+        simulator = stack.enter_context(_simulator(settings, checkouts.evaluator, routes))
+        if not settings.resume:
+            # The evaluator would start it anew; if it cannot, what is old shall not look like new.
+            settings.checkpoint.unlink(missing_ok=True)
+        process = subprocess.Popen(
+            evaluator_command(settings, checkouts, simulator, manager_port),
+            env=evaluator_environment(checkouts, simulator.carla_root),
+        )
         stack.callback(_end, process)
-        return _wait(process, server, manager_port)
+        rest_s = IDLE_S + (BENCH2DRIVE_WAIT_S if checkouts.evaluator == BENCH2DRIVE else 0.0)
+        watch = IdleWatch(process.pid, manager_port, rest_s)
+        code = _wait(process, simulator.server, watch)
+    if not settings.checkpoint.exists():
+        raise OfficialResultsError(
+            f"{checkouts.evaluator} ended with exit code {code} and wrote no results; what it said "
+            "stands above"
+        )
+    return code, read_results(settings.checkpoint)
 
 
-def _wait(process: subprocess.Popen[bytes], server: Server | None, manager_port: int) -> int:
+@contextmanager
+def _simulator(
+    settings: LeaderboardSettings, evaluator: str, routes: Sequence[Route]
+) -> Iterator[Simulator]:
+    """The simulator that the settings ask for, running, or ready to be started by Bench2Drive."""
+    log_path = settings.checkpoint.with_name("simulator.log")
+    if settings.port:
+        require_free(settings.port, neighbours=2)
+    if settings.simulator == EMBEDDED:
+        town = town_to_start(routes, settings.town, settings.towns_folder)
+        if evaluator == BENCH2DRIVE:
+            command = _embedded_command(settings, town)
+            yield from _bench2drive(settings, command)
+            return
+        server_settings = ServerSettings(
+            town=town, seed=settings.seed, port=settings.port, towns_folder=settings.towns_folder
+        )
+        with Server(server_settings, log_path) as server:
+            yield Simulator(server.host, server.port, server)
+    elif settings.simulator.startswith(SCHEME):
+        script = binary_of(settings.simulator)
+        if evaluator == BENCH2DRIVE:
+            yield from _bench2drive(settings, [str(script), "{options}"])
+            return
+        port = settings.port or free_port(neighbours=3)
+        with carla_binary(script, port, log_path):
+            require_towns_of_server(LOOPBACK, port, routes)
+            yield Simulator(LOOPBACK, port)
+    else:
+        host, port = parse_address(settings.simulator)
+        if evaluator == BENCH2DRIVE:
+            raise SimulatorError(
+                "Bench2Drive's evaluator starts its simulator by itself: use --simulator embedded, "
+                "or carla-binary:PATH for an installed CARLA"
+            )
+        require_towns_of_server(host, port, routes)
+        yield Simulator(host, port)
+
+
+def _bench2drive(settings: LeaderboardSettings, command: Sequence[str]) -> Iterator[Simulator]:
+    with bench2drive.carla_root(command) as folder:
+        port = settings.port or free_port(neighbours=3)
+        yield Simulator(LOOPBACK, port, carla_root=folder)
+
+
+def _embedded_command(settings: LeaderboardSettings, town: str) -> list[str]:
+    command = [sys.executable, "-m", "evaluation.simulator", "--port", "{port}", "--town", town]
+    command += ["--seed", str(settings.seed), "--client-version", version("carla")]
+    # Evaluators may be killed so that they cannot end what they have started.
+    command += ["--parent-pid", str(os.getpid())]
+    if settings.towns_folder is not None:
+        command += ["--towns", str(settings.towns_folder)]
+    return command
+
+
+def _wait(process: subprocess.Popen[bytes], server: Server | None, watch: IdleWatch) -> int:
     """Exit code of the evaluator; SimulatorError if its simulator ends before it, because it would
     only notice after its own long time-out."""
-    watch = IdleWatch(process.pid, manager_port)
     while True:
         try:
             return process.wait(POLL_S)

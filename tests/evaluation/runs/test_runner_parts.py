@@ -16,13 +16,6 @@ from evaluation.closed_loop.sensor_interface import (
     check_specs,
     mount_of,
 )
-from evaluation.official.leaderboard import (
-    LeaderboardMissingError,
-    LeaderboardSettings,
-    evaluator_command,
-    find_official_code,
-    require_packages,
-)
 from evaluation.routes.towns import TownSpecError, name_of, spec_of
 from evaluation.servers.ports import PortInUseError, free_port, is_free, require_free
 from evaluation.servers.session import SimulatorAddressError, parse_address
@@ -145,63 +138,6 @@ def test_addresses() -> None:
     assert parse_address("carla://host") == ("host", 2000)
     with pytest.raises(SimulatorAddressError, match="carla://host:port"):
         parse_address("host:2000")
-
-
-@pytest.mark.parametrize(
-    ("missing", "message"),
-    [
-        ("LEADERBOARD_ROOT", "LEADERBOARD_ROOT is not set.*git clone .*carla-simulator/leaderb"),
-        ("SCENARIO_RUNNER_ROOT", "SCENARIO_RUNNER_ROOT is not set.*git clone"),
-        ("CARLA_AGENTS_ROOT", "CARLA_AGENTS_ROOT is not set.*PythonAPI/carla"),
-    ],
-)
-def test_missing_official_code_is_explained(tmp_path: Path, missing: str, message: str) -> None:
-    environment = official_code(tmp_path)
-    del environment[missing]
-    with pytest.raises(LeaderboardMissingError, match=message):
-        find_official_code(environment)
-
-
-def official_code(root: Path) -> dict[str, str]:
-    (root / "lb" / "leaderboard").mkdir(parents=True)
-    (root / "lb" / "leaderboard" / "leaderboard_evaluator.py").touch()
-    (root / "sr" / "srunner").mkdir(parents=True)
-    (root / "api" / "agents" / "navigation").mkdir(parents=True)
-    return {
-        "LEADERBOARD_ROOT": str(root / "lb"),
-        "SCENARIO_RUNNER_ROOT": str(root / "sr"),
-        "CARLA_AGENTS_ROOT": str(root / "api"),
-    }
-
-
-def test_a_folder_without_the_official_code_is_named(tmp_path: Path) -> None:
-    environment = {**official_code(tmp_path), "LEADERBOARD_ROOT": str(tmp_path)}
-    with pytest.raises(LeaderboardMissingError, match=f"LEADERBOARD_ROOT={tmp_path} holds no"):
-        find_official_code(environment)
-
-
-def test_missing_packages_are_named_with_the_command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("evaluation.official.leaderboard.PACKAGES", ("nothing_of_this_name",))
-    with pytest.raises(LeaderboardMissingError, match=r"nothing_of_this_name: .*\[leaderboard\]"):
-        require_packages(tmp_path)
-    monkeypatch.setattr("evaluation.official.leaderboard.PACKAGES", ())
-    monkeypatch.setattr("evaluation.official.leaderboard.version", lambda name: "4.9.3")
-    with pytest.raises(LeaderboardMissingError, match=f"--target {tmp_path} antlr4-python3-run"):
-        require_packages(tmp_path)
-    (tmp_path / "antlr4").mkdir()
-    require_packages(tmp_path)
-
-
-def test_the_official_command_line() -> None:
-    settings = LeaderboardSettings(Path("r.xml"), Path("a.py"), passed_on=("--debug", "1"))
-    command = evaluator_command(settings, Path("e.py"), "127.0.0.1", 2000, 8000)
-    assert command[command.index("--port") + 1] == "2000"
-    assert "--resume" not in command
-    assert command[-2:] == ["--debug", "1"]
-    resuming = LeaderboardSettings(Path("r.xml"), Path("a.py"), resume=True)
-    assert "--resume" in evaluator_command(resuming, Path("e.py"), "127.0.0.1", 2000, 8000)
 
 
 @pytest.mark.parametrize("verb", ["drive", "serve", "routes", "leaderboard"])
