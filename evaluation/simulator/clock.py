@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -10,6 +11,8 @@ from evaluation.simulator.net.rpc import Deferred
 from evaluation.simulator.net.stream import WORLD_STREAM_ID, StreamServer
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_DELTA_S = 0.05
 SUBSCRIPTION_WAIT_S = 0.1
@@ -101,7 +104,10 @@ class Clock:
 
     def _tick_by_itself(self) -> None:
         started_s = time.monotonic()
-        self._step()
+        try:
+            self._step()
+        except Exception:
+            logger.exception("a step of the asynchronous world failed; it goes on")
         self.keep_ticking()
         if self._self_tick is not None:
             self._self_tick.cancel()

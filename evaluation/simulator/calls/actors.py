@@ -33,7 +33,7 @@ def get_spectator(simulator: Simulator, _caller: Caller, _arguments: Sequence[An
 def get_actors_by_id(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return those of the actors that are alive."""
     actors = simulator.world.actors
-    wanted = sequence("actor ids", arguments[0])
+    wanted = [integer("actor id", key) for key in sequence("actor ids", arguments[0])]
     return [actors[key].record() for key in wanted if key in actors]
 
 
@@ -57,7 +57,7 @@ def destroy_actor(simulator: Simulator, _caller: Caller, arguments: Sequence[Any
 
 def get_actor_bounding_box(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return an actor's box; an empty one for an actor that has just been destroyed."""
-    actor = simulator.world.actors.get(arguments[0])
+    actor = simulator.world.actors.get(integer("actor id", arguments[0]))
     return BoundingBox() if actor is None else actor.bounding_box
 
 
@@ -69,7 +69,7 @@ def set_actor_transform(simulator: Simulator, _caller: Caller, arguments: Sequen
 
 def set_actor_location(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Teleport an actor without turning it."""
-    location = Vector3D.from_wire(arguments[1])
+    location = Vector3D.location_from_wire(arguments[1])
     simulator.world.set_location(actor_of(simulator, arguments), location)
 
 

@@ -9,7 +9,7 @@ from evaluation.simulator.calls.call import Call, accept, empty_list
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
-from evaluation.simulator.wire.codec import WeatherParameters, flag, integer, text
+from evaluation.simulator.wire.codec import WeatherParameters, describe, flag, integer, text
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
@@ -51,7 +51,7 @@ def get_available_maps(simulator: Simulator, _caller: Caller, _arguments: Sequen
 
 def refuse_file(_simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Refuse to send a file: `get_required_files` names none."""
-    raise CallError(f"there is no file {arguments[0]!r:.100}")
+    raise CallError(f"there is no file {describe(arguments[0])}")
 
 
 def no_bytes(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> bytes:

@@ -25,7 +25,7 @@ def bodies_with(simulator: Simulator, arguments: Sequence[Any]) -> tuple[BodyTab
 
 def set_target_velocity(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Set the velocity (m/s, world axes) once."""
-    velocity_mps = Vector3D.from_wire(arguments[1])
+    velocity_mps = Vector3D.velocity_from_wire(arguments[1])
     bodies, actor_id = bodies_with(simulator, arguments)
     if bodies is not None:
         bodies.set_velocity(actor_id, velocity_mps)
@@ -35,7 +35,7 @@ def set_target_angular_velocity(
     simulator: Simulator, _caller: Caller, arguments: Sequence[Any]
 ) -> None:
     """Set the angular velocity (deg/s, world axes) once."""
-    rate_dps = Vector3D.from_wire(arguments[1])
+    rate_dps = Vector3D.rate_from_wire(arguments[1])
     bodies, actor_id = bodies_with(simulator, arguments)
     if bodies is not None:
         bodies.set_angular_velocity(actor_id, rate_dps)
@@ -45,7 +45,7 @@ def enable_constant_velocity(
     simulator: Simulator, _caller: Caller, arguments: Sequence[Any]
 ) -> None:
     """Hold the velocity (m/s, the vehicle's own axes) from now on."""
-    velocity_mps = Vector3D.from_wire(arguments[1])
+    velocity_mps = Vector3D.velocity_from_wire(arguments[1])
     actor_id = actor_of(simulator, arguments).actor_id
     if actor_id in simulator.world.fleet:
         simulator.world.fleet.set_constant_velocity(actor_id, velocity_mps)

@@ -10,7 +10,7 @@ import numpy as np
 from evaluation.simulator.calls.call import Call, accept, empty_list
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
-from evaluation.simulator.wire.codec import Vector3D, integer, real
+from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, integer, real
 from evaluation.simulator.world.level_objects import environment_objects, level_boxes
 from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
 
@@ -27,16 +27,18 @@ def get_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[A
 
 def cast(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[LabelledPoint]:
     """Return everything that lies between two places."""
-    start, end = Vector3D.from_wire(arguments[0]), Vector3D.from_wire(arguments[1])
+    start = Vector3D.location_from_wire(arguments[0])
+    end = Vector3D.location_from_wire(arguments[1])
     return cast_ray(simulator.world, start, end)
 
 
 def project_point(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return (whether something was met, what was met first) in a direction."""
-    start = Vector3D.from_wire(arguments[0])
+    start = Vector3D.location_from_wire(arguments[0])
     direction = np.array(Vector3D.from_wire(arguments[1]))
     length = float(np.linalg.norm(direction))
-    way = direction * (real("distance", arguments[2]) / length) if length > 0.0 else direction
+    distance_m = real("distance", arguments[2], 0.0, MAX_LOCATION_M)
+    way = direction * (distance_m / length) if length > 0.0 else direction
     met = cast_ray(simulator.world, start, Vector3D(*(way + start).tolist()))
     return (True, met[0]) if met else (False, LabelledPoint(Vector3D(), 0))
 

@@ -67,7 +67,11 @@ def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequ
     actor = vehicle_of(simulator, arguments)
     fleet = simulator.world.fleet
     if actor.actor_id in fleet:
-        fleet.set_spec(actor.actor_id, spec_with(fleet.spec(actor.actor_id), physics))
+        try:
+            spec = spec_with(fleet.spec(actor.actor_id), physics)
+        except ValueError as error:
+            raise CallError(str(error)) from error
+        fleet.set_spec(actor.actor_id, spec)
 
 
 def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> float:

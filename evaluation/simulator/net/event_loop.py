@@ -2,12 +2,18 @@
 
 Written on `selectors` rather than asyncio because a synchronous client waits for each of its
 several hundred calls a tick: what counts is the time from a readable socket to the answer.
+
+Nothing that a callback raises ends the loop: a connection that cannot be served is closed, a timer
+that fails has run. Where the process has no handle left for a new peer, the connection that has
+been idle for longest gives way.
 """
 
 from __future__ import annotations
 
+import errno
 import heapq
 import itertools
+import logging
 import selectors
 import socket
 import time
@@ -16,7 +22,11 @@ from collections.abc import Callable, Sequence
 
 from evaluation.simulator.wire.snapshot import Buffer
 
+logger = logging.getLogger(__name__)
+
 _RECEIVE_BYTES = 1 << 16
+_OUT_OF_HANDLES = (errno.EMFILE, errno.ENFILE)
+_ACCEPT_PAUSE_S = 1.0
 
 
 class Timer:
@@ -40,6 +50,7 @@ class EventLoop:
         self._timers: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._running = False
+        self._connections: set[Connection] = set()
 
     def watch(self, sock: socket.socket, events: int, callback: Callable[[int], None]) -> None:
         """Call `callback(events)` whenever `sock` is ready for one of `events`."""
@@ -59,6 +70,26 @@ class EventLoop:
         heapq.heappush(self._timers, (timer.due_s, next(self._order), timer))
         return timer
 
+    def enlist(self, connection: Connection) -> None:
+        """Count a connection among those that may have to give way."""
+        self._connections.add(connection)
+
+    def strike_off(self, connection: Connection) -> None:
+        """Forget a connection that is closed."""
+        self._connections.discard(connection)
+
+    def close_idlest(self) -> bool:
+        """Close the connection that was used last the longest ago; False if there is none.
+
+        Those that have never sent anything go first.
+        """
+        if not self._connections:
+            return False
+        idlest = min(self._connections, key=lambda one: (one.has_spoken, one.last_used_s))
+        logger.warning("%s: closed, idle for longest: no file handle is left", idlest.peer)
+        idlest.close("no file handle is left for a new connection")
+        return True
+
     def stop(self) -> None:
         """Make `run` return after the callbacks in progress."""
         self._running = False
@@ -70,7 +101,7 @@ class EventLoop:
             for key, events in self._selector.select(self._wait_s()):
                 # A callback may have closed a socket that is still in this list.
                 if self._selector.get_map().get(key.fd) is key:
-                    key.data(events)
+                    _guarded(key.data, events)
             self._run_due_timers()
 
     def close(self) -> None:
@@ -90,7 +121,15 @@ class EventLoop:
         while self._timers and self._timers[0][0] <= now_s:
             timer = heapq.heappop(self._timers)[2]
             if not timer.cancelled:
-                timer.callback()
+                _guarded(timer.callback)
+
+
+def _guarded(callback: Callable[..., None], *arguments: object) -> None:
+    """Run a callback; what it raises is logged and goes no further."""
+    try:
+        callback(*arguments)
+    except Exception:
+        logger.exception("a callback of the event loop failed")
 
 
 class Connection:
@@ -100,6 +139,10 @@ class Connection:
         on_bytes: gets every piece of data received.
         on_closed: called once, whoever closes.
         max_unsent_bytes: a peer that leaves more than this unread is disconnected.
+
+    Attributes:
+        has_spoken: whether the peer has ever sent anything.
+        last_used_s: when data last went either way (monotonic).
     """
 
     def __init__(
@@ -120,9 +163,12 @@ class Connection:
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
         self.closed = False
+        self.has_spoken = False
+        self.last_used_s = time.monotonic()
         sock.setblocking(False)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         loop.watch(sock, selectors.EVENT_READ, self._on_ready)
+        loop.enlist(self)
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Send the buffers in order; what the peer cannot take yet is kept and sent later.
@@ -135,6 +181,7 @@ class Connection:
         if self._unsent:
             self._keep(buffers, 0)
             return
+        self.last_used_s = time.monotonic()
         try:
             sent = self._socket.sendmsg(buffers)
         except (BlockingIOError, InterruptedError):
@@ -153,6 +200,7 @@ class Connection:
         if self.closed:
             return
         self.closed = True
+        self._loop.strike_off(self)
         self._loop.forget(self._socket)
         self._socket.close()
         self._unsent.clear()
@@ -185,10 +233,16 @@ class Connection:
         except OSError as error:
             self.close(str(error))
             return
-        if data:
-            self._on_bytes(data)
-        else:
+        if not data:
             self.close("the peer closed")
+            return
+        self.has_spoken = True
+        self.last_used_s = time.monotonic()
+        try:
+            self._on_bytes(data)
+        except Exception:
+            logger.exception("%s: closed, what it sent cannot be served", self.peer)
+            self.close("what it sent cannot be served")
 
     def _flush(self) -> None:
         try:
@@ -217,18 +271,34 @@ class Listener:
         self._loop = loop
         self._on_accept = on_accept
         self._socket = sock
+        self._closed = False
         self._socket.setblocking(False)
         self.port: int = self._socket.getsockname()[1]
-        loop.watch(self._socket, selectors.EVENT_READ, self._accept)
+        self._watch()
 
     def close(self) -> None:
         """Stop listening."""
-        self._loop.forget(self._socket)
+        if not self._paused:
+            self._loop.forget(self._socket)
+        self._closed = True
         self._socket.close()
+
+    def _watch(self) -> None:
+        self._paused = False
+        if not self._closed:
+            self._loop.watch(self._socket, selectors.EVENT_READ, self._accept)
+
+    def _pause(self) -> None:
+        """Leave new peers, who cannot be taken now, in the queue without polling for them."""
+        self._loop.forget(self._socket)
+        self._paused = True
+        self._loop.call_later(_ACCEPT_PAUSE_S, self._watch)
 
     def _accept(self, _events: int) -> None:
         try:
             sock, address = self._socket.accept()
-        except OSError:
-            return  # The peer gave up between the event and here.
+        except OSError as error:
+            if error.errno in _OUT_OF_HANDLES and not self._loop.close_idlest():
+                self._pause()
+            return  # Otherwise the peer gave up between the event and here.
         self._on_accept(sock, f"{address[0]}:{address[1]}")

@@ -18,8 +18,14 @@ def bind_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """Return listening sockets on `port` and the next one; `port` 0 takes any free pair.
 
     Raises:
-        PortError: one of them is in use, or the host is not an address of this machine.
+        PortError: there are no such ports, one of them is in use, or the host is not an address of
+            this machine.
     """
+    if not 0 <= port < _LAST_PORT:
+        raise PortError(
+            f"port {port} cannot be used: streams take the port after it; give --port 1 to "
+            f"{_LAST_PORT - 1}, or 0 for any that is free"
+        )
     if port:
         return _bind_two(host, port)
     for _ in range(_TRIES):

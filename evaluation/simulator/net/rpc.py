@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 
 from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
-from evaluation.simulator.wire.codec import WireError
+from evaluation.simulator.wire.codec import WireError, describe
 from evaluation.simulator.wire.errors import CallError
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,6 @@ class RpcSession:
         self._forget = on_closed
         self._caller = Caller(peer)
         self._unpacker = msgpack.Unpacker(max_buffer_size=_MAX_REQUEST_BYTES)
-        self._pack = msgpack.Packer(use_bin_type=True).pack
         self._connection = Connection(
             loop, sock, peer, self._on_bytes, self._on_closed, _MAX_UNSENT_BYTES
         )
@@ -170,14 +169,14 @@ class RpcSession:
             elif len(message) == 3 and message[0] == _NOTIFICATION and _is_call(*message[1:]):
                 self._on_request(None, message[1], message[2])
                 return
-        self._drop(f"expected [0, id, method, arguments], got {message!r:.80}")
+        self._drop(f"expected [0, id, method, arguments], got {describe(message)}")
 
     def _on_request(self, call_id: int | None, name: str, arguments: list[Any]) -> None:
         """Run one call; `arguments` starts with the client's meta data."""
         method = self._methods.get(name)
         if method is None:
-            logger.warning("%s: unknown call %r", self._caller.peer, name)
-            message = f"the simulator does not know the call '{name}'"
+            logger.warning("%s: unknown call %s", self._caller.peer, describe(name))
+            message = f"the simulator does not know the call {describe(name)}"
             self._respond(call_id, Reply.VALUE.failure(message))
             return
         self._answer(call_id, name, method.reply, lambda: method.call(self._caller, arguments[1:]))
@@ -211,9 +210,20 @@ class RpcSession:
             return reply.failure(f"{name}: {error}")
         except Exception as error:
             logger.exception("%s: %s failed", self._caller.peer, name)
-            return reply.failure(f"{name}: internal error of the simulator: {error!r}")
+            return reply.failure(f"{name}: internal error of the simulator: {describe(error)}")
         return value if isinstance(value, Deferred) else reply.success(value)
 
     def _respond(self, call_id: int | None, result: object) -> None:
-        if call_id is not None:
-            self._connection.send((self._pack((_RESPONSE, call_id, None, result)),))
+        if call_id is None:
+            return
+        try:
+            answer = self._packed(call_id, result)
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            logger.exception("%s: an answer cannot be packed", self._caller.peer)
+            answer = self._packed(call_id, Reply.VALUE.failure("the answer cannot be sent"))
+        self._connection.send((answer,))
+
+    def _packed(self, call_id: int, result: object) -> bytes:
+        # A packer of one answer: one that has failed keeps the half that it packed.
+        packed: bytes = msgpack.packb((_RESPONSE, call_id, None, result), use_bin_type=True)
+        return packed

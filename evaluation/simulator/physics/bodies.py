@@ -7,9 +7,17 @@ from math import radians
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.wire.codec import Transform, Vector3D
+from evaluation.simulator.wire.codec import (
+    MAX_LOCATION_M,
+    MAX_RATE_DPS,
+    MAX_SPEED_MPS,
+    Transform,
+    Vector3D,
+)
 
 Floats = NDArray[np.float64]
+
+_MAX_RATE_RADPS = radians(MAX_RATE_DPS)
 
 BODY_FIELDS = (
     ("actor_id", np.int64),
@@ -154,6 +162,29 @@ class BodyTable:
         self.state["velocity_mps"][rows, :2] += change_mps
         self.state["yaw_rate_radps"][rows] += spin_radps
         self.state["settled"][rows] = False
+
+    def keep_in_bounds(self) -> int:
+        """Stop bodies that are faster or farther than clients may ask for; return how many.
+
+        Pushes add up, and a physics control may give a kilogram the torque of a ship: no such body
+        may take the numbers of its neighbours with it.
+        """
+        state = self.state
+        fits = np.abs(state["velocity_mps"]).max(axis=1, initial=0.0) <= MAX_SPEED_MPS
+        fits &= np.abs(state["position_m"]).max(axis=1, initial=0.0) <= MAX_LOCATION_M
+        for field in ("yaw_rate_radps", "pitch_rate_radps", "roll_rate_radps"):
+            fits &= np.abs(state[field]) <= _MAX_RATE_RADPS
+        if fits.all():
+            return 0
+        wild = np.flatnonzero(~fits)
+        for field in ("velocity_mps", "velocity_before_mps", "yaw_rate_radps"):
+            state[field][wild] = 0.0
+        state["pitch_rate_radps"][wild] = state["roll_rate_radps"][wild] = 0.0
+        position = np.nan_to_num(state["position_m"][wild])
+        state["position_m"][wild] = np.clip(position, -MAX_LOCATION_M, MAX_LOCATION_M)
+        for field in ("yaw_rad", "pitch_rad", "roll_rad"):
+            state[field][wild] = np.nan_to_num(state[field][wild], posinf=0.0, neginf=0.0)
+        return len(wild)
 
     # Read-outs
 

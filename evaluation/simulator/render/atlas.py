@@ -10,10 +10,9 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-U8 = NDArray[np.uint8]
+from evaluation.simulator.render.frame import MAX_SIDE_PX
 
-MAX_SIDE_PX = 4096
-"""Every driver of the required OpenGL version takes framebuffers of four times this size."""
+U8 = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -30,14 +29,8 @@ class Place:
 def pack(sizes_px: Sequence[tuple[int, int]]) -> list[Place]:
     """Lay images (width, height) out in columns of one width, as few pages as needed.
 
-    Images of one width lie above each other. Raises ValueError for an image larger than
-    MAX_SIDE_PX.
+    Images of one width lie above each other.
     """
-    for width, height in sizes_px:
-        if max(width, height) > MAX_SIDE_PX:
-            raise ValueError(
-                f"camera of {width} x {height} px: expected at most {MAX_SIDE_PX} px a side"
-            )
     places: list[Place | None] = [None] * len(sizes_px)
     page, column_x, column_width, y = 0, 0, 0, 0
     for index in sorted(range(len(sizes_px)), key=lambda i: (-sizes_px[i][0], -sizes_px[i][1], i)):

@@ -20,6 +20,12 @@ U8 = NDArray[np.uint8]
 U32 = NDArray[np.uint32]
 
 
+MAX_SIDE_PX = 4096
+"""Every driver of the required OpenGL version takes framebuffers of four times this size."""
+MIN_FOV_DEG, MAX_FOV_DEG = 0.1, 179.0
+"""Beyond these the matrices of a camera leave what float32 can tell apart."""
+
+
 class BodyKind(IntEnum):
     """Shape of a body; `PROP` becomes a cone, a barrier or a box by its extent."""
 
@@ -159,8 +165,9 @@ class CameraView:
         if np.shape(self.world_from_camera) != (4, 4):
             shape = np.shape(self.world_from_camera)
             raise ValueError(f"CameraView.world_from_camera: expected shape (4, 4), got {shape}")
-        if self.width_px < 1 or self.height_px < 1:
-            size = f"{self.width_px} x {self.height_px}"
-            raise ValueError(f"CameraView: expected at least 1 x 1 px, got {size}")
-        if not 0.0 < self.fov_deg < 180.0:
-            raise ValueError(f"CameraView.fov_deg: expected 0 < fov < 180, got {self.fov_deg}")
+        for name, side_px in (("width_px", self.width_px), ("height_px", self.height_px)):
+            if not 1 <= side_px <= MAX_SIDE_PX:
+                raise ValueError(f"{name}: expected 1 to {MAX_SIDE_PX} pixels, got {side_px}")
+        if not MIN_FOV_DEG <= self.fov_deg <= MAX_FOV_DEG:
+            expected = f"{MIN_FOV_DEG} to {MAX_FOV_DEG} degrees"
+            raise ValueError(f"fov: expected {expected}, got {self.fov_deg}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from evaluation.simulator.physics.pose import rotation_matrices
+from evaluation.simulator.physics.pose import Floats, rotation_matrices
 from evaluation.simulator.render.frame import CameraView
 from evaluation.simulator.sensors.sensor import Message, Schedule, header
 from evaluation.simulator.wire.errors import CallError
@@ -17,8 +17,6 @@ from evaluation.simulator.world.world import World
 
 if TYPE_CHECKING:
     from evaluation.simulator.sensors.camera_scene import CameraScene
-
-MAX_SIDE_PX = 8192
 
 
 class CameraSensor:
@@ -31,11 +29,14 @@ class CameraSensor:
         self.width_px = int(read("image_size_x", 800.0))
         self.height_px = int(read("image_size_y", 600.0))
         self.fov_deg = read("fov", 90.0)
-        for side, value in (("image_size_x", self.width_px), ("image_size_y", self.height_px)):
-            if not 1 <= value <= MAX_SIDE_PX:
-                raise CallError(f"{side}: expected 1 to {MAX_SIDE_PX} pixels, got {value}")
-        if not 0.0 < self.fov_deg < 180.0:
-            raise CallError(f"fov: expected an angle between 0 and 180 degrees, got {self.fov_deg}")
+        try:
+            self.view(np.eye(4))
+        except ValueError as error:
+            raise CallError(f"image_size_x, image_size_y or fov: {error}") from error
+
+    def view(self, world_from_camera: Floats) -> CameraView:
+        """Return what the renderer draws where the camera has this pose (4, 4)."""
+        return CameraView(world_from_camera, self.width_px, self.height_px, self.fov_deg)
 
 
 def take_images(world: World, scene: CameraScene, cameras: Sequence[CameraSensor]) -> list[Message]:
@@ -47,10 +48,7 @@ def take_images(world: World, scene: CameraScene, cameras: Sequence[CameraSensor
     poses[:, :3, :3] = rotation_matrices(world.table.rotation_deg[rows])
     poses[:, :3, 3] = world.table.location[rows]
     poses[:, 3, 3] = 1.0
-    views = [
-        CameraView(pose, camera.width_px, camera.height_px, camera.fov_deg)
-        for camera, pose in zip(cameras, poses, strict=True)
-    ]
+    views = [camera.view(pose) for camera, pose in zip(cameras, poses, strict=True)]
     images = scene.render(world, views)
     messages: list[Message] = []
     for camera, image in zip(cameras, images, strict=True):

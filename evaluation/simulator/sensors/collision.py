@@ -31,23 +31,20 @@ class CollisionSensor:
 
 
 def report_contacts(
-    world: World, detectors: Sequence[CollisionSensor], contacts: Sequence[Contact]
+    world: World, sensor: CollisionSensor, contacts: Sequence[Contact]
 ) -> list[Message]:
-    """Return the messages of those detectors whose parents were touched."""
-    if not contacts:
-        return []
+    """Return one message for every touch of the detector's parent."""
     messages: list[Message] = []
-    for sensor in detectors:
-        parent_id = sensor.actor.parent_id
-        for contact in contacts:
-            if parent_id not in (contact.actor_id, contact.other_id) or not parent_id:
-                continue
-            is_first = parent_id == contact.actor_id
-            sign = -1.0 if is_first else 1.0
-            impulse = [sign * contact.impulse_ns * part for part in contact.normal]
-            other = _record(world, contact.other_id if is_first else contact.actor_id, contact)
-            parts = sensor.report(world, other, Vector3D(impulse[0], impulse[1], 0.0))
-            messages.append((sensor.actor.stream_id, parts))
+    parent_id = sensor.actor.parent_id
+    for contact in contacts:
+        if parent_id not in (contact.actor_id, contact.other_id) or not parent_id:
+            continue
+        is_first = parent_id == contact.actor_id
+        sign = -1.0 if is_first else 1.0
+        impulse = [sign * contact.impulse_ns * part for part in contact.normal]
+        other = _record(world, contact.other_id if is_first else contact.actor_id, contact)
+        parts = sensor.report(world, other, Vector3D(impulse[0], impulse[1], 0.0))
+        messages.append((sensor.actor.stream_id, parts))
     return messages
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evaluation.simulator.physics.collision import Contact
@@ -20,6 +22,8 @@ from evaluation.simulator.world.world import World
 if TYPE_CHECKING:
     from evaluation.simulator.sensors.camera_scene import CameraScene
 
+logger = logging.getLogger(__name__)
+
 AnySensor = CameraSensor | CollisionSensor | GnssSensor | ImuSensor
 Sensors = Mapping[int, AnySensor]
 """The sensors of an episode by actor id."""
@@ -34,22 +38,54 @@ def measure(
     scene: CameraScene | None,
     is_heard: IsHeard,
 ) -> list[Message]:
-    """Let all sensors measure that are due and that somebody listens to."""
-    detectors = [one for one in sensors.values() if isinstance(one, CollisionSensor)]
-    messages = report_contacts(world, detectors, contacts)
+    """Let all sensors measure that are due and that somebody listens to.
+
+    A sensor that fails has no message this time; the others and the world go on.
+    """
+    messages: list[Message] = []
     cameras: list[CameraSensor] = []
     for sensor in sensors.values():
-        if isinstance(sensor, CollisionSensor) or not sensor.schedule.is_due(world.elapsed_s):
+        if isinstance(sensor, CollisionSensor):
+            messages += _unless_it_fails(sensor, partial(report_contacts, world, sensor, contacts))
             continue
-        if not is_heard(sensor.actor.stream_id):
+        # Asked whether anybody listens or not: the schedule counts from the spawning.
+        if not sensor.schedule.is_due(world.elapsed_s) or not is_heard(sensor.actor.stream_id):
             continue
         if isinstance(sensor, CameraSensor):
             cameras.append(sensor)
         else:
-            messages.append((sensor.actor.stream_id, sensor.measure(world)))
+            messages += _unless_it_fails(sensor, partial(_read, world, sensor))
     if scene is not None and not world.settings.no_rendering_mode:
-        messages += take_images(world, scene, cameras)
+        messages += _take_images(world, scene, cameras)
     return messages
+
+
+def _read(world: World, sensor: GnssSensor | ImuSensor) -> list[Message]:
+    return [(sensor.actor.stream_id, sensor.measure(world))]
+
+
+def _take_images(
+    world: World, scene: CameraScene, cameras: Sequence[CameraSensor]
+) -> list[Message]:
+    """Draw all cameras at once; where that fails, each alone, so that one blinds no other."""
+    try:
+        return take_images(world, scene, cameras)
+    except Exception:
+        logger.exception("%d cameras cannot be drawn together", len(cameras))
+    return [
+        message
+        for camera in cameras
+        for message in _unless_it_fails(camera, partial(take_images, world, scene, [camera]))
+    ]
+
+
+def _unless_it_fails(sensor: AnySensor, measure: Callable[[], list[Message]]) -> list[Message]:
+    """Return the messages of one sensor, none (and a line in the log) where it raises."""
+    try:
+        return measure()
+    except Exception:
+        logger.exception("sensor %d (%s) failed", sensor.actor.actor_id, sensor.actor.type_id)
+        return []
 
 
 def world_state(world: World, episode_id: int, dialect: Dialect) -> Sequence[Buffer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -10,7 +11,9 @@ from evaluation.simulator.wire.codec import (
     BoundingBox,
     Transform,
     WireError,
+    describe,
     integer,
+    real,
     sequence,
     text,
 )
@@ -69,14 +72,13 @@ class Description(NamedTuple):
         return default
 
     def number(self, name: str, default: float) -> float:
-        """Return the attribute as a float; raise `WireError` where it is not a number."""
+        """Return the attribute as a finite float; raise `WireError` where it is not one."""
         value = self.value(name)
         try:
-            return float(value) if value else default
+            number = float(value) if value else default
         except ValueError:
-            raise WireError(
-                f"{self.type_id}: attribute {name}: expected a number, got {value!r}"
-            ) from None
+            number = math.nan
+        return real(f"{self.type_id}: attribute {name} = {describe(value)}", number)
 
     @classmethod
     def from_wire(cls, data: object) -> Description:

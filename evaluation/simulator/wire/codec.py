@@ -4,15 +4,30 @@ msgpack packs a NamedTuple as an array, so a record is already its own wire form
 wire form differs have a `to_wire`. `from_wire` follows the client's own rules: fields missing at
 the end take their defaults, additional ones are ignored, integers are taken where floats are
 wanted. All lengths are metres and all angles degrees, in CARLA's left-handed frame (x forward,
-y right, z up). Settings, actors and commands have records of their own in `settings_records` and
+y right, z up). A number must be one that can be computed with: finite is not enough, for what is
+squared, or travels on as float32, overflows long before float64 does. Settings, actors and
+commands have records of their own in `settings_records` and
 `actor_records`; the binary streams are in `snapshot`.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, NamedTuple
+
+MAX_NUMBER = 1e12
+"""Size of any number that has no narrower range of its own; its square still fits a float32."""
+MAX_LOCATION_M = 1e6
+"""A hundred times the side of CARLA's large maps; a float32 still tells 0.06 m apart there."""
+MAX_ANGLE_DEG = 1e6
+MAX_SPEED_MPS = 1e4
+MAX_RATE_DPS = 1e5
+MAX_INTEGER = 2**63 - 1
+
+_describe = reprlib.Repr()
+_describe.maxlevel = 2
+_describe.maxstring = _describe.maxother = 60
 
 
 class WireError(ValueError):
@@ -28,43 +43,55 @@ def sequence(owner: str, data: object, at_least: int = 0) -> Sequence[Any]:
     return data
 
 
-def real(owner: str, data: object) -> float:
-    """Return `data` as a finite float; booleans, text and NaN are refused."""
-    if isinstance(data, float | int) and not isinstance(data, bool) and isfinite(data):
-        return float(data)
-    raise WireError(f"{owner}: expected a finite number, got {data!r:.60}")
+def describe(data: object) -> str:
+    """Return a short text for anything that came over the wire, however large or nested."""
+    return _describe.repr(data)
+
+
+def real(
+    owner: str, data: object, least: float = -MAX_NUMBER, largest: float = MAX_NUMBER
+) -> float:
+    """Return `data` as a float in [least, largest]; booleans, text and NaN are refused."""
+    if isinstance(data, float | int) and not isinstance(data, bool):
+        if least <= data <= largest:
+            return float(data)
+        expected = f"a finite number from {least:g} to {largest:g}"
+        raise WireError(f"{owner}: expected {expected}, got {describe(data)}")
+    raise WireError(f"{owner}: expected a number, got {describe(data)}")
 
 
 def integer(owner: str, data: object) -> int:
     """Return `data` as an int; booleans and floats are refused."""
-    if isinstance(data, int) and not isinstance(data, bool):
+    if isinstance(data, int) and not isinstance(data, bool) and -MAX_INTEGER <= data <= MAX_INTEGER:
         return data
-    raise WireError(f"{owner}: expected an integer, got {data!r:.60}")
+    raise WireError(f"{owner}: expected an integer of 64 bits, got {describe(data)}")
 
 
 def flag(owner: str, data: object) -> bool:
     """Return `data` as a bool; numbers are refused."""
     if isinstance(data, bool):
         return data
-    raise WireError(f"{owner}: expected true or false, got {data!r:.60}")
+    raise WireError(f"{owner}: expected true or false, got {describe(data)}")
 
 
 def text(owner: str, data: object) -> str:
     """Return `data` as a str."""
     if isinstance(data, str):
         return data
-    raise WireError(f"{owner}: expected text, got {data!r:.60}")
+    raise WireError(f"{owner}: expected text, got {describe(data)}")
 
 
-def _reals(owner: str, data: object, defaults: Mapping[str, float]) -> list[float]:
-    """Read an array of floats whose names and defaults are given, in field order."""
+def _reals(
+    owner: str, data: object, defaults: Mapping[str, float], size: float = MAX_NUMBER
+) -> list[float]:
+    """Read an array of floats in [-size, size]; names and defaults are given in field order."""
     items = sequence(owner, data)
     values = list(defaults.values())
     for index, item in enumerate(items[: len(values)]):
-        if type(item) is float and isfinite(item):
+        if type(item) is float and -size <= item <= size:
             values[index] = item
         else:
-            values[index] = real(f"{owner}.{list(defaults)[index]}", item)
+            values[index] = real(f"{owner}.{list(defaults)[index]}", item, -size, size)
     return values
 
 
@@ -76,9 +103,24 @@ class Vector3D(NamedTuple):
     z: float = 0.0
 
     @classmethod
-    def from_wire(cls, data: object) -> Vector3D:
-        """Read [x, y, z]."""
-        return cls(*_reals("Vector3D", data, cls._field_defaults))
+    def from_wire(cls, data: object, owner: str = "Vector3D", size: float = MAX_NUMBER) -> Vector3D:
+        """Read [x, y, z], each in [-size, size]."""
+        return cls(*_reals(owner, data, cls._field_defaults, size))
+
+    @classmethod
+    def location_from_wire(cls, data: object) -> Vector3D:
+        """Read the location [x, y, z] of something in the world, m."""
+        return cls.from_wire(data, "Location", MAX_LOCATION_M)
+
+    @classmethod
+    def velocity_from_wire(cls, data: object) -> Vector3D:
+        """Read the velocity [x, y, z], m/s."""
+        return cls.from_wire(data, "velocity", MAX_SPEED_MPS)
+
+    @classmethod
+    def rate_from_wire(cls, data: object) -> Vector3D:
+        """Read the angular velocity [x, y, z], deg/s."""
+        return cls.from_wire(data, "angular velocity", MAX_RATE_DPS)
 
 
 class Rotation(NamedTuple):
@@ -91,7 +133,7 @@ class Rotation(NamedTuple):
     @classmethod
     def from_wire(cls, data: object) -> Rotation:
         """Read [pitch, yaw, roll]."""
-        return cls(*_reals("Rotation", data, cls._field_defaults))
+        return cls(*_reals("Rotation", data, cls._field_defaults, MAX_ANGLE_DEG))
 
 
 class Transform(NamedTuple):
@@ -104,7 +146,7 @@ class Transform(NamedTuple):
     def from_wire(cls, data: object) -> Transform:
         """Read [location, rotation]."""
         items = sequence("Transform", data)
-        location = Vector3D.from_wire(items[0]) if items else Vector3D()
+        location = Vector3D.location_from_wire(items[0]) if items else Vector3D()
         rotation = Rotation.from_wire(items[1]) if len(items) > 1 else Rotation()
         return cls(location, rotation)
 
@@ -126,13 +168,14 @@ class BoundingBox(NamedTuple):
         items = sequence("BoundingBox", data, at_least=3)
         actor_id = integer("BoundingBox.actor_id", items[3]) if len(items) > 3 else 0
         return cls(
-            Vector3D.from_wire(items[0]),
-            Vector3D.from_wire(items[1]),
+            Vector3D.location_from_wire(items[0]),
+            Vector3D.location_from_wire(items[1]),
             Rotation.from_wire(items[2]),
             actor_id,
         )
 
 
+MAX_GEAR = 99
 _CONTROL_TYPES = [float, float, float, bool, bool, bool, int]
 
 
@@ -154,7 +197,8 @@ class VehicleControl(NamedTuple):
         # Forty of these come every tick, and nearly all of them are as they should be.
         if [type(item) for item in items] == _CONTROL_TYPES:
             throttle, steer, brake = items[:3]
-            if 0.0 <= throttle <= 1.0 and -1.0 <= steer <= 1.0 and 0.0 <= brake <= 1.0:
+            pedals_fit = 0.0 <= throttle <= 1.0 and -1.0 <= steer <= 1.0 and 0.0 <= brake <= 1.0
+            if pedals_fit and -1 <= items[6] <= MAX_GEAR:
                 return cls._make(items)
         return cls(
             min(max(real("VehicleControl.throttle", items[0]), 0.0), 1.0),
@@ -163,7 +207,7 @@ class VehicleControl(NamedTuple):
             flag("VehicleControl.hand_brake", items[3]),
             flag("VehicleControl.reverse", items[4]),
             flag("VehicleControl.manual_gear_shift", items[5]),
-            integer("VehicleControl.gear", items[6]),
+            min(max(integer("VehicleControl.gear", items[6]), -1), MAX_GEAR),
         )
 
 
@@ -188,7 +232,7 @@ class WalkerControl(NamedTuple):
         items = sequence("WalkerControl", data, at_least=3)
         return cls(
             Vector3D.from_wire(items[0]),
-            max(real("WalkerControl.speed", items[1]), 0.0),
+            max(real("WalkerControl.speed", items[1], largest=MAX_SPEED_MPS), 0.0),
             flag("WalkerControl.jump", items[2]),
         )
 

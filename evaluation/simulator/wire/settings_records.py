@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evaluation.simulator.wire.codec import Vector3D, WireError, flag, integer, real, sequence
+from evaluation.simulator.wire.codec import (
+    Vector3D,
+    WireError,
+    describe,
+    flag,
+    integer,
+    real,
+    sequence,
+)
+
+SHORTEST_STEP_S = 1e-4
+LONGEST_STEP_S = 10.0
+"""A step is cut into a hundred and more physical ones per second of it."""
 
 
 class EpisodeSettings(NamedTuple):
@@ -53,10 +65,10 @@ def _optional_delta_s(owner: str, data: object) -> float | None:
     if not items or items[0] is False:
         return None
     if len(items) < 2:
-        raise WireError(f"{owner}: expected [true, seconds], got {data!r:.60}")
-    delta_s = real(owner, items[1])
-    if delta_s < 0.0:
-        raise WireError(f"{owner}: expected a positive time step, got {delta_s}")
+        raise WireError(f"{owner}: expected [true, seconds], got {describe(data)}")
+    delta_s = real(owner, items[1], 0.0, LONGEST_STEP_S)
+    if 0.0 < delta_s < SHORTEST_STEP_S:
+        raise WireError(f"{owner}: expected at least {SHORTEST_STEP_S} s, got {delta_s}")
     return delta_s or None
 
 

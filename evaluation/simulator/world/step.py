@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from evaluation.simulator.physics.collision import Contact
 from evaluation.simulator.world.roadside import show_road_facts
 from evaluation.simulator.world.world import World
+
+logger = logging.getLogger(__name__)
 
 
 def advance(world: World, delta_s: float) -> list[Contact]:
@@ -14,6 +18,10 @@ def advance(world: World, delta_s: float) -> list[Contact]:
     world.crowd.step(delta_s, ground_height)
     world.props.step(delta_s)
     contacts = world.collisions.step(world.body_tables())
+    for bodies in world.body_tables():
+        stopped = bodies.keep_in_bounds()
+        if stopped:
+            logger.warning("%d bodies were too fast or too far away and were stopped", stopped)
     world.lights.step(delta_s)
     world.frame += 1
     world.elapsed_s += delta_s

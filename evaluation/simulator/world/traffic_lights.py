@@ -32,6 +32,8 @@ class LightState(IntEnum):
 DEFAULT_GREEN_S = 10.0
 DEFAULT_YELLOW_S = 3.0
 DEFAULT_RED_S = 2.0
+SHORTEST_TIME_S = 0.01
+LONGEST_TIME_S = 1e6
 
 # Stages of a group's turn, in order, and what its lights show meanwhile.
 STAGE_COUNT = 3
@@ -100,9 +102,21 @@ class TrafficLightCycle:
         leaders = self._leader[np.arange(len(self._turn)), self._turn]
         return self.times_s[leaders, self._stage]
 
+    def _cycle_time_s(self) -> Floats:
+        """Duration (junctions,) of the turns of all groups of each junction."""
+        turns_s = self.times_s[self._leader].sum(axis=2)
+        has_turn = np.arange(turns_s.shape[1]) < self._group_count[:, None]
+        total_s: Floats = np.where(has_turn, turns_s, 0.0).sum(axis=1)
+        return total_s
+
     def _advance(self, duration_s: Floats) -> None:
-        """Move each junction on by its own duration (junctions,), through any number of stages."""
+        """Move each junction on by its own duration (junctions,), through any number of stages.
+
+        Whole cycles lead back to where they began: they are skipped, not run through.
+        """
         self.elapsed_s += np.where(self.frozen, 0.0, duration_s[self._junction])
+        cycle_s = self._cycle_time_s()
+        duration_s = np.where(duration_s < cycle_s, duration_s, np.fmod(duration_s, cycle_s))
         self._stage_elapsed_s += duration_s
         while True:
             left_s = self._stage_elapsed_s - self._stage_time_s()
@@ -136,15 +150,16 @@ class TrafficLightCycle:
         """Set how long the group of a light shows green or yellow, or waits in red after it.
 
         Raises:
-            ValueError: another state, or a duration that is not above zero.
+            ValueError: another state, or a duration that no light has.
         """
         stage = {LightState.GREEN: 0, LightState.YELLOW: 1, LightState.RED: 2}.get(state)
         if stage is None:
             raise ValueError(
                 f"traffic light time: only red, yellow and green have one, not {state!r}"
             )
-        if not duration_s > 0.0:
-            raise ValueError(f"traffic light time: expected more than 0 s, got {duration_s}")
+        if not SHORTEST_TIME_S <= duration_s <= LONGEST_TIME_S:
+            expected = f"{SHORTEST_TIME_S} to {LONGEST_TIME_S:g} s"
+            raise ValueError(f"traffic light time: expected {expected}, got {duration_s}")
         mates = self._junction == self._junction[light]
         mates &= self._group == self._group[light]
         self.times_s[mates, stage] = duration_s

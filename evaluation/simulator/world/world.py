@@ -24,6 +24,7 @@ from evaluation.simulator.wire.codec import (
     VehicleControl,
     WalkerControl,
     WeatherParameters,
+    describe,
 )
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
@@ -118,7 +119,7 @@ class World:
     def blueprint(self, type_id: str) -> Blueprint:
         """Return a blueprint; raise `CallError` for an unknown id."""
         if type_id not in self.blueprints:
-            raise CallError(f"the simulator has no blueprint '{type_id}'")
+            raise CallError(f"the simulator has no blueprint {describe(type_id)}")
         return self.blueprints[type_id]
 
     def spawn(self, description: Description, transform: Transform, parent_id: int = 0) -> Actor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 import signal
 import socket
 import struct
@@ -104,6 +105,8 @@ def test_a_spectator_is_no_vehicle(tiny_simulator: RunningSimulator) -> None:
         msgpack.packb([0, 1, b"\xff\xfe", []]),
         b"\xdd\xff\xff\xff\xff" + b"\x00" * 32,
         random.Random(5).randbytes(4096),
+        b"\x91" * 900 + b"\xc0",
+        b"\x91" * 200_000 + b"\xc0",
     ],
 )
 def test_garbage_closes_only_its_connection(
@@ -153,6 +156,33 @@ def test_taken_port_is_named_and_another_offered(
         offered = int(caplog.text.partition("for example --port ")[2].split()[0])
         assert 0 < offered != port
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("port", [65535, 70000, -1])
+def test_impossible_port_is_one_line_with_the_fix(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert serve(ServeOptions(port=port)) == 2
+    (record,) = caplog.records
+    assert f"port {port} cannot be used" in record.getMessage()
+    assert "--port 1 to 65534" in record.getMessage()
+    assert record.exc_info is None
+
+
+def test_idle_peers_give_way_where_handles_run_out(tiny_towns: Path) -> None:
+    town = str(tiny_towns / "tiny.xodr")
+    with running_simulator("--town", town, stderr=subprocess.DEVNULL) as running:
+        pid = running.process.pid
+        held = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (held + 20, held + 20))
+        busy = RawPeer(running.port)
+        assert busy.call("version")
+        idle = [socket.create_connection(("127.0.0.1", running.port), TIMEOUT_S) for _ in range(60)]
+        assert RawPeer(running.port).call("version") == [[1, "0.9.16"]]
+        assert busy.call("version") == [[1, "0.9.16"]]
+        assert idle[0].recv(1) == b""
+        for peer in idle:
+            peer.close()
 
 
 def test_unknown_town_is_refused(caplog: pytest.LogCaptureFixture) -> None:

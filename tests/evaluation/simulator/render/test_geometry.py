@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.simulator.render.atlas import MAX_SIDE_PX, pack, page_sizes
+from evaluation.simulator.render.atlas import pack, page_sizes
 from evaluation.simulator.render.atmosphere import UNIFORM_FLOATS, Atmosphere
 from evaluation.simulator.render.chunks import CELL_M, TriangleSoup, cut
-from evaluation.simulator.render.frame import BodyKind, ClearWeather
+from evaluation.simulator.render.frame import MAX_SIDE_PX, BodyKind, ClearWeather
 from evaluation.simulator.render.instances import static_instances
 from evaluation.simulator.render.library import Library
 from evaluation.simulator.render.palette import LOOKS

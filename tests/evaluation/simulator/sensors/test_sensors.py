@@ -141,5 +141,9 @@ def test_camera_sends_images(session: ClientSession, tiny_simulator: RunningSimu
 def test_bad_attributes_are_refused(session: ClientSession) -> None:
     with pytest.raises(RuntimeError, match="image_size_x"):
         session.spawn("sensor.camera.rgb", pose(0.0, 0.0), None, image_size_x=0)
-    with pytest.raises(RuntimeError, match="fov"):
-        session.spawn("sensor.camera.rgb", pose(0.0, 0.0), None, fov=200.0)
+    for side_px in (4097, 8192, 10**9):
+        with pytest.raises(RuntimeError, match=r"image_size_x.* 1 to 4096 pixels"):
+            session.spawn("sensor.camera.rgb", pose(0.0, 0.0), None, image_size_x=side_px)
+    for fov_deg in (200.0, 0.0, -1.0):
+        with pytest.raises(RuntimeError, match="fov"):
+            session.spawn("sensor.camera.rgb", pose(0.0, 0.0), None, fov=fov_deg)

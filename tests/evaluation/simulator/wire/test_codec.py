@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any
 
 import msgpack
@@ -26,6 +27,7 @@ from evaluation.simulator.wire.codec import (
     WalkerControl,
     WeatherParameters,
     WireError,
+    describe,
 )
 from evaluation.simulator.wire.dialect import DIALECTS
 from evaluation.simulator.wire.settings_records import (
@@ -187,3 +189,37 @@ def test_spawn_command_of_the_wrong_version_names_the_option() -> None:
     wire = [[5, "vehicle.audi.tt", []], [[0, 0, 0], [0, 0, 0]], [False], []]
     with pytest.raises(WireError, match="--client-version"):
         SpawnCommand.from_wire(wire, DIALECTS["0.9.16"])
+
+
+@pytest.mark.parametrize("value", [1e200, -1e200, math.inf, math.nan, 2**63])
+def test_finite_is_not_enough(value: float) -> None:
+    for record, data in (
+        (Vector3D, [0.0, value]),
+        (Transform, [[0.0, 0.0, value]]),
+        (Transform, [[], [0.0, value]]),
+        (WalkerControl, [[1.0, 0.0, 0.0], value, False]),
+        (WeatherParameters, [value]),
+    ):
+        with pytest.raises(WireError, match="expected a finite number"):
+            record.from_wire(data)
+
+
+@pytest.mark.parametrize("delta_s", [1e-9, 1e4, -0.05])
+def test_impossible_time_steps_are_refused(delta_s: float) -> None:
+    with pytest.raises(WireError, match="fixed_delta_seconds"):
+        EpisodeSettings.from_wire([True, False, [True, delta_s]])
+
+
+def test_anything_can_be_described() -> None:
+    nested: list[object] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for data in (nested, "x" * 10_000_000, {"a": nested}, [nested] * 1000):
+        assert len(describe(data)) < 300
+
+
+@pytest.mark.parametrize("value", ["inf", "nan", "1e400", "many"])
+def test_attributes_must_be_numbers_that_can_be_computed_with(value: str) -> None:
+    camera = Description(0, "sensor.camera.rgb", (AttributeValue("fov", 3, value),))
+    with pytest.raises(WireError, match="fov"):
+        camera.number("fov", 90.0)

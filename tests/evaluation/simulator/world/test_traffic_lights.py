@@ -132,7 +132,10 @@ def test_times_belong_to_the_group_of_a_light() -> None:
     assert run(lights, 1.5)[:3] == [RED, GREEN, RED]
 
 
-@pytest.mark.parametrize(("state", "time_s"), [(OFF, 1.0), (GREEN, 0.0), (RED, float("nan"))])
+@pytest.mark.parametrize(
+    ("state", "time_s"),
+    [(OFF, 1.0), (GREEN, 0.0), (GREEN, 1e-9), (YELLOW, 1e200), (RED, float("nan"))],
+)
 def test_impossible_times_are_refused(state: LightState, time_s: float) -> None:
     with pytest.raises(ValueError, match="traffic light time"):
         cycle().set_time_s(0, state, time_s)
@@ -239,3 +242,16 @@ def test_areas_agree_with_a_plain_check(
             excess_m = max(abs(local.real) - half.x, abs(local.imag) - half.y)
             if abs(excess_m) > 1e-6:
                 assert ((point, area) in found) == (excess_m < 0.0)
+
+
+def test_whole_cycles_change_nothing() -> None:
+    once, later = cycle(), cycle()
+    for lights, step_s in ((once, 1.25), (later, 1.25 + 3e6)):
+        for light in range(len(CROSSING)):
+            for state in (GREEN, YELLOW, RED):
+                lights.set_time_s(light, state, 0.5)
+        lights.step(step_s)
+    assert once.states.tolist() == later.states.tolist() == [RED, RED, RED, RED, RED]
+    once.step(0.5)
+    later.step(0.5)
+    assert once.states.tolist() == later.states.tolist() == [RED, GREEN, RED, RED, GREEN]

@@ -1,0 +1,211 @@
+"""Every call with arguments that no well-meaning client sends: refused or taken, and time goes on.
+
+`ARGUMENTS` has good examples for each call of the table; every number, text and list in them is
+replaced by each of `HOSTILE` in turn. After each the world must still tick, and all that clients are
+told must be finite.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.simulator.calls.table import CALLS, method_table
+from evaluation.simulator.net.event_loop import EventLoop
+from evaluation.simulator.net.ports import bind_pair
+from evaluation.simulator.net.rpc import Caller
+from evaluation.simulator.net.stream import StreamServer
+from evaluation.simulator.options import ServeOptions
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.town.library import TownShelf
+from evaluation.simulator.town.signal_specs import TrafficLightSpec
+from evaluation.simulator.town.town import Town, load_town
+from evaluation.simulator.wire.codec import (
+    BoundingBox,
+    Transform,
+    Vector3D,
+    VehicleControl,
+    WeatherParameters,
+    WireError,
+)
+from evaluation.simulator.wire.errors import CallError
+from evaluation.simulator.wire.settings_records import EpisodeSettings, VehiclePhysics, WheelPhysics
+
+CAR, WALKER, LIGHT = "car", "walker", "light"
+"""Stand in the examples for the id of a living actor of the kind."""
+
+POSE = [[60.0, 1.75, 0.3], [0.0, 10.0, 0.0]]
+BLUEPRINT = [0, "vehicle.audi.tt", [["role_name", 4, "hero"], ["color", 5, "1,2,3"]]]
+CAMERA = [0, "sensor.camera.rgb", [["image_size_x", 2, "64"], ["fov", 3, "90"]]]
+NOISE = [["noise_seed", 2, "5"], ["noise_lat_stddev", 3, "0.1"], ["sensor_tick", 3, "0.1"]]
+WHEELS = [list(WheelPhysics())] * 4
+PHYSICS = [*VehiclePhysics()[:-2], WHEELS, False]
+NO_ARGUMENTS = [[]]
+
+ARGUMENTS: dict[str, list[list[Any]]] = {
+    **{name: NO_ARGUMENTS for name, call in CALLS.items() if call.arity == 0},
+    "get_sensor_token": [[1]],
+    "request_file": [["file"]],
+    "load_new_episode": [["tiny", False, 0]],
+    "set_episode_settings": [[EpisodeSettings(True, False, 0.05).to_wire()]],
+    "set_weather_parameters": [[list(WeatherParameters())]],
+    "get_actors_by_id": [[[CAR, 4711]]],
+    "spawn_actor": [[BLUEPRINT, POSE], [[0, "sensor.other.gnss", NOISE], POSE], [CAMERA, POSE]],
+    "spawn_actor_with_parent": [[BLUEPRINT, POSE, CAR, 0, ""], [CAMERA, POSE, CAR, 0, ""]],
+    "destroy_actor": [[CAR]],
+    "get_actor_bounding_box": [[CAR]],
+    "set_actor_transform": [[CAR, POSE], [WALKER, POSE]],
+    "set_actor_location": [[CAR, POSE[0]]],
+    "set_actor_dead": [[CAR]],
+    "apply_control_to_walker": [[WALKER, [[1.0, 0.0, 0.0], 1.5, True]]],
+    "get_vehicle_light_state": [[CAR]],
+    "set_vehicle_light_state": [[CAR, [3]], [CAR, 3]],
+    "apply_control_to_vehicle": [[CAR, list(VehicleControl(0.5, 0.1, 0.0))]],
+    "get_physics_control": [[CAR]],
+    "apply_physics_control": [[CAR, PHYSICS]],
+    "get_wheel_steer_angle": [[CAR, 0]],
+    "is_traffic_manager_running": [[8000]],
+    "get_traffic_manager_running": [[8000]],
+    "add_traffic_manager_running": [[["127.0.0.1", 8000]]],
+    "destroy_traffic_manager": [[8000]],
+    "set_traffic_light_state": [[LIGHT, 1]],
+    "freeze_all_traffic_lights": [[True]],
+    "reset_traffic_light_group": [[LIGHT]],
+    "get_group_traffic_lights": [[LIGHT]],
+    "get_light_boxes": [[LIGHT]],
+    "get_all_level_BBs": [[255]],
+    "get_environment_objects": [[255]],
+    "project_point": [[POSE[0], [1.0, 0.0, 0.0], 50.0]],
+    "cast_ray": [[POSE[0], [90.0, 2.0, 0.5]]],
+    "disable_actor_constant_velocity": [[CAR]],
+    "apply_batch": [
+        [[[[0, [BLUEPRINT, POSE, [False], 0, "", [[[2, [0, list(VehicleControl())]]]]]]]], False],
+        [[[[2, [CAR, list(VehicleControl(0.5))]]], [[6, [CAR, POSE]]], [[18, [CAR, 3]]]], False],
+    ],
+}
+for _name in ("green", "yellow", "red"):
+    ARGUMENTS[f"set_traffic_light_{_name}_time"] = [[LIGHT, 3.0]]
+for _name in ("simulate_physics", "enable_gravity", "collisions"):
+    ARGUMENTS[f"set_actor_{_name}"] = [[CAR, False], [WALKER, True]]
+for _name in (
+    "set_actor_target_velocity",
+    "set_actor_target_angular_velocity",
+    "enable_actor_constant_velocity",
+    "add_actor_impulse",
+    "add_actor_force",
+    "add_actor_angular_impulse",
+    "add_actor_torque",
+):
+    ARGUMENTS[_name] = [[CAR, [3.0, 1.0, 0.0]], [WALKER, [3.0, 1.0, 0.0]]]
+
+NESTED: list[Any] = []
+for _ in range(5000):
+    NESTED = [NESTED]
+HOSTILE: tuple[Any, ...] = (
+    math.nan, math.inf, -math.inf, -1, 0, 1e-9, 1e12, -1e12, 1e200, 2**63, "1e200", "nan", "",
+    None, True, b"\xff", [], [1.0], {"a": 1}, NESTED,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def town(tiny_towns: Path) -> Town:
+    straight = load_town(str(tiny_towns / "tiny.xodr"), 0)
+    light = TrafficLightSpec(
+        sign_id="7",
+        junction_id=1,
+        group=0,
+        transform=Transform(Vector3D(100.0, 5.0, 0.0)),
+        trigger_box=BoundingBox(Vector3D(), Vector3D(2.0, 2.0, 1.0)),
+        facing_yaw_rad=math.pi,
+        lamp_locations=(Vector3D(100.0, 5.0, 4.0),),
+    )
+    return replace(straight, traffic_lights=(light,))
+
+
+@pytest.fixture
+def simulator(town: Town) -> Iterator[Simulator]:
+    loop = EventLoop()
+    rpc_socket, stream_socket = bind_pair("127.0.0.1", 0)
+    rpc_socket.close()
+    streams = StreamServer(loop, stream_socket)
+    shelf = TownShelf(lambda _spec, _seed: town, 0, None)
+    simulator = Simulator(ServeOptions(town="tiny"), loop, shelf, streams)
+    yield simulator
+    simulator.close()
+    streams.close()
+    loop.close()
+
+
+def broken(example: Any) -> Iterator[Any]:
+    """Yield the example with one of its parts replaced, for all parts and all hostile values."""
+    yield from HOSTILE
+    if isinstance(example, list | tuple):
+        for index, part in enumerate(example):
+            for other in broken(part):
+                yield [*example[:index], other, *example[index + 1 :]]
+
+
+def aimed(arguments: Any, ids: dict[str, int]) -> Any:
+    """Put living actors' ids where the example names a kind."""
+    if isinstance(arguments, list | tuple) and arguments is not NESTED:
+        return [aimed(part, ids) for part in arguments]
+    return ids.get(arguments, arguments) if isinstance(arguments, str) else arguments
+
+
+def test_every_call_has_an_example() -> None:
+    assert set(ARGUMENTS) == set(CALLS)
+
+
+@pytest.mark.parametrize("name", sorted(CALLS))
+def test_no_argument_stops_the_world(simulator: Simulator, name: str) -> None:
+    method = method_table(simulator)[name]
+    lists = [
+        arguments
+        for example in ARGUMENTS[name]
+        for arguments in (example, *broken(example))
+        if isinstance(arguments, list)
+    ]
+    for arguments in lists:
+        ids = populate(simulator)
+        with contextlib.suppress(CallError, WireError):
+            method.call(Caller("test"), aimed(arguments, ids))
+        frame = simulator.world.frame
+        assert simulator.tick() == frame + 1
+        assert np.isfinite(told(simulator)).all(), arguments
+
+
+def populate(simulator: Simulator) -> dict[str, int]:
+    """Make sure that there is a moving car and a walker; return the ids of one actor a kind."""
+    world = simulator.world
+    if len(world.fleet) != 1 or len(world.crowd) != 1:
+        simulator.load(world.town, EpisodeSettings(True, False, 0.05))
+        world = simulator.world
+        for type_id, y in (("vehicle.lincoln.mkz_2020", 1.75), ("walker.pedestrian.0001", 8.0)):
+            spawn = method_table(simulator)["spawn_actor"]
+            spawn.call(Caller("test"), [[0, type_id, []], [[50.0, y, 1.0], [0.0, 0.0, 0.0]]])
+    return {
+        CAR: int(world.fleet.actor_ids[0]),
+        WALKER: int(world.crowd.actor_ids[0]),
+        LIGHT: world.light_actors[0].actor_id,
+    }
+
+
+def told(simulator: Simulator) -> np.ndarray:
+    """Return the poses and velocities of all actors, as they are sent."""
+    table = simulator.world.table
+    count = table.count
+    columns = (
+        table.location,
+        table.rotation_deg,
+        table.velocity,
+        table.angular_velocity_dps,
+        table.acceleration,
+    )
+    return np.concatenate([column[:count] for column in columns], axis=1).astype(np.float32)
