@@ -18,6 +18,7 @@ from evaluation.errors import UserError
 from evaluation.runs.atomic_file import write_atomically
 from evaluation.scoring.criteria.outside_lanes import metres_in
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
+from evaluation.scoring.status import status_of
 from evaluation.scoring.tick import Kind
 
 DIGITS = 3
@@ -47,11 +48,6 @@ LABELS: Sequence[tuple[str, str]] = (
     ("Scenario timeouts", Kind.SCENARIO_TIMEOUT.value),
     ("Min speed infractions", Kind.MIN_SPEED.value),
 )
-ENDINGS = {
-    Kind.ROUTE_DEVIATION: "Agent deviated from the route",
-    Kind.BLOCKED: "Agent got blocked",
-    Kind.ROUTE_TIMEOUT: "Agent timed out",
-}
 
 Json = dict[str, Any]
 
@@ -86,7 +82,7 @@ def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRec
     return RouteRecord(
         index=index,
         route_id=name,
-        status=_status_of(outcome, count),
+        status=status_of(outcome.completion_percent, outcome.infractions, outcome.failure),
         num_infractions=count,
         infractions=messages,
         scores=score(outcome.completion_percent, outcome.infractions, rules),
@@ -96,14 +92,6 @@ def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRec
             "duration_system": round(outcome.system_s, DIGITS),
         },
     )
-
-
-def _status_of(outcome: Outcome, infractions: int) -> str:
-    if outcome.completion_percent >= 100.0 and not outcome.failure:
-        return "Completed" if infractions else "Perfect"
-    endings = [ENDINGS[found.kind] for found in outcome.infractions if found.kind in ENDINGS]
-    reason = outcome.failure or next(iter(endings), "")
-    return f"Failed - {reason}" if reason else "Failed"
 
 
 @dataclass

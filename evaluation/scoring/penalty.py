@@ -53,13 +53,17 @@ class Scores(TypedDict):
 
 
 def _missing(infraction: Infraction) -> float:
-    """Share (0..1) by which an amount falls short of 100 %."""
+    """Share by which an amount falls short of 100 %; negative above, as in the leaderboard."""
     percent = 100.0 if infraction.percent is None else infraction.percent
-    return 1.0 - min(max(percent / 100.0, 0.0), 1.0)
+    return 1.0 - percent / 100.0
 
 
 def penalty(infractions: Iterable[Infraction], rules: Rules = Rules.V2_0) -> float:
-    """Penalty factor in [0, 1] that a route's score is multiplied with."""
+    """Penalty factor that a route's score is multiplied with, in [0, 1] for amounts of 0..100 %.
+
+    Other amounts come from neither scenario_runner nor our criteria. Bench2Drive records speeds
+    above 100 %, and penalises none: leave minimum speeds out of its records.
+    """
     found = list(infractions)
     inside = prod(_missing(one) for one in found if one.kind is Kind.OUTSIDE_LANES)
     if rules is Rules.V2_0:

@@ -52,15 +52,59 @@ def test_one_infraction(
     assert penalty([found(kind, percent)], Rules.V2_1) == pytest.approx(factor_2_1)
 
 
-def test_a_vehicle_hit_and_a_red_light() -> None:
-    both = [found(Kind.COLLISION_VEHICLE), found(Kind.RED_LIGHT)]
-    assert score(100.0, both, Rules.V2_0)["score_penalty"] == 0.42
-    assert score(100.0, both, Rules.V2_1)["score_penalty"] == 0.476190
-    assert score(50.0, both, Rules.V2_0) == {
-        "score_route": 50.0,
-        "score_penalty": 0.42,
-        "score_composed": 21.0,
-    }
+VEHICLE, STOP = found(Kind.COLLISION_VEHICLE), found(Kind.STOP)
+MANY = [VEHICLE, STOP, found(Kind.MIN_SPEED, 80.0)]
+"""Events of two of the examples."""
+
+
+@pytest.mark.parametrize(
+    ("completion", "events", "by_2_1", "by_2_0", "by_bench2drive"),
+    [
+        (
+            100.0,
+            [VEHICLE, found(Kind.RED_LIGHT)],
+            (0.47619, 47.619048),
+            (0.42, 42.0),
+            (0.42, 42.0),
+        ),
+        (100.0, [found(Kind.COLLISION_PEDESTRIAN)], (0.5, 50.0), (0.5, 50.0), (0.5, 50.0)),
+        (100.0, [found(Kind.COLLISION_LAYOUT)], (0.625, 62.5), (0.65, 65.0), (0.65, 65.0)),
+        (100.0, [found(Kind.YIELD_EMERGENCY)], (0.714286, 71.428571), (0.7, 70.0), (0.7, 70.0)),
+        (100.0, [found(Kind.SCENARIO_TIMEOUT)], (0.714286, 71.428571), (0.7, 70.0), (0.7, 70.0)),
+        (100.0, [STOP], (0.8, 80.0), (0.8, 80.0), (0.8, 80.0)),
+        (100.0, [VEHICLE, VEHICLE], (0.416667, 41.666667), (0.36, 36.0), (0.36, 36.0)),
+        (
+            60.0,
+            [*MANY, found(Kind.OUTSIDE_LANES, 10.0)],
+            (0.44335, 26.600985),
+            (0.40608, 24.3648),
+            (0.432, 25.92),
+        ),
+        (60.0, MANY, (0.492611, 29.55665), (0.4512, 27.072), (0.48, 28.8)),
+        (100.0, [found(Kind.MIN_SPEED, 150.0)], (1.25, 125.0), (1.15, 115.0), (1.0, 100.0)),
+        (100.0, [found(Kind.MIN_SPEED, 400.0)], (-5.0, 0.0), (1.9, 190.0), (1.0, 100.0)),
+        (40.0, [found(Kind.OUTSIDE_LANES, 100.0)], (0.0, 0.0), (0.0, 0.0), (0.0, 0.0)),
+        (50.0, [found(Kind.ROUTE_TIMEOUT)], (1.0, 50.0), (1.0, 50.0), (1.0, 50.0)),
+        (50.0, [found(Kind.BLOCKED)], (1.0, 50.0), (1.0, 50.0), (1.0, 50.0)),
+    ],
+)
+def test_routes_as_the_official_evaluators_score_them(
+    completion: float,
+    events: list[Infraction],
+    by_2_1: tuple[float, float],
+    by_2_0: tuple[float, float],
+    by_bench2drive: tuple[float, float],
+) -> None:
+    """Penalty and composed score that statistics_manager.py of each wrote for these events."""
+    penalised = [event for event in events if event.kind is not Kind.MIN_SPEED]
+    for chosen, rules, wanted in (
+        (events, Rules.V2_1, by_2_1),
+        (events, Rules.V2_0, by_2_0),
+        (penalised, Rules.V2_0, by_bench2drive),
+    ):
+        scores = score(completion, chosen, rules)
+        assert scores["score_route"] == completion
+        assert (scores["score_penalty"], scores["score_composed"]) == wanted
 
 
 @examples(50)
