@@ -32,13 +32,14 @@ class RoadRules:
 
 @dataclass(frozen=True)
 class Measures:
-    """What we report beside the leaderboard's figures."""
+    """What we report beside the leaderboard's figures; None is what nothing was measured for.
+    min_speed_percent: one value per part of the route that was driven."""
 
-    lateral_mean_m: float
-    lateral_p95_m: float
+    lateral_mean_m: float | None
+    lateral_p95_m: float | None
     off_road_events: int
     off_road_m: float
-    min_speed_percent: tuple[float, ...]
+    min_speed_percent: tuple[float | None, ...]
 
 
 class CriteriaSet:
@@ -75,7 +76,7 @@ class CriteriaSet:
     @property
     def over(self) -> bool:
         ended = any(infraction.kind.ends_route for infraction in self._found)
-        return ended or self._completion.reached
+        return ended or self._completion.over
 
     def step(self, tick: Tick) -> None:
         self._last = tick
@@ -88,13 +89,21 @@ class CriteriaSet:
             return
         for criterion in self._criteria:
             self._found.extend(criterion.finish(self._last))
+        if self.over:
+            # The official evaluator ends its criteria when the route is over and once more when it
+            # clears the route away; if it breaks the route off, then only once.
+            self._found.extend(self._min_speed.finish_again())
 
     @property
     def measures(self) -> Measures:
         return Measures(
-            lateral_mean_m=round(self._lateral.mean_m, 3),
-            lateral_p95_m=round(self._lateral.p95_m, 3),
+            lateral_mean_m=_rounded(self._lateral.mean_m, 3),
+            lateral_p95_m=_rounded(self._lateral.p95_m, 3),
             off_road_events=self._outside.events,
             off_road_m=round(self._outside.outside_m, 2),
             min_speed_percent=tuple(self._min_speed.values_percent),
         )
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 Place: TypeAlias = tuple[float, float, float]
 """x, y and z in the world, in metres."""
+CLOCK_ROUNDING_S = 1e-3
+"""More than a clock that adds 32-bit steps is off after an hour, less than a step."""
 
 
 class Kind(Enum):
@@ -92,7 +94,8 @@ class Tick:
 
     @property
     def speed_mps(self) -> float:
-        return float(np.linalg.norm(self.velocity_world_mps))
+        """Over the ground: rising and falling do not count (scenario_runner, CarlaDataProvider)."""
+        return float(np.hypot(self.velocity_world_mps[0], self.velocity_world_mps[1]))
 
     @property
     def forward(self) -> NDArray[np.float64]:
@@ -103,6 +106,12 @@ class Tick:
     def place_world_m(self) -> Place:
         x, y, z = (float(value) for value in self.location_world_m)
         return (x, y, z)
+
+
+def has_passed(elapsed_s: float, limit_s: float) -> bool:
+    """Whether a time limit is exceeded, which the very tick that reaches it does: CARLA's step of
+    0.05 s is a float rounded up, and scenario_runner's clock adds such steps."""
+    return elapsed_s > limit_s - CLOCK_ROUNDING_S
 
 
 def place_text(place_world_m: Place) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluation.scoring.tick import Infraction, Kind, Tick, place_text
+from evaluation.scoring.tick import Infraction, Kind, Tick, has_passed, place_text
 
 MIN_SPEED_MPS = 0.1
 MAX_TIME_S = 180.0
@@ -18,7 +18,7 @@ class Blocked:
     def step(self, tick: Tick) -> Sequence[Infraction]:
         if self._moved_s is None or tick.speed_mps >= MIN_SPEED_MPS:
             self._moved_s = tick.time_s
-        if tick.time_s - self._moved_s > self._max_time_s:
+        if has_passed(tick.time_s - self._moved_s, self._max_time_s):
             place_m = tick.place_world_m
             message = f"Agent got blocked at {place_text(place_m)}"
             return (Infraction(Kind.BLOCKED, tick.frame, message, place_world_m=place_m),)

@@ -17,12 +17,14 @@ REACHED_DISTANCE_M = 10.0
 
 class Completion:
     """percent: 0..100 of the route's length; 100 once the end is reached, that is with more than
-    99 % driven and less than 10 m to go (leaderboard 2.0)."""
+    99 % driven and less than 10 m to go. over: one tick later, which is still judged
+    (scenario_runner, RouteCompletionTest)."""
 
     def __init__(self, route: DenseRoute) -> None:
         self._progress = RouteProgress(route, WINDOW)
         self._end_m = route.points_world_m[-1]
         self.reached = False
+        self.over = False
 
     @property
     def percent(self) -> float:
@@ -31,6 +33,7 @@ class Completion:
         return round(100.0 * self._progress.driven_m / self._progress.length_m, 2)
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
+        self.over = self.reached
         self._progress.step(tick.location_world_m)
         end_distance_m = float(np.linalg.norm(tick.location_world_m - self._end_m))
         if self.percent > REACHED_PERCENT and end_distance_m < REACHED_DISTANCE_M:

@@ -17,8 +17,9 @@ LAST_CHECKPOINT_SHARE = 0.95
 
 class MinSpeed:
     """Mean speed of the ego in percent of the mean speed of the background vehicles, per quarter of
-    the route (scenario_runner, MinimumSpeedRouteTest). Without traffic there is nothing to compare
-    with and nothing is reported. values_percent: one entry per checkpoint passed."""
+    the route (scenario_runner, MinimumSpeedRouteTest; `finish` closes the last one if the route
+    ends beyond 95 %). values_percent: one entry per checkpoint passed, None where no traffic moved
+    to compare with, which is no infraction (scenario_runner calls it 100 %)."""
 
     def __init__(self, route: DenseRoute, checkpoints: int = CHECKPOINTS) -> None:
         self._progress = RouteProgress(route, WINDOW)
@@ -26,7 +27,8 @@ class MinSpeed:
         self._checkpoint_start_m = 0.0
         self._ego_sum = 0.0
         self._traffic_sum = 0.0
-        self.values_percent: list[float] = []
+        self.values_percent: list[float | None] = []
+        self._last: Sequence[Infraction] = ()
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
         self._progress.step(tick.location_world_m)
@@ -42,15 +44,20 @@ class MinSpeed:
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:
         if self._progress.driven_m > LAST_CHECKPOINT_SHARE * self._progress.length_m:
-            return self._close(tick)
-        return ()
+            self._last = self._close(tick)
+        return self._last
+
+    def finish_again(self) -> Sequence[Infraction]:
+        """What `finish` said, once more: scenario_runner ends this criterion twice, and therefore
+        the last checkpoint counts twice in the score."""
+        return self._last
 
     def _close(self, tick: Tick) -> Sequence[Infraction]:
-        percent = 100.0
+        percent = None
         if self._traffic_sum > 0.0:
             percent = round(100.0 * self._ego_sum / self._traffic_sum, 2)
         self.values_percent.append(percent)
-        if percent >= 100.0:
+        if percent is None or percent >= 100.0:
             return ()
         message = f"Average speed is {percent}% of the surrounding traffic's one"
         return (Infraction(Kind.MIN_SPEED, tick.frame, message, percent),)

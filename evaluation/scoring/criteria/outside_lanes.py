@@ -39,7 +39,8 @@ def _turn_rad(first_rad: float, second_rad: float) -> float:
 class OutsideLanes:
     """Share of the driven route that was spent more than 0.5 m beyond the edge of the nearest
     driving or parking lane, or in a lane of the other direction (scenario_runner,
-    OutsideRouteLanesTest). events: how many times the ego went outside."""
+    OutsideRouteLanesTest). The one infraction is of the frame in which the ego last came on along
+    the route. events: how many times the ego went outside."""
 
     def __init__(self, route: DenseRoute, world_map: carla.Map) -> None:
         self._progress = RouteProgress(route, WINDOW)
@@ -47,6 +48,7 @@ class OutsideLanes:
         self._outside = False
         self._wrong_lane = False
         self._last: carla.Waypoint | None = None
+        self._frame = 0
         self.outside_m = 0.0
         self.events = 0
 
@@ -63,6 +65,8 @@ class OutsideLanes:
         self._wrong_lane = self._in_wrong_lane(driving, tick.yaw_rad)
         before_m = self._progress.driven_m
         self._progress.step(tick.location_world_m)
+        if self._progress.driven_m > before_m:
+            self._frame = tick.frame
         if self._outside or self._wrong_lane:
             self.outside_m += self._progress.driven_m - before_m
             self.events += not was_outside
@@ -76,7 +80,7 @@ class OutsideLanes:
             f"({round(self.percent, 2)}% of the completed route)"
         )
         found = Infraction(
-            Kind.OUTSIDE_LANES, tick.frame, message, self.percent, outside_m=self.outside_m
+            Kind.OUTSIDE_LANES, self._frame, message, self.percent, outside_m=self.outside_m
         )
         return (found,)
 

@@ -22,22 +22,18 @@ MAX_BACKWARDS = -0.17
 
 @dataclass(frozen=True)
 class StopSign:
-    """A stop sign's trigger box on the road: centre (3,), half extent (2,), yaw."""
+    """A stop sign's trigger box on the road: centre (3,), half extent (2,) along the axes of the
+    world, however the sign is turned (as scenario_runner, RunningStopTest, takes it)."""
 
     actor_id: int
     centre_world_m: NDArray[np.float64]
     half_extent_m: NDArray[np.float64]
-    yaw_rad: float
     pole_world_m: Place
 
     def covers(self, points_world_m: NDArray[np.float64]) -> bool:
         """Whether any of the points (n, 2) lies in the box, widened by a fifth."""
-        offsets_m = points_world_m - self.centre_world_m[:2]
-        cos, sin = math.cos(self.yaw_rad), math.sin(self.yaw_rad)
-        along_m = offsets_m @ np.array([cos, sin])
-        across_m = offsets_m @ np.array([-sin, cos])
-        limits_m = BOX_SCALE * self.half_extent_m
-        return bool(np.any((np.abs(along_m) < limits_m[0]) & (np.abs(across_m) < limits_m[1])))
+        offsets_m = np.abs(points_world_m - self.centre_world_m[:2])
+        return bool(np.any(np.all(offsets_m < BOX_SCALE * self.half_extent_m, axis=1)))
 
 
 def find_stop_signs(actors: Iterable[carla.Actor]) -> tuple[StopSign, ...]:
@@ -54,15 +50,14 @@ def _sign_of(actor: carla.Actor) -> StopSign:
         actor_id=actor.id,
         centre_world_m=np.array([centre.x, centre.y, centre.z]),
         half_extent_m=np.array([box.extent.x, box.extent.y]),
-        yaw_rad=math.radians(transform.rotation.yaw + box.rotation.yaw),
         pole_world_m=(pole.x, pole.y, pole.z),
     )
 
 
 class Stop:
     """From entering the trigger box of a stop sign to leaving it, the vehicle must once be slower
-    than 0.1 m/s; the lane up to 4 m ahead counts as its place (scenario_runner, RunningStopTest;
-    there the box is taken as parallel to the axes, here it is turned as the sign is)."""
+    than 0.1 m/s; the lane up to 4 m ahead counts as its place (scenario_runner, RunningStopTest).
+    """
 
     def __init__(self, signs: Sequence[StopSign], world_map: carla.Map) -> None:
         self._signs = signs

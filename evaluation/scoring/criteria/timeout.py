@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from evaluation.routes.lane_graph import DenseRoute
 from evaluation.scoring.route_progress import RouteProgress
-from evaluation.scoring.tick import Infraction, Kind, Tick
+from evaluation.scoring.tick import Infraction, Kind, Tick, has_passed
 
 WINDOW = 3
 MIN_TIMEOUT_S = 300.0
@@ -16,19 +16,22 @@ SLOWEST_LIMIT_MPS = 1.0
 
 
 class RouteTimeout:
-    """300 s, and for each metre driven the time it takes at a tenth of the speed limit
-    (scenario_runner, RouteTimeoutBehavior)."""
+    """300 s from the first tick on, and for each metre driven the time it takes at a tenth of the
+    speed limit (scenario_runner, RouteTimeoutBehavior)."""
 
     def __init__(self, route: DenseRoute) -> None:
         self._progress = RouteProgress(route, WINDOW)
+        self._start_s: float | None = None
         self.allowed_s = MIN_TIMEOUT_S
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
+        if self._start_s is None:
+            self._start_s = tick.time_s
         before_m = self._progress.driven_m
         self._progress.step(tick.location_world_m)
         slow_mps = SPEED_SHARE * max(tick.speed_limit_mps, SLOWEST_LIMIT_MPS)
         self.allowed_s += (self._progress.driven_m - before_m) / slow_mps
-        if tick.time_s > self.allowed_s:
+        if has_passed(tick.time_s - self._start_s, self.allowed_s):
             return (Infraction(Kind.ROUTE_TIMEOUT, tick.frame, "Route timeout."),)
         return ()
 

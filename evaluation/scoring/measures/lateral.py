@@ -16,7 +16,8 @@ WINDOW = 5
 
 class LateralDeviation:
     """Not a leaderboard rule: unsigned distance to the nearest segment of the route, sampled once
-    per metre driven so that waiting at a light does not count more than driving."""
+    per metre driven so that waiting at a light does not count more than driving. The figures are
+    None as long as there is no sample."""
 
     def __init__(self, route: DenseRoute) -> None:
         self._points_m = route.points_world_m[:, :2]
@@ -46,9 +47,9 @@ class LateralDeviation:
         return float(np.linalg.norm(nearest_m - location_m, axis=1).min())
 
     @property
-    def mean_m(self) -> float:
-        return float(np.mean(self._samples_m)) if self._samples_m else 0.0
+    def mean_m(self) -> float | None:
+        return float(np.mean(self._samples_m)) if self._samples_m else None
 
     @property
-    def p95_m(self) -> float:
-        return float(np.percentile(self._samples_m, 95)) if self._samples_m else 0.0
+    def p95_m(self) -> float | None:
+        return float(np.percentile(self._samples_m, 95)) if self._samples_m else None

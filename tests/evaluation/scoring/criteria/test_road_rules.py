@@ -112,11 +112,11 @@ def test_a_stop_sign_does_not_rule_the_other_direction(stop: Stop) -> None:
     assert judge(stop, along_x(160.0, 120.0, y_m=-1.75, yaw_rad=math.pi)) == []
 
 
-def test_a_box_is_turned_with_its_sign() -> None:
+def test_a_box_is_not_turned_with_its_sign_as_in_scenario_runner() -> None:
     (sign,) = find_stop_signs([signal("traffic.stop", across_m=3.0, along_m=0.5)])
     centre_m = sign.centre_world_m[:2]
-    assert sign.covers(centre_m[None] + [[0.0, 3.0]])
-    assert not sign.covers(centre_m[None] + [[3.0, 0.0]])
+    assert sign.covers(centre_m[None] + [[3.0, 0.0]])
+    assert not sign.covers(centre_m[None] + [[0.0, 3.0]])
 
 
 def outside(y_m: float, yaw_rad: float = 0.0) -> OutsideLanes:

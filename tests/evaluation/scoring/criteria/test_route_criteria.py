@@ -98,7 +98,14 @@ def test_a_third_of_the_route_beyond_fifteen_metres_is_a_deviation() -> None:
 def test_without_traffic_nobody_is_slow() -> None:
     criterion = MinSpeed(straight_route(200.0))
     assert judge(criterion, along_x(10.0, 210.0, speed_mps=1.0)) == []
-    assert criterion.values_percent == [100.0] * 4
+    assert criterion.values_percent == [None] * 4
+
+
+def test_beside_standing_traffic_nobody_is_slow() -> None:
+    criterion = MinSpeed(straight_route(200.0))
+    ticks = along_x(10.0, 210.0, speed_mps=1.0, traffic_speeds_mps=np.zeros(3))
+    assert judge(criterion, ticks) == []
+    assert criterion.values_percent == [None] * 4
 
 
 def test_slower_than_the_traffic_is_counted_per_quarter() -> None:
@@ -111,8 +118,31 @@ def test_slower_than_the_traffic_is_counted_per_quarter() -> None:
 
 
 def test_faster_than_the_traffic_is_no_infraction() -> None:
+    criterion = MinSpeed(straight_route(200.0))
     ticks = along_x(10.0, 210.0, speed_mps=10.0, traffic_speeds_mps=np.array([0.0, 12.0]))
+    assert judge(criterion, ticks) == []
+    assert criterion.values_percent == pytest.approx([166.67] * 4)
+
+
+def test_exactly_as_fast_as_the_traffic_is_no_infraction() -> None:
+    ticks = along_x(10.0, 210.0, speed_mps=10.0, traffic_speeds_mps=np.array([10.0]))
     assert judge(MinSpeed(straight_route(200.0)), ticks) == []
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.1, 30.0), st.floats(0.0, 30.0))
+def test_a_record_never_holds_a_minimum_speed_of_100_percent_or_more(
+    ego_mps: float, traffic_mps: float
+) -> None:
+    ticks = along_x(0.0, 60.0, ego_mps, traffic_speeds_mps=np.array([traffic_mps]))
+    for found in judge(MinSpeed(straight_route(40.0)), ticks):
+        assert found.percent is not None
+        assert 0.0 <= found.percent < 100.0
+
+
+def test_without_a_sample_there_is_no_lateral_deviation() -> None:
+    lateral = LateralDeviation(straight_route(200.0))
+    assert (lateral.mean_m, lateral.p95_m) == (None, None)
 
 
 def test_lateral_deviation_counts_metres_not_seconds() -> None:

@@ -1,0 +1,64 @@
+"""All criteria together: when a route is over, and what was measured on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from evaluation.scoring.criteria_set import CriteriaSet, RoadRules
+from evaluation.scoring.tick import Kind
+from tests.evaluation.scoring.roads import straight_map, straight_route
+from tests.evaluation.scoring.ticks import along_x
+
+TRAFFIC = np.array([10.0])
+
+
+def new_set(length_m: float = 200.0) -> CriteriaSet:
+    return CriteriaSet(straight_route(length_m), RoadRules(straight_map()))
+
+
+def test_a_route_is_over_one_tick_after_its_end_is_reached() -> None:
+    criteria = new_set()
+    over = []
+    for tick in along_x(10.0, 211.0):
+        criteria.step(tick)
+        over.append((criteria.completion_percent == 100.0, criteria.over))
+    first = over.index((True, False))
+    assert over[first + 1] == (True, True)
+    assert set(over[:first]) == {(False, False)}
+
+
+def test_without_a_tick_nothing_is_measured() -> None:
+    criteria = new_set()
+    criteria.finish()
+    measures = criteria.measures
+    assert (measures.lateral_mean_m, measures.lateral_p95_m) == (None, None)
+    assert measures.min_speed_percent == ()
+    assert criteria.infractions == ()
+
+
+def test_without_traffic_no_minimum_speed_is_measured() -> None:
+    criteria = new_set()
+    for tick in along_x(10.0, 210.5):
+        criteria.step(tick)
+    criteria.finish()
+    assert criteria.measures.min_speed_percent == (None,) * 4
+    assert criteria.measures.lateral_p95_m == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("end_m", "slow"),
+    [
+        pytest.param(210.5, 5, id="the route came to its end: the last part counts twice"),
+        pytest.param(205.0, 4, id="broken off beyond 95 %: the last part counts once"),
+        pytest.param(195.0, 3, id="broken off before: the last part does not count"),
+    ],
+)
+def test_how_often_slowness_counts(end_m: float, slow: int) -> None:
+    criteria = new_set()
+    for tick in along_x(10.0, end_m, speed_mps=5.0, traffic_speeds_mps=TRAFFIC):
+        criteria.step(tick)
+    criteria.finish()
+    kinds = [found.kind for found in criteria.infractions]
+    assert kinds.count(Kind.MIN_SPEED) == slow
+    assert criteria.measures.min_speed_percent == (50.0,) * min(slow, 4)
