@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	&& echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install leaderboard-environment drive test search lint format benchmark lock clean
+.PHONY: help install leaderboard-environment official drive test search lint format benchmark lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
@@ -32,6 +32,9 @@ leaderboard-environment: $(READY) ## Add what the official evaluators import, wi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[leaderboard]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --upgrade \
 		--target $(VENV)/leaderboard -r evaluation/official/beside.txt
+
+official: leaderboard-environment ## Drive a few routes on every official evaluator in the folder OFFICIAL_CHECKOUTS
+	$(BIN)/python -m pytest --slow -o faulthandler_timeout=3600 tests/integration/test_official_evaluators.py $(TEST_ARGS)
 
 drive: $(READY) ## Drive the demo route in the embedded simulator; results and video in out/drive
 	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)
