@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import carla
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +61,10 @@ class Traffic:
         self._session.tick()
 
     def speeds_mps(self, snapshot: carla.WorldSnapshot) -> NDArray[np.float64]:
-        """(m,) speeds of the vehicles that still exist."""
+        """(m,) speeds over the ground of the vehicles that still exist."""
         actors = [snapshot.find(vehicle_id) for vehicle_id in self.vehicle_ids]
-        return np.array([actor.get_velocity().length() for actor in actors if actor is not None])
+        velocities = [actor.get_velocity() for actor in actors if actor is not None]
+        return np.array([math.hypot(velocity.x, velocity.y) for velocity in velocities])
 
     def destroy(self) -> None:
         """Takes the vehicles from the traffic manager first: it must not ask for dead ones."""

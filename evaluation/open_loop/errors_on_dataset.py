@@ -353,14 +353,15 @@ def curves(judged: Judged) -> list[Curve]:
 
 
 def _by_look_ahead(name: str, unit: str, ahead: F64, errors_m: F64) -> Curve:
+    """Without a frame whose label holds there is no line, rather than one at 0 m."""
     whole = errors_m[np.isfinite(errors_m).all(axis=1)]
-    if not len(whole):
-        whole = np.zeros((1, len(ahead)))
-    lines = {
-        "mean": whole.mean(axis=0),
-        "median": np.median(whole, axis=0),
-        "95 %": np.percentile(whole, 95, axis=0),
-    }
+    lines = {}
+    if len(whole):
+        lines = {
+            "mean": whole.mean(axis=0),
+            "median": np.median(whole, axis=0),
+            "95 %": np.percentile(whole, 95, axis=0),
+        }
     return Curve(f"error of the {name}, {EVERY_FRAME}", unit, "m", ahead, lines)
 
 

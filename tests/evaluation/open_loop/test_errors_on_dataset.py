@@ -16,7 +16,13 @@ from rich.console import Console
 
 import evaluation.open_loop.errors_on_dataset
 from evaluation.errors import UserError
-from evaluation.open_loop.errors_on_dataset import MEASURES, OpenLoopSettings, open_loop
+from evaluation.open_loop.errors_on_dataset import (
+    MEASURES,
+    Judged,
+    OpenLoopSettings,
+    curves,
+    open_loop,
+)
 from evaluation.open_loop.left_out import by_kind
 from evaluation.reports.open_loop_page import Curve, chart
 from model.checkpoint import save_checkpoint
@@ -296,3 +302,11 @@ def test_chart_of_nothing_but_zeros() -> None:
     drawn = chart(curve)
     assert "a &lt; b" in drawn
     assert "nan" not in drawn
+
+
+def test_where_no_label_holds_no_curve_is_drawn() -> None:
+    nothing = np.full((3, 8), np.nan)
+    route = np.ones((3, 8))
+    drawn = curves(Judged(np.arange(3), {}, nothing, route, []))
+    assert [list(curve.lines) for curve in drawn] == [[], ["mean", "median", "95 %"], []]
+    assert "polyline" not in chart(drawn[0])

@@ -106,3 +106,17 @@ def test_the_same_minimum_speeds_but_none_where_there_was_no_traffic(name: str) 
     for value, other in zip(ours.measures.min_speed_percent, theirs, strict=True):
         assert other == (100 if value is None else pytest.approx(value, abs=0.011))
         assert (value is None) is not bool((trace.columns["traffic_mps"] > 0.0).any())
+
+
+@pytest.mark.parametrize(
+    ("name", "before_mps"),
+    [("pole", 0.6), ("wall", 0.36)],
+)
+def test_the_drives_hit_a_pole_and_push_a_wall_slowly(name: str, before_mps: float) -> None:
+    """What makes them worth replaying: the impact itself stops the car."""
+    trace, ours = replayed(name)
+    speeds_mps = {tick.frame: tick.speed_mps for tick in trace.ticks()}
+    frames = [one.frame for one in ours.infractions if one.kind is Kind.COLLISION_LAYOUT]
+    slowest = min(frames, key=lambda frame: speeds_mps[frame - 1])
+    assert speeds_mps[slowest - 1] == pytest.approx(before_mps, abs=0.01)
+    assert speeds_mps[slowest] < 0.1
