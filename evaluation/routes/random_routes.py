@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.errors import UserError
 from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneId, LaneRouteError
 from evaluation.routes.route import Route, WeatherPoint
+from evaluation.simulator.town.opendrive_records import LIGHT_TYPES
 from planner.records import Command
 
 CANDIDATES = 12
@@ -20,7 +21,11 @@ CANDIDATES = 12
 MAX_ATTEMPTS = 400
 START_MARGIN_M = 8
 """Points kept clear at the lane's start, so that the vehicle does not begin inside a junction."""
-SIGNALS = {"traffic light": "1000001", "stop sign": "206"}
+SHORTEST_ROUTE_M = 10.0
+"""A route ends well before a vehicle of five metres has moved less than this."""
+AMPLE_M = 20.0
+"""A walk goes on so far beyond the length of its route."""
+SIGNALS = {"traffic light": LIGHT_TYPES, "stop sign": frozenset({"206"})}
 """OpenDRIVE types of the landmarks that rule a junction."""
 SIGNAL_DISTANCE_M = 12.0
 WANTED = {
@@ -74,6 +79,22 @@ def random_routes(
     return routes
 
 
+def one_route(world_map: carla.Map, town: str, length_m: float, seed: int) -> Route:
+    """One random route of about `length_m`, or as much of it as a smaller map has room for.
+
+    Raises:
+        RandomRouteError: the map has no room for a route at all.
+    """
+    graph = LaneGraph(world_map)
+    generator = np.random.default_rng(seed)
+    try:
+        (found,) = random_routes(world_map, graph, length_m, 1, generator)
+    except RandomRouteError:
+        walker = _Walker(world_map, graph, length_m, generator)
+        found = walker.walk_as_far_as_it_goes()
+    return sparse(found, "0", town)
+
+
 class _Walker:
     """Walks from lane to lane, turning at random, until the route is long enough."""
 
@@ -114,26 +135,48 @@ class _Walker:
             "ask for a shorter one or a larger town"
         )
 
+    def walk_as_far_as_it_goes(self) -> DenseRoute:
+        """The longest of some walks that may end where no lane leads on.
+
+        Raises:
+            RandomRouteError: all of them are too short to be driven.
+        """
+        lanes = [self._starts[i] for i in self._generator.permutation(len(self._starts))]
+        walks = (self._follow(lane_id, START_MARGIN_M)[0] for lane_id in lanes[:CANDIDATES])
+        routes = (_shortened(self._graph.route(walk), self._length_m) for walk in walks)
+        longest = max(routes, key=lambda route: route.length_m)
+        if longest.length_m < SHORTEST_ROUTE_M:
+            raise RandomRouteError(
+                f"found no route of even {SHORTEST_ROUTE_M:.0f} m: give a larger town"
+            )
+        return longest
+
     def _positions(self) -> NDArray[np.float64] | None:
-        """One position in the middle of each lane between junctions that the walk passes."""
+        """Positions of a walk from a random place, or None where it ends too early."""
         lane_id = self._starts[int(self._generator.integers(len(self._starts)))]
+        count = len(self._graph.lane_points_m(lane_id))
+        begin = int(self._generator.integers(START_MARGIN_M, count - START_MARGIN_M))
+        positions, driven_m = self._follow(lane_id, begin)
+        return None if driven_m < self._length_m + AMPLE_M else positions
+
+    def _follow(self, lane_id: LaneId, begin: int) -> tuple[NDArray[np.float64], float]:
+        """One position in the middle of each lane between junctions that a walk from point `begin`
+        of a lane passes, and its length; it ends where no lane leads on that is new."""
         points = self._graph.lane_points_m(lane_id)
-        begin = int(self._generator.integers(START_MARGIN_M, len(points) - START_MARGIN_M))
         positions = [points[begin]]
         driven_m = float(len(points) - begin)
         visited = {lane_id}
-        while driven_m < self._length_m + 20.0:
+        while driven_m < self._length_m + AMPLE_M:
             choices = [one for one in self._following[lane_id] if one not in visited]
             if not choices:
-                return None
+                break
             lane_id = choices[int(self._generator.integers(len(choices)))]
             visited.add(lane_id)
             points = self._graph.lane_points_m(lane_id)
             driven_m += len(points)
             if not self._graph.in_junction(lane_id):
                 positions.append(points[len(points) // 2])
-        positions.append(points[-1])
-        return np.array(positions)
+        return np.array([*positions, points[-1]]), driven_m
 
     def _cut(self, route: DenseRoute) -> DenseRoute | None:
         """The route's first `length_m`, unless it is shorter or would end in a junction."""
@@ -142,14 +185,25 @@ class _Walker:
             return None
         if bool(route.junction[end]):
             return None
-        stop = end + 1
-        return DenseRoute(
-            points_world_m=route.points_world_m[:stop],
-            yaw_rad=route.yaw_rad[:stop],
-            commands=route.commands[:stop],
-            lane_ids=route.lane_ids[:stop],
-            junction=route.junction[:stop],
-        )
+        return _first_points(route, end + 1)
+
+
+def _shortened(route: DenseRoute, length_m: float) -> DenseRoute:
+    """The route's first `length_m`, without a junction at its end."""
+    count = int(np.searchsorted(route.distance_m, length_m, side="right"))
+    while count > 2 and bool(route.junction[count - 1]):
+        count -= 1
+    return _first_points(route, count)
+
+
+def _first_points(route: DenseRoute, count: int) -> DenseRoute:
+    return DenseRoute(
+        points_world_m=route.points_world_m[:count],
+        yaw_rad=route.yaw_rad[:count],
+        commands=route.commands[:count],
+        lane_ids=route.lane_ids[:count],
+        junction=route.junction[:count],
+    )
 
 
 def sparse(route: DenseRoute, route_id: str, town: str) -> Route:
@@ -194,8 +248,9 @@ def features_of(route: DenseRoute, world_map: carla.Map) -> Counter[str]:
         waypoint = world_map.get_waypoint(carla.Location(*(float(value) for value in point)))
         found["several lanes m" if _has_lane_beside(waypoint) else "one lane m"] += 1
         if index + 1 < len(route.commands) and route.junction[index + 1]:
-            for name, kind in SIGNALS.items():
-                found[name] += bool(waypoint.get_landmarks_of_type(SIGNAL_DISTANCE_M, kind))
+            for name, kinds in SIGNALS.items():
+                marks = waypoint.get_landmarks(SIGNAL_DISTANCE_M)
+                found[name] += any(mark.type in kinds for mark in marks)
     return found
 
 

@@ -1,20 +1,30 @@
-"""Route files of the leaderboard: reading, writing, and the plan that an agent is given.
+"""Route files of the leaderboard: reading those of 2.x and 1.0, writing those of 2.x.
 
 <routes><route id="0" town="Town01">
   <weathers><weather route_percentage="0" cloudiness="5.0" .../></weathers>
   <waypoints><position x="1.0" y="2.0" z="0.0"/>...</waypoints>
   <scenarios>...</scenarios>
 </route></routes>
+
+Leaderboard 1.0 (longest6, town05_long, NEAT's routes) has neither <weathers> nor <position>:
+<route id="0" town="Town01"><weather cloudiness="5.0" .../>
+  <waypoint x="1.0" y="2.0" z="0.0" pitch="0.0" roll="0.0" yaw="90.0"/>...</route>
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
+import carla
+
 from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+
+logger = logging.getLogger(__name__)
 
 
 def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
@@ -23,7 +33,9 @@ def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
         root = ET.parse(path).getroot()
     except FileNotFoundError:
         raise RouteFileError(f"{path}: no such route file") from None
-    except ET.ParseError as error:
+    except OSError as error:
+        raise RouteFileError(f"{path} cannot be read: {error.strerror}") from None
+    except (ET.ParseError, LookupError, ValueError) as error:
         raise RouteFileError(f"{path} is not XML: {error}") from None
     routes = tuple(
         _read_route(path, element, index) for index, element in enumerate(root.iter("route"))
@@ -47,11 +59,11 @@ def _read_route(path: Path, element: ET.Element, index: int) -> Route:
     if not route_id or not town:
         missing = "id" if not route_id else "town"
         raise RouteFileError(f"{where}: the attribute {missing!r} of <route> is missing")
-    waypoints = element.find("waypoints")
-    positions = [] if waypoints is None else list(waypoints.iter("position"))
+    positions = element.findall("waypoints/position") or element.findall("waypoint")
     if len(positions) < 2:
         raise RouteFileError(
-            f"{where}: needs two or more <position> in <waypoints>, got {len(positions)}"
+            f"{where}: needs two or more <position> in <waypoints>, or <waypoint> as in "
+            f"leaderboard 1.0; got {len(positions)}"
         )
     scenarios = element.find("scenarios")
     return Route(
@@ -65,7 +77,9 @@ def _read_route(path: Path, element: ET.Element, index: int) -> Route:
             )
             for position in positions
         ),
-        weathers=_read_weathers(where, element.find("weathers")),
+        weathers=tuple(
+            sorted(_read_weathers(where, element), key=lambda point: point.route_percent)
+        ),
         scenarios=tuple(
             ET.tostring(scenario, encoding="unicode").strip()
             for scenario in (() if scenarios is None else scenarios)
@@ -85,19 +99,34 @@ def _number(where: str, element: ET.Element, name: str) -> float:
     return value
 
 
-def _read_weathers(where: str, weathers: ET.Element | None) -> tuple[WeatherPoint, ...]:
-    if weathers is None:
-        return ()
-    points = []
-    for weather in weathers.iter("weather"):
-        names = sorted(name for name in weather.keys() if name != "route_percentage")  # noqa: SIM118
-        points.append(
-            WeatherPoint(
-                route_percent=_number(where, weather, "route_percentage"),
-                parameters=tuple((name, _number(where, weather, name)) for name in names),
+def _read_weathers(where: str, route: ET.Element) -> Iterator[WeatherPoint]:
+    """Weathers of leaderboard 2.x, or the single one of 1.0, which holds from the start."""
+    for weather in route.findall("weathers/weather"):
+        percent = _number(where, weather, "route_percentage")
+        yield WeatherPoint(percent, _weather_parameters(where, weather))
+    if route.find("weathers") is None:
+        for weather in route.findall("weather")[:1]:
+            yield WeatherPoint(0.0, _weather_parameters(where, weather))
+
+
+def _weather_parameters(where: str, weather: ET.Element) -> tuple[tuple[str, float], ...]:
+    """What CARLA's weather has of the attributes; the rest is left out with a warning, as in the
+    official evaluator."""
+    names = sorted(set(weather.keys()) - {"route_percentage"})
+    for name in names:
+        if name not in _known_weather():
+            logger.warning(
+                "%s: <weather> %s is no weather parameter of CARLA; ignored", where, name
             )
-        )
-    return tuple(sorted(points, key=lambda point: point.route_percent))
+    return tuple(
+        (name, _number(where, weather, name)) for name in names if name in _known_weather()
+    )
+
+
+@cache
+def _known_weather() -> frozenset[str]:
+    weather = carla.WeatherParameters()
+    return frozenset(name for name in dir(weather) if isinstance(getattr(weather, name), float))
 
 
 def write_routes(path: Path, routes: Sequence[Route]) -> None:

@@ -24,7 +24,7 @@ from evaluation.closed_loop.observers.progress_bar import ProgressBar
 from evaluation.closed_loop.observers.timing import Timing
 from evaluation.closed_loop.observers.video import Video
 from evaluation.closed_loop.route_scenario import open_route_scenario
-from evaluation.routes.random_routes import generate
+from evaluation.routes.random_routes import one_route
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import open_map, spec_of
@@ -85,7 +85,7 @@ def routes_to_drive(settings: DriveSettings) -> tuple[Route, ...]:
     if settings.town is None or settings.town == "demo":
         return read_routes(DEMO_ROUTES, settings.route_ids)
     world_map, name = open_map(settings.town)
-    return tuple(generate(world_map, name, RANDOM_ROUTE_M, 1, settings.seed))
+    return (one_route(world_map, name, RANDOM_ROUTE_M, settings.seed),)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.town.approaches import Approach, ApproachFinder
 from evaluation.simulator.town.ground import Ground
-from evaluation.simulator.town.opendrive_records import SignalRecord, in_mps
+from evaluation.simulator.town.opendrive_records import LIGHT_TYPES, SignalRecord, in_mps
 from evaluation.simulator.town.scenery import LampHeads, SignFaces, SignKind
 from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.surfaces import Areas
@@ -26,10 +26,6 @@ from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Ve
 
 F64 = NDArray[np.float64]
 
-LIGHT_TYPES = frozenset(
-    {"1000001", "1000002", "1000020", "F", *(str(number) for number in range(1_000_008, 1_000_013))}
-)
-"""Types that the wheel 0.9.16 takes for lights, and 1000011, which SUMO's netconvert writes."""
 _STOP_TYPE, _YIELD_TYPE, _LIMIT_TYPE = "206", "205", "274"
 _SPEED_NAME = re.compile(r"speed_?(?:limit)?_?(\d+)", re.IGNORECASE)
 _LIGHT_BOX_BEFORE_M, _LIGHT_BOX_HALF_M = 4.5, 4.0

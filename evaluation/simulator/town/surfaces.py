@@ -128,12 +128,7 @@ def _junction_gaps(
     for strips in members.values():
         own = shapely.union_all([outlines[id(strip)] for strip in strips])
         walked = any(strip.kind == "sidewalk" for strip in strips)
-        closed = _without_holes(
-            own.buffer(1.5, join_style="mitre").buffer(-1.5, join_style="mitre")
-        )
-        # Rounding leaves hairs of gap along the junction's outer edge: only those inside count.
-        gap = closed.difference(own).intersection(closed.buffer(-_HAIR_M, join_style="mitre"))
-        gap = gap.buffer(1.5 * _HAIR_M, join_style="mitre").intersection(closed)
+        closed, gap = _closed(own)
         fills += [part for part in polygons_of(gap.difference(walk_area)) if part.area > _SPECK_M2]
         if not walked:
             width = _sidewalk_width_m(closed, survey)
@@ -142,6 +137,17 @@ def _junction_gaps(
                 ring = ring.difference(shapely.union_all([road_area, closed, walk_area]))
                 corners += polygons_of(ring.buffer(-0.1).buffer(0.1, join_style="mitre"))
     return fills, corners
+
+
+def _closed(lanes: shapely.Geometry) -> tuple[shapely.Geometry, shapely.Geometry]:
+    """A junction's lanes with what lies between them, and the latter alone."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # GEOS, at corners that are straight
+        closed = _without_holes(
+            lanes.buffer(1.5, join_style="mitre").buffer(-1.5, join_style="mitre")
+        )
+        # Rounding leaves hairs of gap along the junction's outer edge: only those inside count.
+        gap = closed.difference(lanes).intersection(closed.buffer(-_HAIR_M, join_style="mitre"))
+        return closed, gap.buffer(1.5 * _HAIR_M, join_style="mitre").intersection(closed)
 
 
 def _without_holes(area: shapely.Geometry) -> shapely.Geometry:

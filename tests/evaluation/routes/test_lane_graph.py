@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import carla
 import numpy as np
 import pytest
 
 from evaluation.routes.lane_graph import LaneGraph, LaneRouteError
 from evaluation.routes.random_routes import random_routes
+from evaluation.simulator.town.opendrive_file import read_opendrive
 from planner.records import Command
 from tests.evaluation.scoring.roads import crossing_map, straight_map, town_map
+from tests.evaluation.simulator.town.small_maps import (
+    document,
+    lane,
+    linked,
+    road,
+    section,
+    two_way,
+)
 
 WEST = (50.0, 1.75)
 
@@ -94,3 +104,59 @@ def test_malformed_positions_are_refused(positions: np.ndarray) -> None:
 def test_a_position_that_is_not_finite_is_named() -> None:
     with pytest.raises(LaneRouteError, match="position 1"):
         LaneGraph(straight_map()).route(np.array([(10.0, 1.75), (np.nan, 1.75)]))
+
+
+def test_a_position_a_little_behind_steps_back_as_the_official_planner_does() -> None:
+    positions = np.array([(10.0, 1.75), (50.0, 1.75), (49.0, 1.75), (90.0, 1.75)])
+    route = LaneGraph(straight_map()).route(positions)
+    assert route.length_m == pytest.approx(82.0, abs=1.0)
+    steps_m = np.diff(route.points_world_m[:, 0])
+    assert steps_m.min() == pytest.approx(-1.0, abs=0.1)
+
+
+def small(text: str) -> LaneGraph:
+    return LaneGraph(carla.Map("small", read_opendrive(text.encode(), "small").text))
+
+
+@pytest.mark.parametrize("rule", ["RHT", "LHT"])
+@pytest.mark.parametrize("lane_id", [-1, 1])
+def test_a_road_without_links_is_driven_both_ways(rule: str, lane_id: int) -> None:
+    graph = small(two_way(rule=rule))
+    along = (lane_id < 0) == (rule == "RHT")
+    y_m = -1.75 * lane_id
+    route = graph.route(np.array([(10.0 if along else 190.0, y_m), (100.0, y_m)]))
+    assert route.length_m == pytest.approx(90.0, abs=1.5)
+    assert set(route.lane_ids) == {(1, 0, lane_id)}
+    assert np.cos(route.yaw_rad[0]) == pytest.approx(1.0 if along else -1.0)
+
+
+def test_a_road_with_one_lane_is_driven() -> None:
+    graph = small(document(road(section("", lane(-1)))))
+    assert graph.lane_ids() == ((1, 0, -1),)
+    assert graph.route(np.array([(10.0, 1.75), (110.0, 1.75)])).length_m == pytest.approx(100.0, 1)
+
+
+def test_a_lane_that_begins_beside_another_is_no_hindrance() -> None:
+    sections = (
+        section("", linked(-1, after=-1)),
+        section("", linked(-1, before=-1, after=-1) + linked(-2, after=-2), s=60.0),
+        section("", linked(-1, before=-1) + linked(-2, before=-2), s=110.0),
+    )
+    graph = small(document(road("".join(sections))))
+    route = graph.route(np.array([(5.0, 1.75), (180.0, 1.75)]))
+    assert route.length_m == pytest.approx(175.0, abs=1.5)
+    assert list(dict.fromkeys(route.lane_ids)) == [(1, i, -1) for i in range(3)]
+
+
+def test_a_link_to_a_lane_elsewhere_is_no_way() -> None:
+    """Road 2 begins 100 m behind the end of road 1, though they are linked."""
+    graph = small(
+        document(
+            road(section("", linked(-1, after=-1)), 1,
+                 link='<successor elementType="road" elementId="2" contactPoint="start"/>'),
+            road(section("", linked(-1, before=-1)), 2, 300.0,
+                 link='<predecessor elementType="road" elementId="1" contactPoint="end"/>'),
+        )
+    )  # fmt: skip
+    with pytest.raises(LaneRouteError, match="no lane leads from position 0"):
+        graph.route(np.array([(10.0, 1.75), (350.0, 1.75)]))

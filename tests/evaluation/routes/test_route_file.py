@@ -11,7 +11,13 @@ import pytest
 from evaluation.closed_loop.weather import WeatherSchedule
 from evaluation.routes.global_plan import geo_reference_deg, gps_from_world, plans_of
 from evaluation.routes.lane_graph import LaneGraph
-from evaluation.routes.random_routes import features_of, generate, turns_of
+from evaluation.routes.random_routes import (
+    RandomRouteError,
+    features_of,
+    generate,
+    one_route,
+    turns_of,
+)
 from evaluation.routes.route import Route, RouteFileError, WeatherPoint
 from evaluation.routes.route_file import read_routes, write_routes
 from evaluation.routes.towns import open_map
@@ -79,6 +85,7 @@ def test_a_subset(tmp_path: Path) -> None:
         ('x="10" y', "y", r"route 7: <position> x=None is not a number"),
         ('<position x="300" y="1.75" z="0"/>', "", r"route 7: needs two or more .* got 1"),
         ('cloudiness="80.0"', 'cloudiness="dark"', r"route 7: <weather> cloudiness='dark'"),
+        ('route_percentage="100"', "", r"route 7: <weather> route_percentage=None is not"),
         ('id="8"', 'id="7"', r"routes\.xml: route id 7 is used more than once"),
     ],
 )
@@ -93,6 +100,49 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
         read_routes(tmp_path / "none.xml")
     with pytest.raises(RouteFileError, match="no <route>"):
         read_routes(written(tmp_path, "<routes/>"))
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xfe\x00", b'<?xml version="1.0" encoding="none"?><a/>']
+)
+def test_files_that_cannot_be_decoded(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "routes.xml").write_bytes(data)
+    with pytest.raises(RouteFileError, match=r"routes\.xml is not XML"):
+        read_routes(tmp_path / "routes.xml")
+    with pytest.raises(RouteFileError, match="cannot be read"):
+        read_routes(tmp_path)
+
+
+def test_routes_of_leaderboard_1_are_read(tmp_path: Path) -> None:
+    text = """<routes><route id="3" town="Town01">
+      <weather id="Custom" cloudiness="90" wind_intensity="5"/>
+      <waypoint pitch="360.0" roll="0.0" x="338.70" y="226.75" yaw="269.97" z="0.0"/>
+      <waypoint pitch="0.0" roll="0.0" x="88.40" y="210.57" yaw="89.99" z="1.5"/>
+    </route></routes>"""
+    (route,) = read_routes(written(tmp_path, text))
+    assert route.positions_world_m == ((338.7, 226.75, 0.0), (88.4, 210.57, 1.5))
+    assert route.weathers == (WeatherPoint(0.0, (("cloudiness", 90.0), ("wind_intensity", 5.0))),)
+    assert route.scenarios == ()
+
+
+def test_attributes_that_are_no_weather_are_ignored_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = GOOD.replace('cloudiness="80.0"', 'cloudiness="80.0" id="HardRainNoon"')
+    first, _ = read_routes(written(tmp_path, text))
+    assert first.weathers[1].parameters == (("cloudiness", 80.0),)
+    (record,) = caplog.records
+    assert record.getMessage().endswith(
+        "routes.xml, route 7: <weather> id is no weather parameter of CARLA; ignored"
+    )
+
+
+def test_one_bad_route_leaves_the_others_alone(tmp_path: Path) -> None:
+    graph = LaneGraph(straight_map())
+    good, bad = read_routes(written(tmp_path, GOOD))
+    assert good.dense(graph).length_m == pytest.approx(290.0, abs=2.0)
+    with pytest.raises(RouteFileError, match=r"routes\.xml, route 8: "):
+        bad.dense(graph)
 
 
 def test_a_route_that_leaves_the_map_is_named(tmp_path: Path) -> None:
@@ -148,6 +198,19 @@ def test_random_routes_are_reproducible_and_long_enough(tmp_path: Path) -> None:
     graph = LaneGraph(town)
     for route in read_routes(tmp_path / "routes.xml"):
         assert route.dense(graph).length_m == pytest.approx(300.0, abs=10.0)
+
+
+def test_a_map_shorter_than_the_route_is_driven_as_far_as_it_goes() -> None:
+    route = one_route(straight_map(), "straight", 600.0, seed=1)
+    length_m = route.dense(LaneGraph(straight_map())).length_m
+    assert length_m == pytest.approx(392.0, abs=3.0)
+    with pytest.raises(RandomRouteError, match="no route of 600 m"):
+        generate(straight_map(), "straight", 600.0, 1, seed=1)
+
+
+def test_a_map_with_room_gives_the_same_route_as_ever() -> None:
+    town = town_map()
+    assert one_route(town, "x", 300.0, seed=4) == generate(town, "x", 300.0, 1, seed=4)[0]
 
 
 def test_random_routes_turn_both_ways() -> None:
