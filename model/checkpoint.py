@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from model.driving import DrivingModel
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 SHIPPED = Path(__file__).parent / "checkpoints"
 
 
@@ -49,8 +51,8 @@ def read_config(path: Path) -> ModelConfig:
 def load_checkpoint(directory: Path | str) -> DrivingModel:
     """Build the model that ``directory`` describes, on the CPU, in evaluation mode.
 
-    Every weight must be there, none may be left over and all shapes must agree; otherwise
-    :class:`CheckpointError`.
+    Every weight must be there, none may be left over, all shapes must agree and all numbers be
+    finite; otherwise :class:`CheckpointError`.
     """
     try:
         model = DrivingModel(load_config(directory))
@@ -71,7 +73,14 @@ def load_weights(model: DrivingModel, directory: Path | str) -> None:
 
 
 def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Copy ``weights`` into ``module``; keys and shapes must match one to one."""
+    """Copy ``weights`` into ``module``: all of them, or none where :func:`check_weights` raises."""
+    check_weights(module, weights, source)
+    module.load_state_dict(dict(weights))
+
+
+def check_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
+    """Raise :class:`CheckpointError` unless keys, shapes and types match one to one and every
+    number is finite."""
     expected = module.state_dict()
     for key in sorted(expected.keys() | weights.keys()):
         if key not in weights:
@@ -81,4 +90,15 @@ def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], source: str)
         want, got = tuple(expected[key].shape), tuple(weights[key].shape)
         if want != got:
             raise CheckpointError(f"{source}: {key}: expected shape {want}, got {got}")
-    module.load_state_dict(dict(weights))
+        _check_numbers(expected[key].dtype, weights[key], f"{source}: {key}")
+
+
+def _check_numbers(expected: torch.dtype, tensor: Tensor, where: str) -> None:
+    """Any of the usual floating-point types serves for another; a counter is a counter."""
+    allowed = FLOATS if expected in FLOATS else (expected,)
+    if tensor.dtype not in allowed:
+        names = " or ".join(str(dtype) for dtype in allowed)
+        raise CheckpointError(f"{where}: expected {names}, got {tensor.dtype}")
+    if tensor.dtype in FLOATS and not bool(torch.isfinite(tensor).all()):
+        unusable = int((~torch.isfinite(tensor)).sum())
+        raise CheckpointError(f"{where}: expected finite numbers, got {unusable} NaN or infinite")

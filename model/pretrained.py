@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from model.adaptors import RouteEncode
-from model.checkpoint import CheckpointError, load_strictly
+from model.checkpoint import CheckpointError, check_weights
 from model.driving import DrivingModel
 from model.vision import LLaVAnextEncoderModel
 
@@ -39,8 +39,8 @@ RESNET_PREFIXES = {
 def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
     """Fill the parts of ``model`` that others have trained; returns the names of the files read.
 
-    Raises :class:`model.checkpoint.CheckpointError` where a file is missing, or where a tensor is
-    missing or has another shape.
+    Raises :class:`model.checkpoint.CheckpointError` where a file is missing or a tensor does not
+    fit; the model is left as it was then.
     """
     directory = Path(directory)
     vision = model.vision_model
@@ -50,6 +50,7 @@ def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
         parts = {"resnet34.safetensors": vision.get_submodule("tower")}
     if isinstance(model.context.route_encoder, RouteEncode):
         parts["resnet18.safetensors"] = model.context.route_encoder.backbone
+    found: dict[str, dict[str, Tensor]] = {}
     for name, part in parts.items():
         path = directory / name
         try:
@@ -58,7 +59,10 @@ def load_pretrained(model: DrivingModel, directory: Path | str) -> list[str]:
             fetch = f"python -m model.download --to {directory} --parts {path.stem}"
             raise CheckpointError(f"{path}: {error}; to fetch it: {fetch}") from error
         wanted = part.state_dict().keys()
-        load_strictly(part, {key: w for key, w in weights.items() if key in wanted}, str(path))
+        found[name] = {key: weight for key, weight in weights.items() if key in wanted}
+        check_weights(part, found[name], str(path))
+    for name, part in parts.items():
+        part.load_state_dict(found[name])
     return list(parts)
 
 

@@ -4,8 +4,15 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 
-from model.checkpoint import CheckpointError, load_checkpoint, load_config, save_checkpoint
+from model.checkpoint import (
+    CheckpointError,
+    load_checkpoint,
+    load_config,
+    load_strictly,
+    save_checkpoint,
+)
 from tests.model.samples import make_input, make_model, variant
 
 
@@ -37,6 +44,10 @@ KEY = "driving_adaptor.query_embeds_wps"
     [
         ({KEY: None}, f"model.safetensors: missing key {KEY}"),
         ({"colour": torch.zeros(1)}, "model.safetensors: unknown key colour"),
+        ({KEY: torch.full((1, 20, 32), float("nan"))}, f"{KEY}: expected finite numbers, got 640"),
+        ({KEY: torch.full((1, 20, 32), float("inf"))}, f"{KEY}: expected finite numbers, got 640"),
+        ({KEY: torch.zeros(1, 20, 32).long()}, rf"{KEY}: expected torch.float32.*got torch\.int64"),
+        ({KEY: torch.zeros(1, 20, 32).bool()}, rf"{KEY}: expected torch.float32.*got torch\.bool"),
         ({KEY: torch.zeros(1, 20, 8)}, rf"{KEY}: expected shape \(1, 20, 32\), got \(1, 20, 8\)"),
     ],
 )
@@ -46,6 +57,29 @@ def test_first_differing_key_is_named(
     change_weights(directory, **changes)
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(directory)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floating_point_types_are_read(directory: Path, dtype: torch.dtype) -> None:
+    change_weights(directory, **{KEY: torch.full((1, 20, 32), 0.5, dtype=dtype)})
+    assert (load_checkpoint(directory).state_dict()[KEY] == 0.5).all()
+
+
+def test_counters_stay_counters(directory: Path) -> None:
+    norm = nn.BatchNorm1d(2)
+    weights = norm.state_dict() | {"num_batches_tracked": torch.tensor(3.0)}
+    with pytest.raises(CheckpointError, match=r"num_batches_tracked: expected torch\.int64, got"):
+        load_strictly(norm, weights, "weights")
+
+
+def test_nothing_is_loaded_from_what_does_not_fit() -> None:
+    model, before = make_model(), make_model().state_dict()
+    weights = make_model(seed=1).state_dict()
+    weights[max(weights)] = torch.full_like(weights[max(weights)], float("nan"))
+    with pytest.raises(CheckpointError, match="expected finite numbers"):
+        load_strictly(model, weights, "weights")
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[key]), key
 
 
 def test_truncated_weights_are_refused(directory: Path) -> None:
