@@ -23,6 +23,7 @@ from torch import Tensor
 
 from model.checkpoint import CheckpointError
 from model.pretrained import LLAVA_PREFIXES, RESNET_PREFIXES, rename, to_float
+from model.shards import read_index
 
 SOURCES = {
     "llava": "llava-hf/llava-v1.6-mistral-7b-hf",
@@ -85,14 +86,11 @@ def _shards(open_file: OpenFile) -> Mapping[str, list[str]]:
     """File -> names of its tensors."""
     try:
         with open_file(INDEX_FILE) as file:
-            weight_map = json.load(file)["weight_map"]
+            text = file.read().decode()
     except FileNotFoundError:
         with open_file(SINGLE_FILE) as file:
             return {SINGLE_FILE: list(_header(file, SINGLE_FILE)[0])}
-    shards: dict[str, list[str]] = {}
-    for name, shard in weight_map.items():
-        shards.setdefault(shard, []).append(name)
-    return shards
+    return read_index(text)
 
 
 def _header(file: BinaryIO, shard: str) -> tuple[dict[str, Any], int]:

@@ -1,7 +1,9 @@
 """Read weights trained with SimLingo-Base's own code: ``python -m model.upstream SOURCE --to DIR``.
 
 Source: the public repository RenzKa/simlingo, folder simlingo_base_training. Each of its keys must
-match one rule of the table below; what matches none is an error that names it.
+match one rule of the table below; what matches none is an error that names it. SOURCE is a file
+(.pt, .ckpt, .bin, .safetensors), or a directory: shards with their index, DeepSpeed's own
+checkpoint, or what its zero_to_fp32.py wrote. Nothing that is pickled in them is run.
 
 Weights of one camera serve any rig: each further camera (and each further moment) begins with the
 encoding of the first, so that it is read as a front camera until training tells them apart.
@@ -11,11 +13,10 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import pickle
+import logging
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -24,13 +25,22 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from model.checkpoint import CheckpointError, load_strictly, read_config, save_checkpoint
-from model.config import BASE, ModelConfig
+from model.config import BASE, ConfigError, ModelConfig
 from model.driving import DrivingModel
 from model.pretrained import to_float
+from model.shards import INDEX_SUFFIX, read_index
+from model.torch_file import read_torch_file
+from model.zero_checkpoint import find_zero_folder, read_zero_folder
 
-# The released weights: BASE with the two-layer heads; how many cameras is the importer's choice.
-UPSTREAM = dataclasses.replace(BASE, name="simlingo-base", route_head="published")
+logger = logging.getLogger(__name__)
 
+# The published experiments: BASE with the two-layer heads and equalised images; how many cameras is
+# the importer's choice.
+UPSTREAM = dataclasses.replace(
+    BASE, name="simlingo-base", route_head="published", image_enhancing=True
+)
+
+ADAPTER = ".lora_"
 WRAPPERS = ("_forward_module.", "module.")
 ENCODER = r"vision_model\.image_encoder\."
 RESNET18 = r"route_encoder\.backbone\."
@@ -48,7 +58,8 @@ RULES: tuple[tuple[str, str | None], ...] = (
     (ENCODER + r"((?:embedder|encoder)\..*)", r"vision_model.tower.\1"),
     (r"(vision_model\.(?:projection\..*|temporal_encoding|camera_encoding))", r"\1"),
     (r"language_model\.model\.(?:.*\.)?rotary_emb\.inv_freq", None),
-    (r"(language_model\.model\.(?:layers|norm)\..*)", r"\1"),
+    # peft puts itself between the Llama and its layers when it adds adapters.
+    (r"(language_model\.model\.)(?:base_model\.model\.)?((?:layers|norm)\..*)", r"\1\2"),
     (r"(language_projection\.weight)", r"\1"),
     (r"adaptors\.driving\.(.*)", r"driving_adaptor.\1"),
     (r"((?:speed|route)_encoder\.mlp\..*)", r"context.\1"),
@@ -67,12 +78,17 @@ RULES: tuple[tuple[str, str | None], ...] = (
 def import_upstream(source: Path | str, config: ModelConfig) -> DrivingModel:
     """Build ``config``'s model and fill it; :class:`CheckpointError` names the key at fault.
 
-    ``source`` is a ``.pt``/``.ckpt``/``.bin`` file, a ``.safetensors`` file, or the directory that
-    DeepSpeed's ``zero_to_fp32.py`` wrote.
+    ``source`` is a ``.pt``/``.ckpt``/``.bin`` file, a ``.safetensors`` file, a directory of shards
+    with their index, one of DeepSpeed, or one that DeepSpeed's ``zero_to_fp32.py`` wrote.
     """
+    return build(read_state_dict(Path(source)), config, str(source))
+
+
+def build(state: Mapping[str, Tensor], config: ModelConfig, source: str) -> DrivingModel:
+    """``config``'s model with the weights of an upstream ``state``."""
     weights = {}
     unused_layer = f"vision_model.tower.encoder.layers.{config.vision.layers - 1}."
-    for key, tensor in read_state_dict(Path(source)).items():
+    for key, tensor in state.items():
         ours = our_key(key)
         if ours is None:
             raise CheckpointError(f"{source}: unknown key {key}")
@@ -82,8 +98,16 @@ def import_upstream(source: Path | str, config: ModelConfig) -> DrivingModel:
     _widen(weights, "vision_model.camera_encoding", 2, len(config.cameras))
     _widen(weights, "vision_model.temporal_encoding", 1, config.hist_len)
     model = DrivingModel(config)
-    load_strictly(model, to_float(weights), str(source))
+    load_strictly(model, to_float(weights), source)
     return model.eval()
+
+
+def released_config(state: Mapping[str, Tensor], cameras: int) -> ModelConfig:
+    """The configuration of the published experiments, with the first so many cameras, and with
+    adapters where the weights have some."""
+    lora = any(ADAPTER in key for key in state)
+    language = dataclasses.replace(UPSTREAM.language, lora=lora)
+    return dataclasses.replace(UPSTREAM, cameras=UPSTREAM.cameras[:cameras], language=language)
 
 
 def our_key(key: str) -> str | None:
@@ -122,38 +146,77 @@ def _widen(weights: dict[str, Tensor], key: str, axis: int, count: int) -> None:
 
 
 def read_state_dict(source: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file, or of a directory of consolidated DeepSpeed weights."""
+    """The tensors of a file, or of a directory of shards or of DeepSpeed; what else was in it is
+    logged by name."""
     if source.is_dir():
         return _read_directory(source)
-    try:
-        if source.suffix == ".safetensors":
+    if source.suffix == ".safetensors":
+        try:
             return load_file(source)
-        content = torch.load(source, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        raise CheckpointError(f"{source}: {error}") from error
-    content = content.get("state_dict", content) if isinstance(content, dict) else content
-    if not isinstance(content, dict) or not all(torch.is_tensor(v) for v in content.values()):
-        raise CheckpointError(f"{source}: expected a dict of tensors, got something else")
-    return content
+        except (OSError, SafetensorError) as error:
+            raise CheckpointError(f"{source}: {error}") from error
+    file = read_torch_file(source)
+    content = file.content
+    for wrapping in ("state_dict", "module"):
+        if isinstance(content, dict) and isinstance(content.get(wrapping), dict):
+            content = content[wrapping]
+    return _only_tensors(content, file.passed_over, source)
 
 
 def _read_directory(source: Path) -> Mapping[str, Tensor]:
-    for index in sorted(source.glob("*.index.json")):
-        shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        parts = [read_state_dict(source / shard) for shard in sorted(shards)]
-        return {key: tensor for part in parts for key, tensor in part.items()}
+    zero_folder = find_zero_folder(source)
+    if zero_folder is not None:
+        file = read_zero_folder(zero_folder)
+        return _only_tensors(file.content, file.passed_over, zero_folder)
+    for index in sorted(source.glob(f"*{INDEX_SUFFIX}")):
+        return _read_shards(index)
     for name in ("pytorch_model.bin", "model.safetensors", "pytorch_model.pt"):
         if (source / name).is_file():
             return read_state_dict(source / name)
     raise CheckpointError(
-        f"{source}: expected consolidated weights (pytorch_model.bin or model.safetensors), got "
-        "none; write them with the zero_to_fp32.py that DeepSpeed left in the checkpoint"
+        f"{source}: expected weights (pytorch_model.bin, model.safetensors, an index of shards, or "
+        "what DeepSpeed or its zero_to_fp32.py wrote), got none"
     )
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    """The tensors that an index lists, each from the file that it names."""
+    try:
+        shards = read_index(index.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ConfigError) as error:
+        raise CheckpointError(f"{index}: {error}") from error
+    state: dict[str, Tensor] = {}
+    for shard, names in shards.items():
+        part = read_state_dict(index.parent / shard)
+        for name in names:
+            if name not in part:
+                raise CheckpointError(f"{index.parent / shard}: missing key {name}")
+            state[name] = part[name]
+    return state
+
+
+def _only_tensors(
+    content: object, passed_over: Sequence[str], source: Path
+) -> Mapping[str, Tensor]:
+    if not isinstance(content, dict) or not content:
+        raise CheckpointError(f"{source}: expected a dict of tensors, got something else")
+    for key, tensor in content.items():
+        if not isinstance(key, str) or not torch.is_tensor(tensor):
+            got = f"{key!r} with a {type(tensor).__name__}"
+            raise CheckpointError(f"{source}: expected a dict of tensors, got {got}")
+    if passed_over:
+        programs = sorted({name.partition(".")[0] for name in passed_over})
+        logger.warning(
+            "%s: beside the tensors it holds objects of %s, which were not built",
+            source,
+            ", ".join(programs),
+        )
+    return content
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="file, or directory of consolidated weights")
+    parser.add_argument("source", type=Path, help="file, or directory (see above)")
     parser.add_argument("--to", type=Path, required=True, help="directory of the new checkpoint")
     what = parser.add_mutually_exclusive_group()
     rig = "how many of front, left and right (default: the front alone, as released)"
@@ -162,13 +225,11 @@ def main() -> None:
     what.add_argument("--config", type=Path, help=options)
     arguments = parser.parse_args()
     try:
-        if arguments.config is None:
-            cameras = UPSTREAM.cameras[: arguments.cameras]
-            config = dataclasses.replace(UPSTREAM, cameras=cameras)
-        else:
-            config = read_config(arguments.config)
-        save_checkpoint(import_upstream(arguments.source, config), arguments.to)
-    except CheckpointError as error:
+        config = read_config(arguments.config) if arguments.config else None
+        state = read_state_dict(arguments.source)
+        config = config or released_config(state, arguments.cameras)
+        save_checkpoint(build(state, config, str(arguments.source)), arguments.to)
+    except (CheckpointError, ConfigError) as error:
         sys.exit(f"error: {error}")
     print(f"Checkpoint: {arguments.to}")
 

@@ -128,7 +128,7 @@ def test_sources_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"cannot read llava: .*gone\.safetensors"):
         collect("llava", str(tmp_path), tmp_path)
     index.write_text('{"weight_map": ')
-    with pytest.raises(CheckpointError, match="cannot read llava: JSONDecodeError"):
+    with pytest.raises(CheckpointError, match=r"cannot read llava: .*expected JSON"):
         collect("llava", str(tmp_path), tmp_path)
 
 

@@ -1,7 +1,10 @@
 """Made-up state dicts in the layouts that SimLingo-Base's training code writes."""
 
+import dataclasses
 import json
+import logging
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +12,9 @@ import torch
 from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import DEBUG, ModelConfig
 from model.driving import DrivingModel
-from model.upstream import UPSTREAM, import_upstream, main, our_key
+from model.upstream import UPSTREAM, import_upstream, main, our_key, released_config
 from tests.model.samples import make_input, make_model, variant
+from tests.model.test_torch_file import lightning_content
 
 ONE_CAMERA = variant(cameras=DEBUG.cameras[:1], route_head="published")
 
@@ -70,6 +74,140 @@ def test_directories_of_consolidated_weights(tmp_path: Path) -> None:
     index = tmp_path / "pytorch_model.bin.index.json"
     index.write_text(json.dumps({"weight_map": weight_map}))
     assert_same_predictions(model, import_upstream(tmp_path, ONE_CAMERA))
+
+
+def test_the_published_checkpoint_is_read_without_its_program(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model, trap = make_model(ONE_CAMERA), tmp_path / "trace"
+    content = lightning_content(trap) | {"state_dict": upstream_state(model)}
+    torch.save(content, tmp_path / "last.ckpt")
+    with caplog.at_level(logging.WARNING):
+        imported = import_upstream(tmp_path / "last.ckpt", ONE_CAMERA)
+    assert_same_predictions(model, imported)
+    assert not trap.exists()
+    assert "last.ckpt: beside the tensors it holds objects of __builtin__, " in caplog.text
+    assert "omegaconf, pathlib, tests, torch, typing, which were not built" in caplog.text
+
+
+def write_deepspeed(folder: Path, state: dict[str, torch.Tensor], trap: Path) -> None:
+    """The files that two processes of ZeRO's stage 2 leave: the model in half precision, and the
+    float32 weights of two groups, cut in the middle."""
+    frozen, buffers = "language_model.model.norm.weight", [k for k in state if "position_ids" in k]
+    trained = [key for key in state if key not in (frozen, *buffers)]
+    groups = [
+        [k for k in trained if state[k].dim() > 1],
+        [k for k in trained if state[k].dim() < 2],
+    ]
+    files = lightning_content(trap) | {
+        "module": {k: t.half() if t.is_floating_point() else t for k, t in state.items()},
+        "buffer_names": buffers,
+        "param_shapes": [{key: state[key].shape for key in group} for group in groups],
+        "frozen_param_shapes": {frozen: state[frozen].shape},
+        "frozen_param_fragments": {frozen: state[frozen]},
+        "shared_params": {},
+    }
+    del files["state_dict"]
+    (folder / "checkpoint").mkdir(parents=True)
+    (folder / "latest").write_text("checkpoint")
+    torch.save(files, folder / "checkpoint" / "mp_rank_00_model_states.pt")
+    flat = [torch.cat([state[key].flatten() for key in group]) for group in groups]
+    padded = [torch.cat([group, torch.zeros(-len(group) % 8)]) for group in flat]
+    for rank in range(2):
+        content: dict[str, Any] = lightning_content(trap)["hyper_parameters"] | {
+            "zero_stage": 2,
+            "partition_count": [2, 2],
+            "single_partition_of_fp32_groups": [group.chunk(2)[rank].clone() for group in padded],
+        }
+        name = f"bf16_zero_pp_rank_{rank}_mp_rank_00_optim_states.pt"
+        torch.save({"optimizer_state_dict": content}, folder / "checkpoint" / name)
+
+
+def test_deepspeeds_own_checkpoint(tmp_path: Path) -> None:
+    model, trap = make_model(ONE_CAMERA), tmp_path / "trace"
+    state = {"_forward_module." + key: t for key, t in upstream_state(model).items()}
+    state["language_model.model.norm.weight"] = state.pop(
+        "_forward_module.language_model.model.norm.weight"
+    )
+    write_deepspeed(tmp_path / "zero", state, trap)
+    assert_same_predictions(model, import_upstream(tmp_path / "zero", ONE_CAMERA))
+    assert_same_predictions(model, import_upstream(tmp_path / "zero" / "checkpoint", ONE_CAMERA))
+    assert not trap.exists()
+    for part in (tmp_path / "zero" / "checkpoint").glob("*_optim_states.pt"):
+        part.unlink()
+    halves = import_upstream(tmp_path / "zero", ONE_CAMERA).state_dict()
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(halves[key], tensor.half().float()), key
+
+
+def test_parts_of_deepspeed_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    write_deepspeed(tmp_path, upstream_state(make_model(ONE_CAMERA)), tmp_path / "trace")
+    first, second = sorted((tmp_path / "checkpoint").glob("*_optim_states.pt"))
+    content = second.read_bytes()
+    second.unlink()
+    with pytest.raises(CheckpointError, match=r"expected the parts of 2 processes, got 1.*zero_to"):
+        import_upstream(tmp_path, ONE_CAMERA)
+    second.write_bytes(content)
+    first.unlink()
+    with pytest.raises(CheckpointError, match="expected the part of process 0, found none"):
+        import_upstream(tmp_path, ONE_CAMERA)
+    model_file = tmp_path / "checkpoint" / "mp_rank_00_model_states.pt"
+    model_file.rename(model_file.with_name("zero_pp_rank_0_" + model_file.name))
+    with pytest.raises(CheckpointError, match=r"stage 1 or 2.*zero_to_fp32\.py"):
+        import_upstream(tmp_path, ONE_CAMERA)
+    (tmp_path / "latest").write_text("../checkpoint")
+    with pytest.raises(CheckpointError, match="latest: expected a folder beside it, got"):
+        import_upstream(tmp_path, ONE_CAMERA)
+
+
+@pytest.mark.parametrize("shard", ["../x.bin", "/x.bin", "a/../../x.bin", "..", "", "a\\x.bin", 3])
+def test_an_index_opens_nothing_outside_its_folder(shard: object, tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    torch.save(upstream_state(make_model(ONE_CAMERA)), tmp_path / "x.bin")
+    index = tmp_path / "inside" / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"key": shard}}))
+    with pytest.raises(CheckpointError, match=r"index\.json: weight_map\.key: expected the name"):
+        import_upstream(tmp_path / "inside", ONE_CAMERA)
+
+
+def test_shards_that_are_not_what_the_index_says_are_named(tmp_path: Path) -> None:
+    state = upstream_state(make_model(ONE_CAMERA))
+    index = tmp_path / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(state, "one.bin")}))
+    with pytest.raises(CheckpointError, match=r"one\.bin"):
+        import_upstream(tmp_path, ONE_CAMERA)
+    missing = next(iter(state))
+    torch.save({key: t for key, t in state.items() if key != missing}, tmp_path / "one.bin")
+    with pytest.raises(CheckpointError, match=rf"one\.bin: missing key {missing}"):
+        import_upstream(tmp_path, ONE_CAMERA)
+    for text in ("{", "[]", "{}", '{"weight_map": []}', "[" * 100_000):
+        index.write_text(text)
+        with pytest.raises(CheckpointError, match=r"index\.json: "):
+            import_upstream(tmp_path, ONE_CAMERA)
+
+
+def test_adapters_come_with_pefts_names(tmp_path: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    adapted = dataclasses.replace(
+        ONE_CAMERA, language=dataclasses.replace(ONE_CAMERA.language, lora=True)
+    )
+    model = make_model(adapted)
+    # As upstream adds them: peft wraps the whole Llama and takes all of its Linears.
+    plain = make_model(ONE_CAMERA).language_model.model
+    wrapped = get_peft_model(plain, LoraConfig(r=16, lora_alpha=32, target_modules="all-linear"))
+    prefix = "language_model.model."
+    theirs = {prefix + key for key in wrapped.state_dict() if "rotary" not in key}
+    assert any(key.startswith(prefix + "base_model.model.layers.0.") for key in theirs)
+    state = {
+        key.replace(prefix, prefix + "base_model.model."): tensor
+        for key, tensor in upstream_state(model).items()
+    }
+    assert theirs <= state.keys()
+    torch.save(state, tmp_path / "weights.pt")
+    assert_same_predictions(model, import_upstream(tmp_path / "weights.pt", adapted))
+    assert released_config(state, 1).language.lora
+    assert not released_config(upstream_state(make_model(ONE_CAMERA)), 1).language.lora
 
 
 def test_one_camera_serves_a_rig_of_three(tmp_path: Path) -> None:
@@ -167,6 +305,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         main()
 
 
-def test_preset_has_the_released_heads() -> None:
+def test_preset_is_that_of_the_published_experiments() -> None:
+    assert UPSTREAM.image_enhancing
     assert UPSTREAM.route_head == "published"
     assert UPSTREAM.vision.token_size == UPSTREAM.language.hidden_size == 512
