@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--evaluator", choices=sorted(FITTING), help="which one; left out, the one that is there"
     )
     parser.add_argument("--routes", type=Path, metavar="FILE")
+    parser.add_argument("--routes-subset", default="", metavar="IDS", help="for instance 0,3-5")
     parser.add_argument("--agent", type=Path, metavar="FILE")
     parser.add_argument("--agent-config", default="", metavar="TEXT")
     parser.add_argument("--track", default="SENSORS", help="as the agent's: SENSORS or MAP")
@@ -84,6 +85,7 @@ def run(parsed: argparse.Namespace) -> int:
         agent_config=parsed.agent_config,
         evaluator=parsed.evaluator,
         roots=roots,
+        routes_subset=parsed.routes_subset,
         track=parsed.track,
         repetitions=parsed.repetitions,
         checkpoint=parsed.checkpoint,

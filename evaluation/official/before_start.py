@@ -64,6 +64,26 @@ def _defines(node: ast.stmt, name: str) -> bool:
     return False
 
 
+def routes_of_subset(routes: Sequence[Route], subset: str) -> tuple[Route, ...]:
+    """The routes that an evaluator runs of a file for its `--routes-subset`: ids and ranges of them
+    in the file's order, such as `0,3-5`; all for none. RouteFileError for an id that is not there.
+    """
+    ids = [route.route_id for route in routes]
+    chosen: set[int] = set()
+    for group in filter(None, subset.split(",")):
+        first, _, last = group.strip().partition("-")
+        unknown = [route_id for route_id in (first, last or first) if route_id not in ids]
+        if unknown:
+            raise RouteFileError(f"{routes[0].source}: --routes-subset: no route {unknown[0]!r}")
+        start, end = ids.index(first), ids.index(last or first)
+        if end < start:
+            raise RouteFileError(
+                f"{routes[0].source}: --routes-subset {group}: {last} stands before {first}"
+            )
+        chosen.update(range(start, end + 1))
+    return tuple(route for number, route in enumerate(routes) if not subset or number in chosen)
+
+
 def require_scenarios(routes: Sequence[Route]) -> None:
     """Raises RouteFileError for a route that Bench2Drive cannot name: it files each route under its
     first scenario and first weather."""

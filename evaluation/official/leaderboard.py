@@ -16,6 +16,7 @@ from evaluation.official.before_start import (
     require_agent,
     require_scenarios,
     require_towns_of_server,
+    routes_of_subset,
     town_to_start,
 )
 from evaluation.official.carla_binary import SCHEME, binary_of, carla_binary
@@ -43,6 +44,7 @@ class LeaderboardSettings:
 
     Attributes:
         evaluator: one of checkouts.FITTING; None takes the one that is there.
+        routes_subset: ids of routes to run, such as `0,3-5`; all if empty.
         simulator: `embedded`, `carla://HOST:PORT` or `carla-binary:PATH`.
         port: of a simulator that is started here; 0 takes a free one.
         traffic_manager_port: 0 takes a free one.
@@ -56,6 +58,7 @@ class LeaderboardSettings:
     roots: Roots = field(default_factory=Roots)
     track: str = "SENSORS"
     repetitions: int = 1
+    routes_subset: str = ""
     checkpoint: Path = Path("out/leaderboard/results.json")
     resume: bool = False
     town: str | None = None
@@ -92,6 +95,8 @@ def evaluator_command(
     command += ["--track", settings.track, "--checkpoint", str(settings.checkpoint)]
     live = settings.checkpoint.with_name("live_results.txt")
     command += ["--debug-checkpoint", str(live)]
+    if settings.routes_subset:
+        command += ["--routes-subset", settings.routes_subset]
     if settings.resume:
         # The official parser takes any text for true, so the option is only given when meant.
         command += ["--resume", "1"]
@@ -124,7 +129,7 @@ def run_leaderboard(settings: LeaderboardSettings) -> tuple[int, OfficialResults
     checkouts = find_checkouts(settings.roots, os.environ, settings.evaluator)
     require_packages(checkouts.evaluator)
     require_agent(settings.agent)
-    routes = read_routes(settings.routes)
+    routes = routes_of_subset(read_routes(settings.routes), settings.routes_subset)
     if checkouts.evaluator == BENCH2DRIVE:
         require_scenarios(routes)
     settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 
 from evaluation.official.checkouts import (
@@ -47,7 +47,8 @@ class Release:
     commit: str
 
     def clone(self) -> str:
-        folder = f"{self.repository.rpartition('/')[2]}-{self.reference}"
+        version = self.reference.removeprefix("leaderboard-")
+        folder = f"{self.repository.rpartition('/')[2]}-{version}"
         return f"git clone -b {self.reference} {GITHUB}/{self.repository} {folder}"
 
 
@@ -107,7 +108,7 @@ def show_setup(folder: Path, roots: Roots, environment: Mapping[str, str]) -> in
         "  scenario_runner leaderboard-2.1 goes with leaderboard 2.0 and 2.1, master with master;"
         "\n  Bench2Drive holds both. CARLA's package `agents` is in PythonAPI/carla of CARLA."
     )
-    print(f"Python {platform.python_version()}, carla {version('carla')}")
+    print(f"Python {platform.python_version()}, carla {metadata.version('carla')}")
     right = _show_packages()
     found = look_in(folder)
     print(f"In {folder}:")

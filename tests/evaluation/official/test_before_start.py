@@ -13,6 +13,7 @@ from evaluation.official.before_start import (
     require_agent,
     require_scenarios,
     require_towns_among,
+    routes_of_subset,
     town_to_start,
 )
 from evaluation.official.carla_binary import binary_of
@@ -105,6 +106,32 @@ def test_a_server_without_the_town() -> None:
         RouteFileError, match=r"route 4: .* here:1 has no town Town03; it has Town01"
     ):
         require_towns_among([route("Town03", "4")], {"Town01"}, "here:1")
+
+
+@pytest.mark.parametrize(
+    ("subset", "ids"),
+    [
+        ("", "7 3 9 1"),
+        ("3", "3"),
+        ("1,7", "7 1"),
+        ("3-9", "3 9"),
+        ("7,3-1", "7 3 9 1"),
+        ("9-9", "9"),
+    ],
+)
+def test_a_subset_is_what_the_evaluator_takes(subset: str, ids: str) -> None:
+    routes = [route("Demo", route_id) for route_id in ("7", "3", "9", "1")]
+    assert [one.route_id for one in routes_of_subset(routes, subset)] == ids.split()
+
+
+@pytest.mark.parametrize(
+    ("subset", "message"),
+    [("4", "no route '4'"), ("3-4", "no route '4'"), ("1-7", "7 stands before 1")],
+)
+def test_a_subset_that_cannot_be(subset: str, message: str) -> None:
+    routes = [route("Demo", route_id) for route_id in ("7", "3", "9", "1")]
+    with pytest.raises(RouteFileError, match=f"some.xml: --routes-subset.*{message}"):
+        routes_of_subset(routes, subset)
 
 
 def test_bench2drive_needs_a_scenario_and_a_weather() -> None:

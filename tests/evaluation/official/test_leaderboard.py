@@ -8,17 +8,23 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evaluation.official.before_start import require_towns_of_server
 from evaluation.official.bench2drive import carla_root
+from evaluation.official.carla_binary import binary_of, carla_binary
 from evaluation.official.carla_server import server_command
 from evaluation.official.checkouts import Roots
 from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
 from evaluation.official.results import OfficialResultsError
+from evaluation.routes.route import Route
+from evaluation.servers.embedded import SimulatorError
+from evaluation.servers.ports import free_port, require_free
 from tests.evaluation.official.fake_checkouts import write_agents, write_bench2drive
 from tests.evaluation.official.test_results import record, results
 
@@ -60,7 +66,9 @@ def told(settings: LeaderboardSettings) -> dict[str, Any]:
 
 
 def test_what_an_evaluator_is_given(settings: LeaderboardSettings, tmp_path: Path) -> None:
-    code, found = run_leaderboard(replace(settings, resume=True, repetitions=3, seed=5))
+    code, found = run_leaderboard(
+        replace(settings, resume=True, repetitions=3, seed=5, routes_subset="0")
+    )
     assert (code, len(found.records)) == (0, 1)
     arguments = told(settings)["arguments"]
     pairs = dict(pairwise(arguments))
@@ -68,7 +76,7 @@ def test_what_an_evaluator_is_given(settings: LeaderboardSettings, tmp_path: Pat
     assert arguments[-2:] == ["--timeout", "9"]
     assert pairs["--resume"] == "1"
     assert (pairs["--repetitions"], pairs["--traffic-manager-seed"]) == ("3", "5")
-    assert pairs["--routes"] == str(ROUTES)
+    assert (pairs["--routes"], pairs["--routes-subset"]) == (str(ROUTES), "0")
     environment = told(settings)["environment"]
     assert environment["SCENARIO_RUNNER_ROOT"] == str(tmp_path / "b" / "scenario_runner")
     assert str(tmp_path / "carla") in environment["PYTHONPATH"].split(os.pathsep)
@@ -76,6 +84,25 @@ def test_what_an_evaluator_is_given(settings: LeaderboardSettings, tmp_path: Pat
     assert told(settings)["cwd"] == os.getcwd()
     # What the evaluator would start is gone again.
     assert not Path(environment["CARLA_ROOT"]).exists()
+
+
+def test_the_traffic_manager_is_watched(
+    settings: LeaderboardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watch:
+        def __init__(self, pid: int, port: int, idle_s: float) -> None:
+            made.append((port, idle_s))
+
+        def check(self) -> None: ...
+
+    made: list[tuple[int, float]] = []
+    monkeypatch.setattr("evaluation.official.leaderboard.IdleWatch", Watch)
+    run_leaderboard(settings)
+    ((port, idle_s),) = made
+    arguments = told(settings)["arguments"]
+    assert dict(pairwise(arguments))["--traffic-manager-port"] == str(port)
+    # Bench2Drive's evaluator sleeps for 30 s when it has started its server.
+    assert idle_s > 30.0
 
 
 def test_old_results_are_not_taken_for_new_ones(
@@ -119,6 +146,28 @@ def test_the_exit_code_is_the_evaluators(
 def test_options_of_carlas_script(options: list[str], port: str) -> None:
     assert server_command(["serve", "--port", "{port}"], options) == ["serve", "--port", port]
     assert server_command(["serve", "{options}"], options) == ["serve", *options]
+
+
+def test_an_installed_carla_is_started_and_ended(tmp_path: Path) -> None:
+    """What stands for it here is the embedded simulator behind a CarlaUE4.sh."""
+    command = [sys.executable, "-m", "evaluation.simulator", "--port", "{port}", "--town", "demo"]
+    port = free_port(neighbours=3)
+    with carla_root([*command, "--client-version", version("carla")]) as folder:
+        script = binary_of(f"carla-binary:{folder}")
+        with carla_binary(script, port, tmp_path / "log"):
+            require_towns_of_server("127.0.0.1", port, [Route("0", "Demo", ())])
+        require_free(port, neighbours=2)
+
+
+def test_an_installed_carla_that_does_not_start(tmp_path: Path) -> None:
+    script = tmp_path / "CarlaUE4.sh"
+    script.write_text("#!/bin/sh\nexit 9\n")
+    script.chmod(0o755)
+    with (
+        pytest.raises(SimulatorError, match="ended with exit code 9 at its start"),
+        carla_binary(script, free_port(neighbours=3), tmp_path / "log"),
+    ):
+        pytest.fail("it runs")
 
 
 SLEEPER = """
