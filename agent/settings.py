@@ -19,6 +19,8 @@ from typing import Annotated, Any, TypeVar, get_type_hints
 
 from agent.observation import ObserverSettings, Ticks
 from model.strict_json import ConfigError, Within, check_fields
+from planner.controller import ControllerSettings
+from planner.creep import CreepSettings
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_CHECKPOINT = REPOSITORY / "model" / "checkpoints" / "nano"
@@ -46,9 +48,8 @@ class AgentSettings:
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
         start_brake_ticks: how long the car is held after it has been spawned.
-        creep_after_ticks: how long the car stands before it is pushed on. A light of two phases is
-            red for about 15 s, so who stands for 20 s has missed a green one.
-        creep_push_ticks: length of a push, enough to carry the car over the stop line.
+        creep_after_ticks: how long the car stands before it is pushed on; see `CreepSettings`.
+        creep_push_ticks: length of a push.
         record: folder for a debug session (video and steps.jsonl); none when empty.
         record_every: every how many ticks the session gets an image.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
@@ -61,9 +62,9 @@ class AgentSettings:
     jpeg_quality: Annotated[int, Within(0, 100)] = ObserverSettings.jpeg_quality
     max_stale_ticks: Ticks = ObserverSettings.max_stale_ticks
     max_blind_ticks: Ticks = ObserverSettings.max_blind_ticks
-    start_brake_ticks: Ticks = 40
-    creep_after_ticks: AtLeastOneTick = 400
-    creep_push_ticks: AtLeastOneTick = 80
+    start_brake_ticks: Ticks = ControllerSettings.start_brake_ticks
+    creep_after_ticks: AtLeastOneTick = CreepSettings.patience_ticks
+    creep_push_ticks: AtLeastOneTick = CreepSettings.push_ticks
     record: str = ""
     record_every: AtLeastOneTick = 2
     save_name: str = ""

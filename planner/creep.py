@@ -18,14 +18,15 @@ class CreepSettings:
 
     Attributes:
         standing_mps: speeds below this count as standing.
-        patience_ticks: ticks of standing before a push.
-        push_ticks: length of a push.
-        throttle: least throttle during a push.
+        patience_ticks: ticks of standing before a push. A light of two phases is red for about
+            15 s, so who stands for 20 s has missed a green one. (SimLingo's agent waits for 40 s.)
+        push_ticks: length of a push, enough to carry the car over the stop line. (SimLingo: 15.)
+        throttle: least throttle during a push, as SimLingo's.
     """
 
     standing_mps: float = 0.1
-    patience_ticks: int = 800
-    push_ticks: int = 15
+    patience_ticks: int = 400
+    push_ticks: int = 80
     throttle: float = 0.4
 
 

@@ -44,10 +44,10 @@ class RecordingSettings:
 
     directory: Path
     cameras: tuple[CameraConfig, ...]
-    interval_s: float = 0.25
-    shift_m: float = 1.0
-    turn_deg: float = 10.0
-    jpeg_quality: int = 90
+    interval_s: float
+    shift_m: float
+    turn_deg: float
+    jpeg_quality: int
 
 
 @dataclass(frozen=True)

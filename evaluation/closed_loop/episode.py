@@ -100,7 +100,7 @@ class _Tally:
 
 
 class _Clock:
-    """Wall-clock time of the parts of one tick."""
+    """Wall-clock time of the parts of one tick; what is lapped twice is added up."""
 
     def __init__(self) -> None:
         self._last_s = time.perf_counter()
@@ -108,7 +108,8 @@ class _Clock:
 
     def lap(self, name: str) -> None:
         now_s = time.perf_counter()
-        self.stage_ms[name] = 1000.0 * (now_s - self._last_s)
+        lap_ms = 1000.0 * (now_s - self._last_s)
+        self.stage_ms[name] = self.stage_ms.get(name, 0.0) + lap_ms
         self._last_s = now_s
 
 
@@ -159,15 +160,18 @@ def _drive(
         snapshot = scenario.session.tick()
         clock.lap("simulator")
         tick = scenario.read(snapshot)
+        clock.lap("scenario")
         data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
         clock.lap("sensors")
         with _blaming(AGENT_CRASHED, scenario.session):
             control = _control_of(agent.run_step(data, tick.time_s))
         clock.lap("agent")
         scenario.ego.apply_control(control)
+        clock.lap("control")
         criteria.step(tick)
-        scenario.follow_weather(criteria.completion_percent)
         clock.lap("criteria")
+        scenario.follow_weather(criteria.completion_percent)
+        clock.lap("scenario")
         tally.ticks += 1
         tally.game_s = tick.time_s
         step = Step(

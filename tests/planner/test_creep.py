@@ -34,7 +34,7 @@ def test_transitions(state: CreepState, speed_mps: float, expected: CreepState) 
     assert advance_creep(state, speed_mps, SETTINGS) == expected
 
 
-def test_a_push_starts_after_800_ticks_and_lasts_15() -> None:
+def test_a_push_starts_after_the_patience_and_lasts() -> None:
     state, pushing = CreepState(), []
     for tick in range(1700):
         state = advance_creep(state, 0.0, SETTINGS)

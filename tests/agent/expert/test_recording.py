@@ -111,7 +111,7 @@ def world() -> World:
 
 @pytest.fixture
 def recorder(world: World, tmp_path: Path) -> Recorder:
-    settings = RecordingSettings(tmp_path, NANO.cameras)
+    settings = RecordingSettings(tmp_path, NANO.cameras, 0.25, 1.0, 10.0, 90)
     return Recorder(world, SimpleNamespace(), settings, np.random.default_rng(3))
 
 
