@@ -16,7 +16,7 @@ def test_exported_program_computes_what_the_model_does(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_onnx_computes_what_the_model_does(tmp_path: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package, reason=f"needs the optional package {package}")
+        pytest.importorskip(package, reason=f"needs the package {package}: pip install {package}")
     assert export(make_model(PADDED), tmp_path / "policy.onnx") <= 1e-3
 
 

@@ -41,7 +41,7 @@ def test_fused_equals_unfused(config: ModelConfig) -> None:
 
 
 def test_adapters_are_merged() -> None:
-    pytest.importorskip("peft", reason="needs the optional package peft")
+    pytest.importorskip("peft", reason="needs the package peft: pip install peft")
     language = dataclasses.replace(variant().language, lora=True)
     config = variant(language=language)
     model = make_model(config)

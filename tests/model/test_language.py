@@ -69,7 +69,7 @@ def test_presets_build(name: str) -> None:
 
 
 def test_lora_scales_as_configured_and_survives_a_checkpoint(tmp_path: Path) -> None:
-    pytest.importorskip("peft", reason="needs the optional package peft")
+    pytest.importorskip("peft", reason="needs the package peft: pip install peft")
     config = dataclasses.replace(DEBUG, language=dataclasses.replace(DEBUG.language, lora=True))
     model = make_model(config)
     layer = model.language_model.model.layers[0].get_submodule("self_attn.q_proj")
@@ -86,7 +86,7 @@ def test_lora_scales_as_configured_and_survives_a_checkpoint(tmp_path: Path) -> 
 
 
 def test_lora_trains_only_its_adapters() -> None:
-    pytest.importorskip("peft", reason="needs the optional package peft")
+    pytest.importorskip("peft", reason="needs the package peft: pip install peft")
     config = dataclasses.replace(LANGUAGE_PRESETS["debug"], lora=True)
     llama = Llama(config, 12).train()
     llama(torch.randn(1, 12, 32), 4).sum().backward()

@@ -155,7 +155,10 @@ def test_command(
 
 
 @pytest.mark.network
-@pytest.mark.skipif("HUB_TESTS" not in os.environ, reason="HUB_TESTS=1 reads 45 MB from the hub")
+@pytest.mark.skipif(
+    "HUB_TESTS" not in os.environ,
+    reason="reads 45 MB from the model hub: HUB_TESTS=1",
+)
 def test_a_resnet_comes_from_the_hub(tmp_path: Path) -> None:
     weights = load_file(collect("resnet18", SOURCES["resnet18"], tmp_path))
     assert weights["embedder.embedder.convolution.weight"].shape == (64, 3, 7, 7)

@@ -25,7 +25,7 @@ def official_function(name: str) -> Callable[..., Any]:
     """A function of the checkout's route_manipulation.py; skips the test where there is none."""
     root = os.environ.get("LEADERBOARD_ROOT")
     if not root:
-        pytest.skip("LEADERBOARD_ROOT names no checkout of carla-simulator/leaderboard")
+        pytest.skip("needs LEADERBOARD_ROOT=FOLDER, a checkout of carla-simulator/leaderboard")
     path = Path(root) / "leaderboard" / "utils" / "route_manipulation.py"
     tree = ast.parse(path.read_text())
     wanted: list[ast.stmt] = [

@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 
 from evaluation.servers.ports import free_port
-from tests.evaluation.simulator.server_process import ROOT, running_simulator
+from tests.evaluation.simulator.server_process import running_simulator
 
 OLD_PYTHON = os.environ.get("CARLA_0915_PYTHON", "")
 
 
 @pytest.mark.skipif(
-    not OLD_PYTHON, reason="CARLA_0915_PYTHON names no interpreter with carla 0.9.15"
+    not OLD_PYTHON,
+    reason="needs an old client: CARLA_0915_PYTHON=PATH of a Python 3.10 with carla 0.9.15",
 )
 def test_old_client_drives(tiny_towns: Path) -> None:
-    script = str(ROOT / "tests" / "simulator" / "old_client_session.py")
+    script = str(Path(__file__).with_name("old_client_session.py"))
     town = str(tiny_towns / "tiny.xodr")
     with running_simulator("--town", town, "--client-version", "0.9.15") as running:
         done = subprocess.run(

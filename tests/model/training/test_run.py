@@ -329,7 +329,7 @@ def test_a_checkpoint_brings_its_own_configuration(tmp_path: Path) -> None:
 
 
 def test_adapters_are_added_to_a_checkpoint(tmp_path: Path) -> None:
-    pytest.importorskip("peft", reason="needs the optional package peft")
+    pytest.importorskip("peft", reason="needs the package peft: pip install peft")
     model = make_model()
     save_checkpoint(model, tmp_path)
     settings = settings_of(f"checkpoint={tmp_path}", "++options.language.lora=true")

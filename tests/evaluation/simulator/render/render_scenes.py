@@ -30,7 +30,7 @@ def _has_opengl() -> bool:
 
 
 needs_opengl = pytest.mark.skipif(
-    not _has_opengl(), reason="no OpenGL over EGL: apt-get install libegl1 libgl1"
+    not _has_opengl(), reason="needs OpenGL over EGL: apt-get install libegl1 libgl1"
 )
 
 

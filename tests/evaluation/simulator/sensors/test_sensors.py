@@ -117,7 +117,7 @@ def test_client_side_sensor_can_be_spawned(session: ClientSession) -> None:
 
 def test_camera_sends_images(session: ClientSession, tiny_simulator: RunningSimulator) -> None:
     if tiny_simulator.renderer is None:
-        pytest.skip("no OpenGL on this machine")
+        pytest.skip("needs OpenGL over EGL: apt-get install libegl1 libgl1")
     ego = session.spawn(EGO, pose(100.0, 1.75))
     size = {"image_size_x": 160, "image_size_y": 96, "fov": 90}
     mount = carla.Transform(carla.Location(2.6, 0.0, 1.5))
