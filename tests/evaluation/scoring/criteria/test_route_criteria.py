@@ -129,7 +129,7 @@ def test_exactly_as_fast_as_the_traffic_is_no_infraction() -> None:
     assert judge(MinSpeed(straight_route(200.0)), ticks) == []
 
 
-@settings(deadline=None, max_examples=30)
+@examples(30)
 @given(st.floats(0.1, 30.0), st.floats(0.0, 30.0))
 def test_a_record_never_holds_a_minimum_speed_of_100_percent_or_more(
     ego_mps: float, traffic_mps: float
