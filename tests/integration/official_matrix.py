@@ -22,7 +22,7 @@ from evaluation.official.setup_check import look_in
 
 PROJECT = Path(__file__).parents[2]
 ROUTES = PROJECT / "tests" / "evaluation" / "official" / "routes.xml"
-HEADINGS = ("demo route", "HardBreakRoute", "DynamicObjectCrossing", "ControlLoss")
+HEADINGS = ("demo route", "HardBreakRoute", "DynamicObjectCrossing", "VehicleTurningRoute")
 AGENTS = ("expert", "simlingo")
 VERSIONS = (
     "import importlib.metadata, platform; "
@@ -46,6 +46,7 @@ class Cell:
     versions: str
     agent: str
     out: Path
+    subset: str = ""
 
     @property
     def checkpoint(self) -> Path:
@@ -56,7 +57,7 @@ class Cell:
         agent = PROJECT / "agent" / f"{self.agent}_agent.py"
         command = [self.python, "-m", "evaluation", "leaderboard", "--evaluator", self.place.kind]
         command += [*self.place.options, "--routes", str(ROUTES), "--agent", str(agent)]
-        return [*command, "--checkpoint", str(self.checkpoint)]
+        return [*command, "--checkpoint", str(self.checkpoint), "--routes-subset", self.subset]
 
     def run(self) -> int:
         """Exit code of the run; what it says goes into a file beside its results."""
@@ -97,13 +98,13 @@ def places(checkouts: Path) -> list[Place]:
 
 
 def cells(
-    checkouts: Path, pythons: Sequence[str], agents: Sequence[str], out: Path
+    checkouts: Path, pythons: Sequence[str], agents: Sequence[str], out: Path, subset: str = ""
 ) -> Iterator[Cell]:
     for python in pythons:
         versions = subprocess.check_output([python, "-c", VERSIONS], text=True).strip()
         for place in places(checkouts):
             for agent in agents:
-                yield Cell(place, python, versions, agent, out)
+                yield Cell(place, python, versions, agent, out, subset)
 
 
 def row(cell: Cell) -> Mapping[str, str]:
@@ -111,14 +112,16 @@ def row(cell: Cell) -> Mapping[str, str]:
     python, carla = cell.versions.split()
     shown = {"evaluator": cell.place.name, "Python": python, "carla": carla, "agent": cell.agent}
     results = cell.results()
+    records = {} if results is None else {one.route_id: one for one in results.records}
     for number, heading in enumerate(HEADINGS):
-        shown[heading] = "did not run"
-        if results is not None:
-            record = results.records[number]
-            reason = record.status.partition(" - ")[2].removeprefix("Agent ")
-            shown[heading] = f"{record.score:.0f}"
-            if record.status.startswith("Failed"):
-                shown[heading] += f" ({reason or 'failed'} at {record.completion_percent:.0f} %)"
+        record = records.get(f"RouteScenario_{number}_rep0")
+        if record is None:
+            shown[heading] = "not run"
+            continue
+        shown[heading] = f"{record.score:.0f}"
+        if record.status.startswith("Failed"):
+            reason = record.status.partition(" - ")[2].removeprefix("Agent ") or "failed"
+            shown[heading] += f" ({reason} at {record.completion_percent:.0f} %)"
     return shown
 
 
@@ -133,9 +136,12 @@ def main() -> int:
     parser.add_argument("--checkouts", type=Path, required=True)
     parser.add_argument("--python", nargs="+", default=[sys.executable])
     parser.add_argument("--agent", nargs="+", choices=AGENTS, default=AGENTS)
+    parser.add_argument("--routes-subset", default="", help="for instance 1-3, the short ones")
     parser.add_argument("--out", type=Path, default=PROJECT / "out" / "official")
     parsed = parser.parse_args()
-    chosen = list(cells(parsed.checkouts, parsed.python, parsed.agent, parsed.out))
+    chosen = list(
+        cells(parsed.checkouts, parsed.python, parsed.agent, parsed.out, parsed.routes_subset)
+    )
     for number, cell in enumerate(chosen):
         if cell.results() is None:
             code = cell.run()
