@@ -2,6 +2,7 @@
 
 python -m evaluation drive                     the demo route with the learned agent
 python -m evaluation routes --out FILE.xml     write random routes
+python -m evaluation maps FILE...              what is understood of OpenDRIVE files
 python -m evaluation collect --out DIR         record training data with the expert
 python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
 python -m evaluation serve --port 2000         a simulator for CARLA clients
@@ -16,7 +17,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from evaluation.commands import collect, drive, leaderboard, open_loop, routes, serve
+from evaluation.commands import collect, drive, leaderboard, maps, open_loop, routes, serve
 from evaluation.errors import UserError
 
 INTERRUPTED = 130
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "open-loop": open_loop,
     "serve": serve,
     "routes": routes,
+    "maps": maps,
     "leaderboard": leaderboard,
 }
 

@@ -163,8 +163,12 @@ def add_crosswalks(
     ground: Ground,
     builder: MeshBuilder,
 ) -> None:
-    """Zebra stripes over every crosswalk: those that carla.Map lists, and `crosswalks`."""
-    along_roads = [_outline_along_road(carla_map, crosswalk) for crosswalk in crosswalks]
+    """Zebra stripes over every crosswalk that carla.Map lists, and those given along roads."""
+    along_roads = [
+        _outline_along_road(carla_map, crosswalk)
+        for crosswalk in crosswalks
+        if len(crosswalk.corners_st_m) > 2
+    ]
     for outline in [*_crosswalk_outlines(carla_map), *along_roads]:
         box = np.asarray(shapely.Polygon(outline[:, :2]).minimum_rotated_rectangle.exterior.coords)
         a, b, c, d = box[:4]

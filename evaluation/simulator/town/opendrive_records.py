@@ -91,7 +91,8 @@ class SignalRecord:
 
 @dataclass(frozen=True)
 class CrosswalkRecord:
-    """A crosswalk whose corners (s, t) are given along the road; carla.Map knows the others."""
+    """A crosswalk; `corners_st_m` (s, t) only where its corners are given along the road, which
+    carla.Map passes over."""
 
     road_id: int
     object_id: str
@@ -270,7 +271,7 @@ def _read_signal(road: Element, element: Element, original: Element) -> SignalRe
 
 
 def read_crosswalks(root: Element) -> tuple[CrosswalkRecord, ...]:
-    """Crosswalks with corners along the road, which carla.Map passes over."""
+    """All crosswalks, in the order of the document."""
     found = []
     for road in root.findall("road"):
         for element in road.findall("objects/object[@type='crosswalk']"):
@@ -279,10 +280,8 @@ def read_crosswalks(root: Element) -> tuple[CrosswalkRecord, ...]:
                 (number(corner, "s", where), number(corner, "t", where))
                 for corner in element.findall("outline/cornerRoad")
             )
-            if len(corners) > 2:
-                found.append(
-                    CrosswalkRecord(int(road.get("id", "-1")), element.get("id", ""), corners)
-                )
+            road_id, object_id = int(road.get("id", "-1")), element.get("id", "")
+            found.append(CrosswalkRecord(road_id, object_id, corners))
     return tuple(found)
 
 
