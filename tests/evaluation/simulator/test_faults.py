@@ -14,7 +14,7 @@ from evaluation.simulator.net.event_loop import Connection, EventLoop
 from evaluation.simulator.sensors.camera import CameraSensor
 from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.gnss import GnssSensor
-from evaluation.simulator.sensors.measure import measure
+from evaluation.simulator.sensors.measure import AnySensor, measure
 from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Transform
@@ -29,7 +29,9 @@ def fail(*_: object) -> None:
 def test_the_loop_outlives_its_callbacks(caplog: pytest.LogCaptureFixture) -> None:
     loop = EventLoop()
     ours, theirs = socket.socketpair()
-    served, peer = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        peer = socket.create_connection(listener.getsockname())
+        served, _ = listener.accept()
     reasons: list[str] = []
     Connection(loop, served, "peer", fail, reasons.append, 100)
     loop.watch(ours, selectors.EVENT_READ, fail)
@@ -60,8 +62,8 @@ def test_a_sensor_that_fails_stops_no_other(
     bad = BrokenGnss(world, world.spawn(gnss, Transform()), frame)
     camera = Description(0, "sensor.camera.rgb")
     cameras = [CameraSensor(world.spawn(camera, Transform())) for _ in range(3)]
-    for number, sensor in enumerate([good, bad, *cameras], 2):
-        sensor.actor.stream_id = number
+    for number, actor in enumerate([good.actor, bad.actor, *(one.actor for one in cameras)], 2):
+        actor.stream_id = number
 
     def take(_world: object, _scene: object, wanted: Sequence[CameraSensor]) -> list[object]:
         if cameras[1] in wanted:
@@ -69,7 +71,9 @@ def test_a_sensor_that_fails_stops_no_other(
         return [(one.actor.stream_id, ()) for one in wanted]
 
     monkeypatch.setattr("evaluation.simulator.sensors.measure.take_images", take)
-    sensors = {one.actor.actor_id: one for one in (bad, good, *cameras)}
+    sensors: dict[int, AnySensor] = {
+        one.actor.actor_id: one for one in (bad, good, cameras[0], cameras[1], cameras[2])
+    }
     messages = measure(world, sensors, [], object(), lambda _stream_id: True)  # type: ignore[arg-type]
     assert [stream_id for stream_id, _ in messages] == [2, 4, 6]
     assert f"sensor {bad.actor.actor_id} (sensor.other.gnss) failed" in caplog.text

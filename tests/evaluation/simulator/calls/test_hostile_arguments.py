@@ -1,8 +1,8 @@
 """Every call with arguments that no well-meaning client sends: refused or taken, and time goes on.
 
 `ARGUMENTS` has good examples for each call of the table; every number, text and list in them is
-replaced by each of `HOSTILE` in turn. After each the world must still tick, and all that clients are
-told must be finite.
+replaced by each of `HOSTILE` in turn. After each the world must still tick, and all that clients
+are told must be finite.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CAMERA = [0, "sensor.camera.rgb", [["image_size_x", 2, "64"], ["fov", 3, "90"]]]
 NOISE = [["noise_seed", 2, "5"], ["noise_lat_stddev", 3, "0.1"], ["sensor_tick", 3, "0.1"]]
 WHEELS = [list(WheelPhysics())] * 4
 PHYSICS = [*VehiclePhysics()[:-2], WHEELS, False]
-NO_ARGUMENTS = [[]]
+NO_ARGUMENTS: list[list[Any]] = [[]]
 
 ARGUMENTS: dict[str, list[list[Any]]] = {
     **{name: NO_ARGUMENTS for name, call in CALLS.items() if call.arity == 0},
