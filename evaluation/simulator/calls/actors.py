@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.simulator.calls.call import Call, accept
+from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.actor_records import Description
@@ -87,9 +87,9 @@ CALLS = {
     "spawn_actor": Call(spawn_actor, Reply.VALUE, 2),
     "spawn_actor_with_parent": Call(spawn_actor_with_parent, Reply.VALUE, 3),
     "destroy_actor": Call(destroy_actor, Reply.VALUE, 1),
-    "get_actor_bounding_box": Call(get_actor_bounding_box, Reply.VALUE, 1),
+    "get_actor_bounding_box": Call(get_actor_bounding_box, Reply.VALUE, 1, tells=False),
     "set_actor_transform": Call(set_actor_transform, Reply.VOID, 2),
     "set_actor_location": Call(set_actor_location, Reply.VOID, 2),
-    "set_actor_dead": Call(accept, Reply.VOID, 1),
+    "set_actor_dead": accepted(Reply.VOID),
     "apply_control_to_walker": Call(apply_control_to_walker, Reply.VOID, 2),
 }

@@ -108,4 +108,4 @@ _FUNCTIONS: dict[CommandKind, Function | Callable[..., Any]] = {
     CommandKind.SET_TRAFFIC_LIGHT_STATE: traffic_lights.set_state,
 }
 
-CALLS = {"apply_batch": Call(apply_batch, Reply.BARE, 1)}
+CALLS = {"apply_batch": Call(apply_batch, Reply.BARE, 1, tells=False)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.simulator.calls.call import Call, accept, empty_list
+from evaluation.simulator.calls.call import Call, accepted, empty_list
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
@@ -70,6 +70,12 @@ def load_new_episode(simulator: Simulator, _caller: Caller, arguments: Sequence[
     return answer
 
 
+def take_opendrive(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Build a town from a text; the client then loads it. How its walls and meshes are to be made
+    is not looked at: this simulator builds all towns alike."""
+    simulator.shelf.keep(text("OpenDRIVE", arguments[0]))
+
+
 def get_actor_definitions(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
     """Return the blueprint library."""
     return simulator.blueprints.to_wire(simulator.dialect)
@@ -100,11 +106,6 @@ def set_weather_parameters(simulator: Simulator, _caller: Caller, arguments: Seq
     simulator.world.weather = WeatherParameters.from_wire(arguments[0])
 
 
-def start_recorder(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> str:
-    """Record nothing and say so with an empty file name."""
-    return ""
-
-
 CALLS = {
     "version": Call(version, Reply.VALUE),
     "get_episode_info": Call(get_episode_info, Reply.VALUE),
@@ -112,17 +113,16 @@ CALLS = {
     "get_map_info": Call(get_map_info, Reply.VALUE),
     "get_map_data": Call(get_map_data, Reply.VALUE),
     "get_available_maps": Call(get_available_maps, Reply.VALUE),
-    "get_required_files": Call(empty_list, Reply.VALUE),
+    "get_required_files": accepted(Reply.VALUE, empty_list),
     "request_file": Call(refuse_file, Reply.VALUE, 1),
-    "get_navigation_mesh": Call(no_bytes, Reply.VALUE),
+    "get_navigation_mesh": accepted(Reply.VALUE, no_bytes),
+    "copy_opendrive_to_file": Call(take_opendrive, Reply.VOID, 1),
     "load_new_episode": Call(load_new_episode, Reply.VOID, 2),
     "get_actor_definitions": Call(get_actor_definitions, Reply.VALUE),
-    "get_episode_settings": Call(get_episode_settings, Reply.VALUE),
+    "get_episode_settings": Call(get_episode_settings, Reply.VALUE, tells=False),
     "set_episode_settings": Call(set_episode_settings, Reply.VALUE, 1),
     "tick_cue": Call(tick_cue, Reply.VALUE),
-    "get_weather_parameters": Call(get_weather_parameters, Reply.VALUE),
+    "get_weather_parameters": Call(get_weather_parameters, Reply.VALUE, tells=False),
     "set_weather_parameters": Call(set_weather_parameters, Reply.VOID, 1),
-    "update_day_night_cycle": Call(accept, Reply.VOID),
-    "start_recorder": Call(start_recorder, Reply.VALUE),
-    "stop_recorder": Call(accept, Reply.VOID),
+    "update_day_night_cycle": accepted(Reply.VOID),
 }

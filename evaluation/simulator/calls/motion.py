@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from evaluation.simulator.calls.actors import actor_of
 from evaluation.simulator.calls.call import Call
 from evaluation.simulator.net.rpc import Caller, Reply
@@ -76,6 +78,25 @@ def add_force(simulator: Simulator, caller: Caller, arguments: Sequence[Any]) ->
     add_impulse(simulator, caller, (arguments[0], impulse_ns))
 
 
+def add_impulse_at(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Push an actor (N s, world axes) at a place in the world: it turns as well."""
+    impulse_ns = Vector3D.from_wire(arguments[1])
+    location = Vector3D.location_from_wire(arguments[2])
+    bodies, actor_id = bodies_with(simulator, arguments)
+    if bodies is not None:
+        arm_m = np.subtract(location, bodies.state["position_m"][bodies.row(actor_id)])
+        bodies.add_impulse(actor_id, impulse_ns)
+        twist_nms = float(arm_m[0] * impulse_ns.y - arm_m[1] * impulse_ns.x)
+        bodies.add_angular_impulse(actor_id, Vector3D(0.0, 0.0, twist_nms))
+
+
+def add_force_at(simulator: Simulator, caller: Caller, arguments: Sequence[Any]) -> None:
+    """Push an actor for one step (N, world axes) at a place in the world."""
+    delta_s = simulator.clock.delta_s
+    impulse_ns = [component * delta_s for component in Vector3D.from_wire(arguments[1])]
+    add_impulse_at(simulator, caller, (arguments[0], impulse_ns, arguments[2]))
+
+
 def add_angular_impulse(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Twist the vehicle (N m s, world axes)."""
     impulse_nms = Vector3D.from_wire(arguments[1])
@@ -121,6 +142,8 @@ CALLS = {
     "disable_actor_constant_velocity": Call(disable_constant_velocity, Reply.VOID, 1),
     "add_actor_impulse": Call(add_impulse, Reply.VOID, 2),
     "add_actor_force": Call(add_force, Reply.VOID, 2),
+    "add_actor_impulse_at_location": Call(add_impulse_at, Reply.VOID, 3),
+    "add_actor_force_at_location": Call(add_force_at, Reply.VOID, 3),
     "add_actor_angular_impulse": Call(add_angular_impulse, Reply.VOID, 2),
     "add_actor_torque": Call(add_torque, Reply.VOID, 2),
     "set_actor_simulate_physics": Call(set_simulate_physics, Reply.VOID, 2),

@@ -41,9 +41,21 @@ def physics_of(spec: VehicleSpec, transform: Transform) -> VehiclePhysics:
     )
 
 
+def keep_unsimulated(shown: VehiclePhysics, applied: VehiclePhysics) -> VehiclePhysics:
+    """Return what a client applied, with the wheels where they stand now.
+
+    As in CARLA all fields come back as they were set, those too that change nothing here.
+    """
+    wheels = tuple(
+        wheel._replace(position=place.position)
+        for wheel, place in zip(applied.wheels or shown.wheels, shown.wheels, strict=False)
+    )
+    return applied._replace(wheels=wheels)
+
+
 def _wheels(spec: VehicleSpec, transform: Transform) -> tuple[WheelPhysics, ...]:
-    """Return front left, front right, rear left, rear right; or front and rear."""
-    sides = (-spec.half_track_m, spec.half_track_m) if spec.wheel_count > 2 else (0.0,)
+    """Return front left, front right, rear left, rear right: CARLA gives bicycles four as well."""
+    sides = (-spec.half_track_m, spec.half_track_m)
     world_from_vehicle = rotation_matrix(transform.rotation)
     wheels = []
     for along_m in (spec.front_axle_m, -spec.rear_axle_m):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.simulator.calls.call import Call, accept, empty_list
+from evaluation.simulator.calls.call import Call, accepted, empty_list
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, integer, real
-from evaluation.simulator.world.level_objects import environment_objects, level_boxes
+from evaluation.simulator.world.level_objects import ANY_TAG, environment_objects, level_boxes
 from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
 
 
@@ -43,15 +43,21 @@ def project_point(simulator: Simulator, _caller: Caller, arguments: Sequence[Any
     return (True, met[0]) if met else (False, LabelledPoint(Vector3D(), 0))
 
 
+def names_of_objects(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> list[str]:
+    """Return the names of the buildings, poles and trees, as `get_environment_objects` has them."""
+    return [item.name for item in environment_objects(simulator.world.town, ANY_TAG)]
+
+
 CALLS = {
+    "get_names_of_all_objects": Call(names_of_objects, Reply.VALUE),
     "get_all_level_BBs": Call(get_level_boxes, Reply.VALUE, 1),
     "get_environment_objects": Call(get_environment, Reply.VALUE, 1),
-    "enable_environment_objects": Call(accept, Reply.VOID),
+    "enable_environment_objects": accepted(Reply.VOID),
     "project_point": Call(project_point, Reply.VALUE, 3),
     "cast_ray": Call(cast, Reply.VALUE, 2),
-    "query_lights_state": Call(empty_list, Reply.VALUE),
-    "update_lights_state": Call(accept, Reply.VOID),
-    "draw_debug_shape": Call(accept, Reply.VOID),
-    "clear_debug_shape": Call(accept, Reply.VOID),
-    "clear_debug_string": Call(accept, Reply.VOID),
+    "query_lights_state": accepted(Reply.VALUE, empty_list),
+    "update_lights_state": accepted(Reply.VOID),
+    "draw_debug_shape": accepted(Reply.VOID),
+    "clear_debug_shape": accepted(Reply.VOID),
+    "clear_debug_string": accepted(Reply.VOID),
 }

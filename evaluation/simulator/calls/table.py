@@ -9,6 +9,7 @@ from evaluation.simulator.calls import (
     actors,
     batch,
     episode,
+    missing,
     motion,
     scenery,
     traffic_lights,
@@ -28,12 +29,13 @@ CALLS: Mapping[str, Call] = {
     **traffic_managers.CALLS,
     **scenery.CALLS,
     **batch.CALLS,
+    **missing.CALLS,
 }
 
 
 def method_table(simulator: Simulator) -> dict[str, Method]:
     """Bind all calls to one simulator."""
     return {
-        name: Method(partial(call.function, simulator), call.reply, call.arity)
+        name: Method(partial(call.function, simulator), call.reply, call.arity, call.tells)
         for name, call in CALLS.items()
     }

@@ -49,6 +49,12 @@ def freeze_all(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) 
     simulator.world.lights.freeze_all(flag("frozen", arguments[0]))
 
 
+def freeze_one(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Stop or restart one light."""
+    frozen = flag("frozen", arguments[1])
+    simulator.world.lights.freeze(light_of(simulator, arguments), frozen)
+
+
 def reset_group(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Restart the cycle of a light's junction."""
     simulator.world.lights.reset_group(light_of(simulator, arguments))
@@ -77,6 +83,7 @@ CALLS = {
     "set_traffic_light_green_time": Call(partial(set_time, LightState.GREEN), Reply.VOID, 2),
     "set_traffic_light_yellow_time": Call(partial(set_time, LightState.YELLOW), Reply.VOID, 2),
     "set_traffic_light_red_time": Call(partial(set_time, LightState.RED), Reply.VOID, 2),
+    "freeze_traffic_light": Call(freeze_one, Reply.VOID, 2),
     "freeze_all_traffic_lights": Call(freeze_all, Reply.VOID, 1),
     "reset_traffic_light_group": Call(reset_group, Reply.VOID, 1),
     "reset_all_traffic_lights": Call(reset_all, Reply.VOID),

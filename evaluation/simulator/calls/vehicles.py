@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from evaluation.simulator.calls.actors import actor_of
-from evaluation.simulator.calls.call import Call, accept
-from evaluation.simulator.calls.physics_control import physics_of, spec_with
+from evaluation.simulator.calls.call import Call, accepted
+from evaluation.simulator.calls.physics_control import keep_unsimulated, physics_of, spec_with
 from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
-from evaluation.simulator.wire.codec import VehicleControl, integer, sequence
+from evaluation.simulator.wire.codec import (
+    AckermannControl,
+    AckermannGains,
+    VehicleControl,
+    integer,
+    sequence,
+)
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import VehiclePhysics
 from evaluation.simulator.world.actor import Actor
@@ -58,7 +64,8 @@ def get_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequen
     actor = vehicle_of(simulator, arguments)
     if actor.actor_id not in world.fleet:
         raise CallError(f"vehicle {actor.actor_id} is fixed to another actor and has no physics")
-    return physics_of(world.fleet.spec(actor.actor_id), world.transform(actor))
+    shown = physics_of(world.fleet.spec(actor.actor_id), world.transform(actor))
+    return shown if actor.physics is None else keep_unsimulated(shown, actor.physics)
 
 
 def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
@@ -72,6 +79,7 @@ def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequ
         except ValueError as error:
             raise CallError(str(error)) from error
         fleet.set_spec(actor.actor_id, spec)
+        actor.physics = physics
 
 
 def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> float:
@@ -83,22 +91,39 @@ def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequ
     return math.degrees(float(fleet.state["wheel_angle_rad"][fleet.row(actor.actor_id)]))
 
 
-def control_ackermann(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> None:
-    """Refuse a way of driving that is not simulated."""
-    raise CallError("Ackermann control is not simulated; apply a VehicleControl")
+def control_ackermann(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Let a vehicle keep a steering angle, a speed and an acceleration from now on."""
+    control = AckermannControl.from_wire(arguments[1])
+    simulator.world.apply_ackermann_control(vehicle_of(simulator, arguments), control)
+
+
+def get_ackermann_settings(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the gains of a vehicle's Ackermann controller."""
+    actor = vehicle_of(simulator, arguments)
+    return simulator.world.ackermann.gains(actor.actor_id)
+
+
+def apply_ackermann_settings(
+    simulator: Simulator, _caller: Caller, arguments: Sequence[Any]
+) -> None:
+    """Set the gains of a vehicle's Ackermann controller."""
+    gains = AckermannGains.from_wire(arguments[1])
+    simulator.world.ackermann.set_gains(vehicle_of(simulator, arguments).actor_id, gains)
 
 
 CALLS = {
     "apply_control_to_vehicle": Call(apply_control, Reply.VOID, 2),
     "get_vehicle_light_state": Call(get_light_state, Reply.VALUE, 1),
     "set_vehicle_light_state": Call(set_light_state, Reply.VOID, 2),
-    "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE),
+    "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE, tells=False),
     "get_wheel_steer_angle": Call(get_wheel_steer_angle, Reply.VALUE, 2),
     "get_physics_control": Call(get_physics_control, Reply.VALUE, 1),
     "apply_physics_control": Call(apply_physics_control, Reply.VOID, 2),
-    "apply_ackermann_control_to_vehicle": Call(control_ackermann, Reply.VOID),
-    "set_actor_autopilot": Call(accept, Reply.VOID),
-    "show_vehicle_debug_telemetry": Call(accept, Reply.VOID),
-    "open_vehicle_door": Call(accept, Reply.VOID),
-    "close_vehicle_door": Call(accept, Reply.VOID),
+    "apply_ackermann_control_to_vehicle": Call(control_ackermann, Reply.VOID, 2),
+    "get_ackermann_controller_settings": Call(get_ackermann_settings, Reply.VALUE, 1),
+    "apply_ackermann_controller_settings": Call(apply_ackermann_settings, Reply.VOID, 2),
+    "set_actor_autopilot": accepted(Reply.VOID),
+    "show_vehicle_debug_telemetry": accepted(Reply.VOID),
+    "open_vehicle_door": accepted(Reply.VOID),
+    "close_vehicle_door": accepted(Reply.VOID),
 }

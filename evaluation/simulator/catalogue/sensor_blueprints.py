@@ -17,10 +17,9 @@ def _numbers(kind: AttributeType, **values: str) -> tuple[Attribute, ...]:
     return tuple(Attribute(name, kind, value) for name, value in values.items())
 
 
-_ALL_SENSORS = (
-    Attribute("role_name", _STRING, "front", ("front", "back", "left", "right")),
-    Attribute("sensor_tick", _FLOAT, "0.0"),
-)
+_EVENT_SENSORS = (Attribute("role_name", _STRING, "front", ("front", "back", "left", "right")),)
+"""Sensors that speak up when something happens have no `sensor_tick` in CARLA."""
+_ALL_SENSORS = (*_EVENT_SENSORS, Attribute("sensor_tick", _FLOAT, "0.0"))
 
 _LENS = _numbers(
     _FLOAT,
@@ -115,7 +114,7 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.camera.rgb": (*_ALL_SENSORS, *_CAMERA),
     "sensor.other.gnss": (*_ALL_SENSORS, *_GNSS),
     "sensor.other.imu": (*_ALL_SENSORS, *_IMU),
-    "sensor.other.collision": _ALL_SENSORS,
+    "sensor.other.collision": _EVENT_SENSORS,
     "sensor.other.obstacle": (*_ALL_SENSORS, *_OBSTACLE),
-    "sensor.other.lane_invasion": _ALL_SENSORS,
+    "sensor.other.lane_invasion": _EVENT_SENSORS,
 }

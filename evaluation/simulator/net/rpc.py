@@ -7,13 +7,14 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import msgpack
 
 from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
 from evaluation.simulator.wire.codec import WireError, describe
-from evaluation.simulator.wire.errors import CallError
+from evaluation.simulator.wire.errors import CallError, NotSimulatedError
 
 logger = logging.getLogger(__name__)
 
@@ -76,11 +77,15 @@ Handler = Callable[[Caller, Sequence[Any]], Any]
 
 @dataclass(frozen=True)
 class Method:
-    """One entry of the method table: handler, form of the answer, least number of arguments."""
+    """One entry of the method table: handler, form of the answer, least number of arguments.
+
+    `tells` says whether its answer may tell of asynchronous calls that were refused before.
+    """
 
     handler: Handler
     reply: Reply
     arity: int
+    tells: bool = True
 
     def call(self, caller: Caller, arguments: Sequence[Any]) -> Any:
         """Run the handler; raise `WireError` where arguments are missing."""
@@ -128,6 +133,7 @@ class RpcSession:
         self._methods = methods
         self._forget = on_closed
         self._caller = Caller(peer)
+        self._untold: set[str] = set()
         self._unpacker = msgpack.Unpacker(max_buffer_size=_MAX_REQUEST_BYTES)
         self._connection = Connection(
             loop, sock, peer, self._on_bytes, self._on_closed, _MAX_UNSENT_BYTES
@@ -172,14 +178,36 @@ class RpcSession:
         self._drop(f"expected [0, id, method, arguments], got {describe(message)}")
 
     def _on_request(self, call_id: int | None, name: str, arguments: list[Any]) -> None:
-        """Run one call; `arguments` starts with the client's meta data."""
+        """Run one call; `arguments` starts with the client's meta data.
+
+        A client does not look at the answers of its asynchronous calls. Where it asked for what is
+        not simulated, the next call that it waits for is answered with that, and not run.
+        """
+        waits = arguments[:1] != [[True]]
         method = self._methods.get(name)
         if method is None:
             logger.warning("%s: unknown call %s", self._caller.peer, describe(name))
             message = f"the simulator does not know the call {describe(name)}"
             self._respond(call_id, Reply.VALUE.failure(message))
-            return
-        self._answer(call_id, name, method.reply, lambda: method.call(self._caller, arguments[1:]))
+            if not waits:
+                self._untold.add(message)
+        elif waits and self._untold and method.tells:
+            untold = "; ".join(sorted(self._untold))
+            self._untold.clear()
+            self._respond(call_id, method.reply.failure(f"refused before this call: {untold}"))
+        else:
+            call = partial(method.call, self._caller, arguments[1:])
+            if not waits:
+                call = partial(self._remember_refusal, call)
+            self._answer(call_id, name, method.reply, call)
+
+    def _remember_refusal(self, call: Callable[[], object]) -> object:
+        try:
+            return call()
+        except NotSimulatedError as error:
+            logger.warning("%s: %s", self._caller.peer, error)
+            self._untold.add(str(error))
+            raise
 
     def _answer(
         self,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from evaluation.simulator.town.town import Town
+from evaluation.simulator.wire.codec import describe
 from evaluation.simulator.wire.errors import CallError
 
 TownLoader = Callable[[str, int], Town]
 
 DEMO = "Demo"
+SENT_NAME = "OpenDriveMap"
+"""What CARLA's client calls the map that it has sent as text."""
+_LAYERED = "_Opt"
+"""CARLA's towns come twice; those with layers that can be unloaded have the same roads."""
 _GENERATED = re.compile(r"Generated(\d+)", re.IGNORECASE)
 
 
@@ -42,17 +48,35 @@ class TownShelf:
             CallError: no such town.
         """
         name = name.replace("\\", "/").rsplit("/", 1)[-1]
-        for known, town in self._towns.items():
-            if known.lower() == name.lower():
-                return town
-        spec = self._spec(name)
-        if spec is None:
-            known_names = ", ".join([*self.names(), "Generated<number>"])
-            raise CallError(f"map '{name}' not found; this simulator has: {known_names}")
+        for alias in (name, name.removesuffix(_LAYERED)):
+            for known, town in self._towns.items():
+                if known.lower() == alias.lower():
+                    return town
+            spec = self._spec(alias)
+            if spec is not None:
+                return self._open_for_client(name, spec)
+        known_names = ", ".join([*self.names(), "Generated<number>"])
+        raise CallError(
+            f"map {describe(name)} not found; this simulator has: {known_names}; "
+            "more are found in the folder of --towns FOLDER"
+        )
+
+    def keep(self, opendrive: str) -> None:
+        """Keep an OpenDRIVE text that a client has sent, to be loaded under `SENT_NAME`.
+
+        Raises:
+            CallError: no town can be made of it.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{SENT_NAME}.xodr"
+            path.write_text(opendrive, encoding="utf-8")
+            self._open_for_client(SENT_NAME, str(path))
+
+    def _open_for_client(self, name: str, spec: str) -> Town:
         try:
             return self.open(spec)
         except (OSError, ValueError) as error:
-            raise CallError(f"map '{name}' cannot be loaded: {error}") from error
+            raise CallError(f"map {describe(name)} cannot be loaded: {error}") from error
 
     def names(self) -> list[str]:
         """Return the names of all towns but the endless generated ones."""

@@ -219,6 +219,39 @@ def _brake(data: object) -> float:
     return min(max(real("VehicleControl.brake", data), 0.0), 1.0)
 
 
+class AckermannControl(NamedTuple):
+    """What an Ackermann driver asks for: a steering angle (rad, right +) and how fast to turn to it
+    (rad/s, 0 at once), a speed (m/s, negative backwards) and how hard to change it (m/s2, 0 as hard
+    as the vehicle can). The jerk is not simulated."""
+
+    steer: float = 0.0
+    steer_speed: float = 0.0
+    speed: float = 0.0
+    acceleration: float = 0.0
+    jerk: float = 0.0
+
+    @classmethod
+    def from_wire(cls, data: object) -> AckermannControl:
+        """Read the five floats."""
+        return cls(*_reals("VehicleAckermannControl", data, cls._field_defaults))
+
+
+class AckermannGains(NamedTuple):
+    """Gains of the Ackermann controller for speed and acceleration; the defaults are CARLA's."""
+
+    speed_kp: float = 0.15
+    speed_ki: float = 0.0
+    speed_kd: float = 0.25
+    accel_kp: float = 0.01
+    accel_ki: float = 0.0
+    accel_kd: float = 0.01
+
+    @classmethod
+    def from_wire(cls, data: object) -> AckermannGains:
+        """Read the six floats."""
+        return cls(*_reals("AckermannControllerSettings", data, cls._field_defaults))
+
+
 class WalkerControl(NamedTuple):
     """Where a walker goes: unit direction in the world, speed in m/s, and whether it jumps."""
 

@@ -72,6 +72,10 @@ def _optional_delta_s(owner: str, data: object) -> float | None:
     return delta_s or None
 
 
+WHEEL_COUNT = 4
+"""Of every vehicle, as CARLA has it: bicycles have two at each end."""
+
+
 class WheelPhysics(NamedTuple):
     """One wheel as `get_physics_control` shows it; radius and position in centimetres."""
 
@@ -96,7 +100,12 @@ class GearPhysics(NamedTuple):
 
 
 class VehiclePhysics(NamedTuple):
-    """What `get_physics_control` answers. Only the mass and the wheels' steering are simulated."""
+    """What `get_physics_control` answers.
+
+    Not simulated, and only kept: moi, the damping with the clutch out, clutch_strength,
+    center_of_mass and use_sweep_wheel_collision; of the wheels the damping, the stiffnesses and the
+    differences between left and right.
+    """
 
     torque_curve: tuple[tuple[float, float], ...] = ((0.0, 400.0), (1890.0, 500.0), (5730.0, 400.0))
     max_rpm: float = 5800.0
@@ -138,6 +147,8 @@ class VehiclePhysics(NamedTuple):
         gears = sequence(f"{owner}.forward_gears", values["forward_gears"])
         values["forward_gears"] = tuple(GearPhysics(*_reals("GearPhysics", g, 3)) for g in gears)
         wheels = sequence(f"{owner}.wheels", values["wheels"])
+        if len(wheels) not in (0, WHEEL_COUNT):
+            raise WireError(f"{owner}.wheels: expected {WHEEL_COUNT} wheels, got {len(wheels)}")
         values["wheels"] = tuple(map(_wheel, wheels))
         return cls(**values)
 

@@ -10,6 +10,7 @@ from evaluation.simulator.wire.codec import (
     BoundingBox,
     Transform,
 )
+from evaluation.simulator.wire.settings_records import VehiclePhysics
 
 
 @dataclass(eq=False)
@@ -20,6 +21,7 @@ class Actor:
         relative: pose in the parent's axes, None where the actor has no parent.
         bounding_box: in the actor's own frame.
         light_flags: switched vehicle lights (carla.VehicleLightState bits).
+        physics: the physics control that a client has applied to a vehicle, if any.
         stream_id: stream of a sensor, else 0.
     """
 
@@ -32,6 +34,7 @@ class Actor:
     parent_id: int = 0
     relative: Transform | None = None
     light_flags: int = 0
+    physics: VehiclePhysics | None = None
     stream_id: int = 0
     stream_token: bytes = b""
 

@@ -14,7 +14,9 @@ logger = logging.getLogger(__name__)
 def advance(world: World, delta_s: float) -> list[Contact]:
     """Move the world on by one time step and return what bumped into what."""
     ground_height = world.town.ground_height_m
+    world.drive_by_ackermann(delta_s)
     world.fleet.step(delta_s, ground_height)
+    world.release_pedals()
     world.crowd.step(delta_s, ground_height)
     world.props.step(delta_s)
     contacts = world.collisions.step(world.body_tables())

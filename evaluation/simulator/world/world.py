@@ -18,6 +18,7 @@ from evaluation.simulator.physics.walker import WalkerCrowd
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import (
+    AckermannControl,
     BoundingBox,
     Transform,
     Vector3D,
@@ -28,6 +29,7 @@ from evaluation.simulator.wire.codec import (
 )
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.world.ackermann import AckermannDrivers
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.actor_table import ActorTable
 from evaluation.simulator.world.speed_limits import SpeedLimits
@@ -79,7 +81,9 @@ class World:
         self.fleet = VehicleFleet()
         self.crowd = WalkerCrowd()
         self.props = PropShelf()
+        self.ackermann = AckermannDrivers()
         self.membership = 0
+        self._fleeting: set[int] = set()
         self._next_id = self.first_actor_id
         self._rows: list[Actor] = []
         self._children: dict[int, Actor] = {}
@@ -187,6 +191,7 @@ class World:
         if actor is None or actor is self.spectator or actor.kind in _FIXTURES:
             return False
         del self.actors[actor_id]
+        self.ackermann.forget(actor_id)
         self._children.pop(actor_id, None)
         bodies = self.bodies_with(actor_id)
         if bodies is not None:
@@ -307,10 +312,33 @@ class World:
         return self._body_rows[id(bodies)]
 
     def apply_vehicle_control(self, actor: Actor, control: VehicleControl) -> None:
-        """Hand a control to a vehicle."""
+        """Hand a control to a vehicle: for good, or for one step where `sticky_control` is off."""
+        self.ackermann.forget(actor.actor_id)
+        self._hand_over(actor, control)
+        if actor.description.value("sticky_control", "true").lower() == "false":
+            self._fleeting.add(actor.actor_id)
+
+    def _hand_over(self, actor: Actor, control: VehicleControl) -> None:
         if actor.actor_id in self.fleet:
             self.fleet.set_control(actor.actor_id, control)
         self.table.show_vehicle_control(actor.row, control)
+
+    def apply_ackermann_control(self, actor: Actor, control: AckermannControl) -> None:
+        """Hand a vehicle over to its Ackermann controller, until the next pedals."""
+        if actor.actor_id in self.fleet:
+            self.ackermann.follow(actor.actor_id, control)
+
+    def drive_by_ackermann(self, duration_s: float) -> None:
+        """Let the Ackermann controllers press the pedals of their vehicles."""
+        for actor_id, control in self.ackermann.controls(self.fleet, duration_s):
+            self._hand_over(self.actors[actor_id], control)
+
+    def release_pedals(self) -> None:
+        """Take back the controls of vehicles whose pedals do not stick, after the step."""
+        for actor_id in self._fleeting:
+            if actor_id in self.fleet:
+                self.fleet.set_control(actor_id, VehicleControl())
+        self._fleeting.clear()
 
     def apply_walker_control(self, actor: Actor, control: WalkerControl) -> None:
         """Hand a control to a walker."""

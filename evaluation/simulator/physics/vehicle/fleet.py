@@ -79,6 +79,9 @@ class VehicleFleet(BodyTable):
         self.state["gear"][row] = 1
         self._specs.append(spec)
         self._take_spec(row)
+        # The rhythm of looking at the ground begins anew, so that a run repeats itself whatever ran
+        # before it in the same episode.
+        self._ticks = 0
 
     def remove(self, actor_id: int) -> None:
         """Take a vehicle out."""

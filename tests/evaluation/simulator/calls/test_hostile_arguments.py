@@ -28,6 +28,7 @@ from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.signal_specs import TrafficLightSpec
 from evaluation.simulator.town.town import Town, load_town
 from evaluation.simulator.wire.codec import (
+    AckermannGains,
     BoundingBox,
     Transform,
     Vector3D,
@@ -63,7 +64,6 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_actor_bounding_box": [[CAR]],
     "set_actor_transform": [[CAR, POSE], [WALKER, POSE]],
     "set_actor_location": [[CAR, POSE[0]]],
-    "set_actor_dead": [[CAR]],
     "apply_control_to_walker": [[WALKER, [[1.0, 0.0, 0.0], 1.5, True]]],
     "get_vehicle_light_state": [[CAR]],
     "set_vehicle_light_state": [[CAR, [3]], [CAR, 3]],
@@ -85,6 +85,13 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "project_point": [[POSE[0], [1.0, 0.0, 0.0], 50.0]],
     "cast_ray": [[POSE[0], [90.0, 2.0, 0.5]]],
     "disable_actor_constant_velocity": [[CAR]],
+    "copy_opendrive_to_file": [["<OpenDRIVE/>", [2.0, 50.0, 1.0, 0.6, True, True, True]]],
+    "get_ackermann_controller_settings": [[CAR]],
+    "apply_ackermann_control_to_vehicle": [[CAR, [0.1, 0.2, 5.0, 1.0, 0.0]]],
+    "apply_ackermann_controller_settings": [[CAR, list(AckermannGains())]],
+    "freeze_traffic_light": [[LIGHT, True]],
+    "add_actor_impulse_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
+    "add_actor_force_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
     "apply_batch": [
         [[[[0, [BLUEPRINT, POSE, [False], 0, "", [[[2, [0, list(VehicleControl())]]]]]]]], False],
         [[[[2, [CAR, list(VehicleControl(0.5))]]], [[6, [CAR, POSE]]], [[18, [CAR, 3]]]], False],

@@ -1,0 +1,56 @@
+"""Calls for what this simulator does not have, so that nobody waits for an effect."""
+
+from __future__ import annotations
+
+from evaluation.simulator.calls.call import accepted, refused
+from evaluation.simulator.net.rpc import Reply
+
+_RECORDER = "recording and replaying are"
+_PAINT = "textures are"
+_BONES = "bones, sockets and components of actors are"
+
+CALLS = {
+    "start_recorder": refused(Reply.VALUE, _RECORDER),
+    "stop_recorder": accepted(Reply.VOID),
+    "show_recorder_file_info": refused(Reply.VALUE, _RECORDER),
+    "show_recorder_collisions": refused(Reply.VALUE, _RECORDER),
+    "show_recorder_actors_blocked": refused(Reply.VALUE, _RECORDER),
+    "replay_file": refused(Reply.VALUE, _RECORDER),
+    "stop_replayer": accepted(Reply.VOID),
+    "set_replayer_time_factor": accepted(Reply.VOID),
+    "set_replayer_ignore_hero": accepted(Reply.VOID),
+    "set_replayer_ignore_spectator": accepted(Reply.VOID),
+    "apply_color_texture_to_objects": refused(Reply.VOID, _PAINT),
+    "apply_float_color_texture_to_objects": refused(Reply.VOID, _PAINT),
+    "get_bones_transform": refused(Reply.VALUE, _BONES),
+    "set_bones_transform": refused(Reply.VOID, _BONES),
+    "blend_pose": refused(Reply.VOID, _BONES),
+    "get_pose_from_animation": refused(Reply.VOID, _BONES),
+    "get_actor_bone_names": refused(Reply.VALUE, _BONES),
+    "get_actor_bone_relative_transforms": refused(Reply.VALUE, _BONES),
+    "get_actor_bone_world_transforms": refused(Reply.VALUE, _BONES),
+    "get_actor_component_names": refused(Reply.VALUE, _BONES),
+    "get_actor_component_relative_transform": refused(Reply.VALUE, _BONES),
+    "get_actor_component_world_transform": refused(Reply.VALUE, _BONES),
+    "get_actor_socket_names": refused(Reply.VALUE, _BONES),
+    "get_actor_socket_relative_transforms": refused(Reply.VALUE, _BONES),
+    "get_actor_socket_world_transforms": refused(Reply.VALUE, _BONES),
+    "enable_carsim": refused(Reply.VOID, "CarSim physics are"),
+    "use_carsim_road": refused(Reply.VOID, "CarSim physics are"),
+    "enable_chrono_physics": refused(Reply.VOID, "Chrono physics are"),
+    "get_gbuffer_token": refused(Reply.VALUE, "G-buffers of cameras are"),
+    "get_telemetry_data": refused(Reply.VALUE, "telemetry of wheels is"),
+    "enable_sensor_for_ros": refused(Reply.VOID, "ROS is"),
+    "disable_sensor_for_ros": accepted(Reply.VOID),
+    "is_sensor_enabled_for_ros": refused(Reply.VALUE, "ROS is"),
+    # Visual only, in CARLA too: no force of the road follows from it.
+    "set_wheel_steer_direction": accepted(Reply.VOID),
+    "set_wheel_pitch_angle": accepted(Reply.VOID),
+    "get_wheel_pitch_angle": refused(Reply.VALUE, "rolling angles of wheels are"),
+    "restore_physx_physics": accepted(Reply.VOID),
+    "send": refused(Reply.VOID, "V2X is"),
+    "get_vehicle_bone_world_transforms": refused(Reply.VALUE, _BONES),
+    "set_annotations_traverse_translucency": accepted(Reply.VOID),
+    "load_map_layer": accepted(Reply.VOID),
+    "unload_map_layer": accepted(Reply.VOID),
+}
