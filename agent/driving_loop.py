@@ -21,7 +21,7 @@ from agent.history import History
 from agent.observation import AgentStep, Observation, Observer
 from agent.policy import Policy
 from agent.settings import AgentSettings
-from model.batch import FRAME_INTERVAL_S
+from model.config import FRAME_INTERVAL_S
 from planner.controller import Controller, ControllerSettings
 from planner.creep import CreepSettings
 from planner.geodesy import GeoReference, GnssLocator

@@ -12,9 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from model.batch import FRAME_INTERVAL_S
 from model.checkpoint import load_checkpoint
-from model.config import CameraConfig, ModelConfig
+from model.config import FRAME_INTERVAL_S, CameraConfig, ModelConfig
 from model.latency import Latency
 from model.route import planned_points
 from model.runtime import Runtime

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 from agent.observation import ObserverSettings, Ticks
+from model.config import FRAME_INTERVAL_S
 from model.strict_json import ConfigError, Within, check_fields
 from planner.controller import ControllerSettings
 from planner.creep import CreepSettings
@@ -90,7 +91,7 @@ class ExpertSettings:
         town: name for the route's folder; the map's own when empty.
         route: name of the route in its folder; save_name or "0" when empty.
         rig: preset (nano, base) or rig.json whose cameras are recorded.
-        interval_s: time between two recorded frames.
+        interval_s: time between two recorded frames; training takes none but 0.25 s.
         shift_m: largest sideways shift of the augmented cameras.
         turn_deg: largest turn of the augmented cameras.
         jpeg_quality: of the recorded images.
@@ -111,7 +112,7 @@ class ExpertSettings:
     town: str = ""
     route: str = ""
     rig: str = "nano"
-    interval_s: Annotated[float, Within(0.05, 60)] = 0.25
+    interval_s: Annotated[float, Within(0.05, 60)] = FRAME_INTERVAL_S
     shift_m: Annotated[float, Within(0, 10)] = 1.0
     turn_deg: Annotated[float, Within(0, 90)] = 10.0
     jpeg_quality: Annotated[int, Within(1, 100)] = 90

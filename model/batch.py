@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from model.config import ModelConfig
 
 
-FRAME_INTERVAL_S = 0.25
-"""Between the frames of a history, and between waypoints."""
-
-
 class InputError(ValueError):
     """An input that the model cannot take; the message names the field, expected and got."""
 

@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from model.strict_json import ConfigError, Within, check_fields, from_plain, parse, require
 
+FRAME_INTERVAL_S = 0.25
+"""Between the frames of a history, between waypoints, and so between recorded frames: five ticks of
+a simulation at 20 Hz, as SimLingo has it."""
+
 __all__ = [
     "BASE",
     "DEBUG",

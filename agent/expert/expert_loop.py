@@ -29,6 +29,7 @@ from agent.expert.stop_lines import LightLanes, light_lanes, places_of_lights, p
 from agent.observation import AgentStep
 from agent.rig import load_rig
 from agent.settings import ExpertSettings
+from model.config import FRAME_INTERVAL_S
 from planner.frames import ego_from_world
 from planner.records import Command, EgoState, Plan, Target
 from planner.route import RoutePlanner
@@ -42,7 +43,6 @@ DEFAULT_DT_S = 0.05
 DEFAULT_LIMIT_MPS = 30.0 / 3.6
 PLAN_POINTS = 20
 WAYPOINTS = 10
-WAYPOINT_INTERVAL_S = 0.25
 
 
 class ExpertLoop:
@@ -129,7 +129,7 @@ class ExpertLoop:
             self._leave_record()
 
     def _plan(self, view: WorldView, decision: Decision) -> Plan:
-        times_s = WAYPOINT_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)
+        times_s = FRAME_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)
         distances = self._driver.rollout_m(
             decision.distance_m, view.ego.speed_mps, times_s, decision.acceleration_mps2
         )
@@ -138,7 +138,7 @@ class ExpertLoop:
         return Plan(
             route_ego_m=ego_from_world(route, view.ego),
             waypoints_ego_m=ego_from_world(waypoints, view.ego),
-            waypoint_interval_s=WAYPOINT_INTERVAL_S,
+            waypoint_interval_s=FRAME_INTERVAL_S,
         )
 
     def _limit_mps(self) -> float:

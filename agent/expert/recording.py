@@ -260,6 +260,7 @@ class Recorder:
             shift_m, turn_deg = self._shift_m, self._turn_deg
         measurement = {
             **state.measurement(),
+            "timestamp_s": float(images[first.name].timestamp),
             "augmentation_translation": shift_m,
             "augmentation_rotation": turn_deg,
         }

@@ -27,9 +27,9 @@ from evaluation.open_loop.left_out import (
     without_drives,
 )
 from evaluation.reports.open_loop_page import Curve, write_report
-from model.batch import FRAME_INTERVAL_S, DrivingExample, DrivingOutput
+from model.batch import DrivingExample, DrivingOutput
 from model.checkpoint import CONFIG_FILE, CheckpointError, load_checkpoint
-from model.config import ConfigError
+from model.config import FRAME_INTERVAL_S, ConfigError
 from model.driving import DrivingModel
 from model.loss import distance_along
 from model.runtime import DeviceError, find_device

@@ -12,8 +12,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from model.batch import FRAME_INTERVAL_S
-from model.config import ConfigError
+from model.config import FRAME_INTERVAL_S, ConfigError
 from model.strict_json import Within, check_fields
 from model.training.drives import LIGHTS, OBSTACLES
 from model.training.index import DatasetIndex

@@ -19,11 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.config import FRAME_INTERVAL_S
 from model.training.labels import future_waypoints
 
 WAYPOINTS = 10
 STORED_ROUTE_POINTS = 40
 STORED_SPEEDS = 8
+# Chosen: frames of a simulation at 20 Hz are off by 50 ms or not at all; times are kept in 32 bits.
+INTERVAL_TOLERANCE_S = 0.01
 AUGMENTED_SUFFIX = "_augmented"
 # SimLingo's one camera; its drives carry no rig.json.
 UPSTREAM_RIG: tuple[dict[str, Any], ...] = (
@@ -56,12 +59,17 @@ UNREADABLE = (
 Columns = dict[str, NDArray[Any]]
 
 
+class FrameIntervalError(ValueError):
+    """Frames whose distances in time are not those that a network's history and waypoints have."""
+
+
 @dataclass(frozen=True)
 class Drive:
     """What one folder holds.
 
     ``columns`` has a row per usable frame (names as in ``DatasetIndex``), and none when the drive
-    is left out; ``verdict`` says why: ``not finished``, ``not a good drive`` or ``broken``.
+    is left out; ``verdict`` says why: ``not finished``, ``not a good drive``, ``another frame
+    interval`` or ``broken``.
     ``frames`` counts the frames looked at, ``problems`` are lines for the report.
     """
 
@@ -92,6 +100,8 @@ def read_drive(drive: Path) -> Drive:
         if not is_good_drive(read_json(results)):
             return Drive("", {}, "not a good drive", 0, (f"{drive}: not a good drive",))
         columns, frames, problems = _read_frames(drive, [camera["name"] for camera in rig])
+    except FrameIntervalError as error:
+        return Drive("", {}, "another frame interval", 0, (f"{drive}: {error}",))
     except UNREADABLE as error:
         return Drive("", {}, "broken", 0, (f"{drive}: {type(error).__name__}: {error}",))
     return Drive(json.dumps(rig), columns, "", frames, tuple(problems))
@@ -137,6 +147,7 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
             usable[row] = True
         except UNREADABLE as error:
             problems.append(f"{drive}: frame {first + row}: {type(error).__name__}: {error}")
+    _check_interval(columns.pop("timestamp_s"))
     columns["frame"] = np.arange(first, first + count, dtype=np.int32)
     for camera in cameras:
         present = _present(drive / camera, columns["frame"])
@@ -153,6 +164,20 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
     return {name: column[usable] for name, column in columns.items()}, count, problems
 
 
+def _check_interval(timestamp_s: NDArray[np.float64]) -> None:
+    """Refuse times (n,) of consecutive frames, NaN where unknown, unless FRAME_INTERVAL_S apart.
+
+    SimLingo's own drives do not tell their times; its recorder writes a frame every 0.25 s.
+    """
+    steps_s = np.diff(timestamp_s)
+    wrong = np.flatnonzero(np.abs(steps_s - FRAME_INTERVAL_S) > INTERVAL_TOLERANCE_S)
+    if len(wrong):
+        raise FrameIntervalError(
+            f"frames {wrong[0]} and {wrong[0] + 1} are {steps_s[wrong[0]]:.2f} s apart, expected "
+            f"{FRAME_INTERVAL_S} s; record with --expert interval_s={FRAME_INTERVAL_S}"
+        )
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return folder.glob("*.json.gz")
 
@@ -162,6 +187,7 @@ def _empty_columns(count: int) -> Columns:
         return np.full((count, *shape), np.nan, dtype=np.float32)
 
     return {
+        "timestamp_s": np.full(count, np.nan),
         "speed_mps": unknown(),
         "targets_ego_m": unknown(2, 2),
         "commands": np.zeros((count, 2), dtype=np.int8),
@@ -179,6 +205,8 @@ def _empty_columns(count: int) -> Columns:
 def _fill(columns: Columns, row: int, record: Mapping[str, Any]) -> NDArray[np.float64]:
     """Put a frame's record into the columns; returns its pose (4, 4), world from ego."""
     pose = _numbers(record, "ego_matrix", (4, 4))
+    if "timestamp_s" in record:
+        columns["timestamp_s"][row] = _numbers(record, "timestamp_s", ())
     columns["speed_mps"][row] = _numbers(record, "speed", ())
     for column, name in enumerate(("target_point", "target_point_next")):
         columns["targets_ego_m"][row, column] = _numbers(record, name, (2,))

@@ -26,9 +26,10 @@ from model.training.labels import CameraShift
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 4
+FORMAT = 5
 PER_DRIVE = ("drives", "rigs")
 WHOLE = ("problems",)
+SHOWN_PROBLEMS = 5
 
 
 class DatasetError(ValueError):
@@ -122,8 +123,8 @@ def load_index(
 
     Raises:
         DatasetError: no folder, no usable frame, or more than ``max_broken_share`` of the drives or
-            of the frames unreadable. Drives that were not finished or not driven well do not count
-            as such; they are left out and reported.
+            of the frames unreadable. Drives that were not finished, not driven well or recorded at
+            another interval do not count as such; they are left out and reported.
     """
     folder = root / "data" / "simlingo" / split
     if not folder.is_dir():
@@ -183,7 +184,10 @@ def _build(
     _check_share("frames", lost, frames, max_broken_share, problems)
     usable = [(path, result) for path, result in usable if len(result.columns["frame"])]
     if not usable:
-        raise DatasetError(f"{folder}: no usable drive among {len(paths)}: {dict(verdicts)}")
+        raise DatasetError(
+            f"{folder}: no usable drive among {len(paths)}: {dict(verdicts)}"
+            + "".join(f"\n  {line}" for line in problems[:SHOWN_PROBLEMS])
+        )
     columns = {
         name: np.concatenate([result.columns[name] for _, result in usable])
         for name in usable[0][1].columns
@@ -211,7 +215,7 @@ def _check_share(
     what: str, broken: int, total: int, max_share: float, problems: Sequence[str]
 ) -> None:
     if broken > max_share * total:
-        examples = "\n  ".join(problems[:5])
+        examples = "\n  ".join(problems[:SHOWN_PROBLEMS])
         raise DatasetError(
             f"{broken} of {total} {what} are unreadable, more than data.max_broken_share "
             f"({max_share:.0%}). The first of them:\n  {examples}"

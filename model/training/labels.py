@@ -38,7 +38,7 @@ def future_waypoints(world_from_ego: F64, count: int) -> F64:
     """Positions of the coming frames in the ego frame of each frame.
 
     Args:
-        world_from_ego: (n, 4, 4) poses of consecutive frames, 0.25 s apart; NaN where unknown.
+        world_from_ego: (n, 4, 4) poses of frames FRAME_INTERVAL_S apart; NaN where unknown.
         count: how many coming frames.
 
     Returns:

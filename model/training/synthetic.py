@@ -12,8 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from model.batch import FRAME_INTERVAL_S
-from model.config import DEBUG, CameraConfig
+from model.config import DEBUG, FRAME_INTERVAL_S, CameraConfig
 from model.training.drives import AUGMENTED_SUFFIX
 
 SPEED_MPS = 8.0
@@ -34,6 +33,7 @@ def measurement(frame: int, curve_per_m: float = 0.02, **changes: Any) -> dict[s
     arc = curve_per_m * np.arange(30.0)
     route = np.stack([np.sin(arc), 1.0 - np.cos(arc)], axis=1) / curve_per_m
     return {
+        "timestamp_s": FRAME_INTERVAL_S * frame,
         "speed": SPEED_MPS,
         "target_point": [30.0, 9.0],
         "target_point_next": [45.0, 20.0],

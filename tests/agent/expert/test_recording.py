@@ -72,6 +72,7 @@ class Camera:
         self.listener(
             SimpleNamespace(
                 frame=frame,
+                timestamp=0.05 * frame,
                 width=width,
                 height=height,
                 raw_data=pixels.tobytes(),
@@ -139,6 +140,7 @@ def test_a_frame_is_the_state_of_the_tick_of_its_images(
     assert recorder.write_arrived() == 1
     measured = read(tmp_path / "measurements" / "0000.json.gz")
     assert measured["frame"] == 12
+    assert measured["timestamp_s"] == pytest.approx(0.6)
     assert read(tmp_path / "boxes" / "0000.json.gz") == [{"class": "car"}]
     for folder, value in (("rgb", 0), ("rgb_augmented", 40), ("rgb_right_augmented", 200)):
         image = cv2.imread(str(tmp_path / folder / "0000.jpg"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,37 @@ def test_reads_usable_frames(tmp_path: Path) -> None:
     assert np.isfinite(index.route_ego_m[0]).all(axis=1).sum() == 30
     assert index.has_augmented.all()
     assert index.problems.size == 0
+
+
+def test_drives_recorded_at_another_interval_are_left_out_by_name(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    slow = split / "group" / "scenario" / "Town_1"
+    for frame in range(24):
+        written = slow / "measurements" / f"{frame:04d}.json.gz"
+        write_json(written, measurement(frame, timestamp_s=0.5 * frame))
+    index = load_index(tmp_path, "training")
+    assert len(index.drives) == 1
+    (problem,) = index.problems.tolist()
+    assert problem.startswith(f"{slow}: frames 0 and 1 are 0.50 s apart, expected 0.25 s")
+    shutil.rmtree(split / "group" / "scenario" / "Town_0")
+    with pytest.raises(DatasetError, match=r"another frame interval(.|\n)*Town_1: frames 0 and 1"):
+        load_index(tmp_path, "training")
+
+
+@pytest.mark.parametrize("times", ["told", "untold", "with a gap"])
+def test_the_frame_interval_is_read_where_it_is_told(tmp_path: Path, times: str) -> None:
+    """SimLingo's own drives do not tell it; a lost frame leaves its neighbours where they were."""
+    split = write_dataset(tmp_path, drives=1)
+    folder = split / "group" / "scenario" / "Town_0" / "measurements"
+    for frame in range(24):
+        record = measurement(frame, timestamp_s=0.25 * frame + 0.004 * (frame % 2))
+        if times == "untold":
+            del record["timestamp_s"]
+        write_json(folder / f"{frame:04d}.json.gz", record)
+    if times == "with a gap":
+        (folder / "0007.json.gz").unlink()
+    index = load_index(tmp_path, "training")
+    assert len(index) == (23 if times == "with a gap" else 24)
 
 
 def test_cache_is_used_until_a_drive_changes(tmp_path: Path) -> None:
