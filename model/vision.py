@@ -66,8 +66,8 @@ class ImageEncoder(nn.Module):
     def forward(
         self,
         tiles: Float[Tensor, "tiles 3 tile_rows tile_columns"],
-        camera_intrinsics: Float[Tensor, "batch cameras 3 3"],
-        camera_extrinsics: Float[Tensor, "batch cameras 4 4"],
+        camera_intrinsics: Float[Tensor, "#batch cameras 3 3"],
+        camera_extrinsics: Float[Tensor, "#batch cameras 4 4"],
     ) -> Float[Tensor, "batch tokens width"]:
         """Tokens in the order time, camera, row, column.
 

@@ -1,4 +1,5 @@
-"""Shared test set-up: one CPU thread, the same examples every time, slow tests on request."""
+"""Shared test set-up: one CPU thread, checked shapes, the same examples every time, slow tests on
+request."""
 
 from __future__ import annotations
 
@@ -9,8 +10,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from jaxtyping import install_import_hook
 
 from tests.examples import load_profile
+from tests.shapes import modules_with_shapes
 
 # Two torch threads collapse beside a simulator on two cores, and so do BLAS pools.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +22,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # software renderer it crashes the process; before it, both work.
 with contextlib.suppress(ImportError):
     import triton  # noqa: F401
+
+
+# Every module with shape annotations has them checked at each call, its other types too.
+install_import_hook(modules_with_shapes(), "beartype.beartype")
 
 
 @pytest.fixture(autouse=True)
