@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import carla
 import pytest
 
 from evaluation.simulator.town.opendrive_records import LIGHT_TYPES
 from evaluation.simulator.town.scenery import Material
+from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
 from evaluation.simulator.town.town import Town, load_town
 from tests.evaluation.simulator.town.small_maps import (
     document,
@@ -33,7 +35,8 @@ def validity(first: int, last: int) -> str:
 
 def box_centre(town: Town) -> carla.Location:
     """Middle of the trigger box of the town's only light or sign, in the world."""
-    (spec,) = (*town.traffic_lights, *town.traffic_signs)
+    specs: list[TrafficLightSpec | TrafficSignSpec] = [*town.traffic_lights, *town.traffic_signs]
+    (spec,) = specs
     location, rotation = spec.transform
     pose = carla.Transform(carla.Location(*location), carla.Rotation(yaw=rotation.yaw))
     return carla.Location(pose.transform(carla.Location(*spec.trigger_box.location)))
@@ -108,7 +111,7 @@ def test_what_nobody_obeys_is_named(tmp_path: Path, caplog: pytest.LogCaptureFix
         ({"name": "speed_30"}, "30"),
     ],
 )
-def test_a_speed_sign_shows_its_value(tmp_path: Path, shown: dict[str, str], kmh: str) -> None:
+def test_a_speed_sign_shows_its_value(tmp_path: Path, shown: dict[str, Any], kmh: str) -> None:
     sign = signal("274", s=50.0, more=validity(-1, -1), **shown)
     town = loaded(tmp_path, two_way(more=f"<signals>{sign}</signals>"))
     assert [spec.type_id for spec in town.traffic_signs] == [f"traffic.speed_limit.{kmh}"]

@@ -220,7 +220,7 @@ def test_a_signal_beyond_the_road_s_end_is_moved_to_it() -> None:
 
 
 def test_a_signal_before_the_road_s_start_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="s_position >= 0.0"):
+    with pytest.raises(RuntimeError, match=r"s_position >= 0\.0"):
         loaded(two_way(more=signals(signal("206", s=-1.0))))
 
 
