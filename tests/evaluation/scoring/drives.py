@@ -350,6 +350,20 @@ def _off_the_lane(stage: Stage) -> Controls:
     yield from stage.follow(stage.lane(150.0, 215.0), 8.0)
 
 
+def _out_of_the_junction_on_the_wrong_side(stage: Stage) -> Controls:
+    """Over a junction into the lane of those who come, back into the own one after a while."""
+    lanes = [stage.session.world_map.get_waypoint(_location(p)) for p in stage.route.points_world_m]
+    last = max(index for index, lane in enumerate(lanes) if lane.is_junction)
+    out_m = float(stage.route.distance_m[last])
+    yield from stage.follow(stage.lane(0.0, out_m - 5.0), 5.0)
+    yield from stage.follow(stage.lane(out_m - 2.0, out_m + 25.0, -3.5), 4.0)
+    yield from stage.follow(stage.lane(out_m + 25.0, stage.route.length_m - 2.0), 5.0)
+
+
+def _location(point_m: Points) -> carla.Location:
+    return carla.Location(*(float(value) for value in point_m))
+
+
 def _away(stage: Stage) -> Controls:
     """Straight away from the route."""
     yield from stage.follow(stage.lane(0.0, 30.0), 8.0)
@@ -434,6 +448,9 @@ DRIVES: dict[str, Drive] = {
     "stop_sign_too_early": Drive(_STOP, _stop_sign_too_early),
     "stop_sign_crept_past": Drive(_STOP, _stop_sign_crept_past),
     "off_the_lane": Drive(open_road, _off_the_lane),
+    "wrong_side": Drive(
+        at_signal("traffic.stop", 45.0, 110.0), _out_of_the_junction_on_the_wrong_side
+    ),
     "away": Drive(open_road, _away),
     "far_beside": Drive(open_road, _far_beside),
     "backwards": Drive(open_road, _backwards),

@@ -15,7 +15,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,9 +36,9 @@ from evaluation.scoring.tick import Kind
 from evaluation.servers.embedded import ServerSettings
 from evaluation.servers.session import Session, SessionSettings, open_session
 from tests.evaluation.scoring.drives import DRIVES, Drive, Stage
-from tests.evaluation.scoring.trace import FOLDER, Trace, save_town
+from tests.evaluation.scoring.trace import FOLDER, Trace, opendrive_of, signal_columns, xyz
 
-TOWN = "generated:3"
+TOWN = "Generated3"
 EVENT_WAIT_S = 0.01
 """Sensors answer on threads of their own; this long after a tick what it caused has been seen."""
 KINDS = {
@@ -149,7 +149,11 @@ class _Recorder:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._lights = list(stage.session.world.get_actors().filter("traffic.traffic_light"))
+        actors = stage.session.world.get_actors()
+        self._signals = [
+            *actors.filter("traffic.traffic_light"),
+            *actors.filter("traffic.stop"),
+        ]
         self._rows: list[dict[str, Any]] = []
         self.collisions: list[tuple[int, int, str]] = []
 
@@ -165,11 +169,11 @@ class _Recorder:
             {
                 "frame": snapshot.frame,
                 "elapsed_s": snapshot.timestamp.elapsed_seconds,
-                "location_m": _xyz(transform.location),
+                "location_m": xyz(transform.location),
                 "yaw_deg": transform.rotation.yaw,
-                "velocity_mps": _xyz(state.get_velocity()),
+                "velocity_mps": xyz(state.get_velocity()),
                 "speed_limit_kmh": self._stage.ego.get_speed_limit(),
-                "red": [light.state == carla.TrafficLightState.Red for light in self._lights],
+                "red": [_is_red(signal) for signal in self._signals],
                 "traffic_mps": [float(np.hypot(speed.x, speed.y)) for speed in traffic],
             }
         )
@@ -187,7 +191,7 @@ class _Recorder:
                 key: np.array([row[key] for row in self._rows], types.get(key, np.float32))
                 for key in self._rows[0]
             },
-            "light_id": np.array([light.id for light in self._lights], np.int32),
+            **signal_columns(self._signals),
             "hit_frame": np.array([frame for frame, _, _ in self.collisions], np.int32),
             "hit_id": np.array([actor_id for _, actor_id, _ in self.collisions], np.int32),
             "hit_type": np.array([type_id for _, _, type_id in self.collisions], np.str_),
@@ -197,12 +201,12 @@ class _Recorder:
         extent = self._stage.ego.bounding_box.extent
         return {
             "town": self._stage.session.town,
-            "half_extent_m": _xyz(extent),
+            "half_extent_m": xyz(extent),
         }
 
 
-def _xyz(vector: carla.Vector3D) -> list[float]:
-    return [vector.x, vector.y, vector.z]
+def _is_red(signal: carla.TrafficSign) -> bool:
+    return bool(getattr(signal, "state", None) == carla.TrafficLightState.Red)
 
 
 def _record(session: Session, name: str, drive: Drive) -> Trace:
@@ -292,23 +296,22 @@ def _spawn_ego(session: Session, dense: DenseRoute) -> carla.Vehicle:
     return session.world.spawn_actor(blueprint, transform)
 
 
+def _opened(folder: Path) -> AbstractContextManager[Session]:
+    """A simulator with the town that the traces share."""
+    town = folder / f"{TOWN}.xodr"
+    town.write_text(opendrive_of(TOWN), encoding="utf-8")
+    settings = SessionSettings(ServerSettings(town=str(town)))
+    return open_session(settings, folder / "simulator.log")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DRIVES)}")
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the traces")
     arguments = parser.parse_args()
-    settings = SessionSettings(ServerSettings(town=TOWN))
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        open_session(settings, Path(folder) / "simulator.log") as session,
-    ):
-        actors = session.world.get_actors()
-        signals = [*actors.filter("traffic.traffic_light"), *actors.filter("traffic.stop")]
-        save_town(session.town, session.opendrive, signals, arguments.out)
+    with tempfile.TemporaryDirectory() as folder, _opened(Path(folder)) as session:
         for name in arguments.names or DRIVES:
             trace = _record(session, name, DRIVES[name])
-            trace.save(arguments.out)
+            trace.save(FOLDER)
             found = [one["message"] for one in trace.official["infractions"]]
             print(name, len(trace.columns["frame"]), "ticks", *found, sep="\n    ", flush=True)
 

@@ -1,7 +1,7 @@
 """Recorded drives: what the world did, and what scenario_runner's criteria said about it.
 
-A trace is two files of plain data: NAME.npz holds what changes from tick to tick, NAME.json the
-rest; a town's OpenDRIVE text, lights and stop signs lie beside them. `record_traces` writes all.
+A trace is two files of plain data: NAME.npz holds the world and what changes in it from tick to
+tick, NAME.json the rest. The OpenDRIVE text of the town, which they share, lies beside them.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 import gzip
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import carla
@@ -32,13 +31,14 @@ FOLDER = Path(__file__).parent / "recorded"
 
 @dataclass(frozen=True)
 class Trace:
-    """One drive of t ticks along a route of n points, with l lights and m other vehicles.
+    """One drive of t ticks along a route of n points, with l lights and signs and m other vehicles.
 
     columns: route_points_m (n, 3), route_yaw_deg (n,); frame (t,), elapsed_s (t,), location_m
-    (t, 3), yaw_deg (t,), velocity_mps (t, 3), speed_limit_kmh (t,), traffic_mps (t, m), light_id
-    (l,), red (t, l), percent (t,) of the route as scenario_runner has it; hit_frame, hit_id and
-    hit_type (c,) of collisions. facts: `town`, `half_extent_m` of the ego, `start_s` of the route,
-    and `official`: what scenario_runner said.
+    (t, 3), yaw_deg (t,), velocity_mps (t, 3), speed_limit_kmh (t,), traffic_mps (t, m), red (t, l),
+    percent (t,) of the route as scenario_runner has it; signal_id, signal_type, signal_yaw_deg
+    (l,), signal_place_m, signal_box_m, signal_box_half_m (l, 3); hit_frame, hit_id and hit_type
+    (c,) of collisions. facts: `town`, `half_extent_m` of the ego, `start_s` of the route, and
+    `official`: what scenario_runner said.
     """
 
     name: str
@@ -68,12 +68,23 @@ class Trace:
 
     @property
     def rules(self) -> RoadRules:
-        world_map, signals = town_of(self.facts["town"])
+        world_map, signals = map_of(self.facts["town"]), tuple(self._signals())
         return RoadRules(world_map, find_lights(signals, world_map), find_stop_signs(signals))
+
+    def _signals(self) -> Iterator[Any]:
+        """Stand-ins for the actors that `signal_columns` described."""
+        keys = ("id", "type", "yaw_deg", "place_m", "box_m", "box_half_m")
+        columns = (self.columns[f"signal_{key}"].tolist() for key in keys)
+        for actor_id, type_id, yaw_deg, place_m, box_m, half_m in zip(*columns, strict=True):
+            yield _Signal(
+                id=actor_id,
+                type_id=type_id,
+                transform=carla.Transform(carla.Location(*place_m), carla.Rotation(yaw=yaw_deg)),
+                trigger_volume=carla.BoundingBox(carla.Location(*box_m), carla.Vector3D(*half_m)),
+            )
 
     def ticks(self) -> Iterator[Tick]:
         columns = self.columns
-        light_ids = columns["light_id"]
         collisions = [
             CollisionEvent(int(frame), int(actor_id), str(type_id))
             for frame, actor_id, type_id in zip(
@@ -89,7 +100,7 @@ class Trace:
                 velocity_world_mps=columns["velocity_mps"][index].astype(np.float64),
                 half_extent_m=np.array(self.facts["half_extent_m"]),
                 speed_limit_mps=float(columns["speed_limit_kmh"][index]) / 3.6,
-                red_light_ids=frozenset(light_ids[columns["red"][index]].tolist()),
+                red_light_ids=frozenset(columns["signal_id"][columns["red"][index]].tolist()),
                 collisions=tuple(event for event in collisions if event.frame == frame),
                 traffic_speeds_mps=columns["traffic_mps"][index].astype(np.float64),
             )
@@ -105,48 +116,39 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
-@cache
-def town_of(name: str) -> tuple[carla.Map, tuple[Any, ...]]:
-    """A town's map and stand-ins for its lights and stop signs."""
-    text = gzip.decompress((FOLDER / f"{name}.xodr.gz").read_bytes()).decode()
-    signals = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    return carla.Map(name, text), tuple(_signal(facts) for facts in signals)
+@dataclass(frozen=True)
+class _Signal:
+    id: int
+    type_id: str
+    transform: carla.Transform
+    trigger_volume: carla.BoundingBox
+
+    def get_transform(self) -> carla.Transform:
+        return self.transform
 
 
-def save_town(
-    name: str, opendrive: str, signals: Iterable[carla.TrafficSign], folder: Path
-) -> None:
-    # Without a time stamp, so that recording again writes the same file.
-    (folder / f"{name}.xodr.gz").write_bytes(gzip.compress(opendrive.encode(), mtime=0))
-    lines = ",\n".join(json.dumps(_facts_of(signal)) for signal in signals)
-    (folder / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-
-
-def _facts_of(signal: carla.TrafficSign) -> dict[str, Any]:
-    """What criteria need to know of a traffic light or sign."""
-    transform, box = signal.get_transform(), signal.trigger_volume
-    place, centre, extent = transform.location, box.location, box.extent
+def signal_columns(signals: Sequence[carla.TrafficSign]) -> dict[str, NDArray[Any]]:
+    """What criteria need to know of traffic lights and signs."""
+    transforms = [signal.get_transform() for signal in signals]
+    boxes = [signal.trigger_volume for signal in signals]
     return {
-        "id": signal.id,
-        "type": signal.type_id,
-        "place_m": [place.x, place.y, place.z],
-        "yaw_deg": transform.rotation.yaw,
-        "box_centre_m": [centre.x, centre.y, centre.z],
-        "box_half_extent_m": [extent.x, extent.y, extent.z],
+        "signal_id": np.array([signal.id for signal in signals], np.int32),
+        "signal_type": np.array([signal.type_id for signal in signals], np.str_),
+        "signal_yaw_deg": np.array([one.rotation.yaw for one in transforms], np.float32),
+        "signal_place_m": np.array([xyz(one.location) for one in transforms], np.float32),
+        "signal_box_m": np.array([xyz(box.location) for box in boxes], np.float32),
+        "signal_box_half_m": np.array([xyz(box.extent) for box in boxes], np.float32),
     }
 
 
-def _signal(facts: Mapping[str, Any]) -> Any:
-    """Stands in for the actor that `facts_of` described."""
-    transform = carla.Transform(
-        carla.Location(*facts["place_m"]), carla.Rotation(yaw=facts["yaw_deg"])
-    )
-    box = carla.BoundingBox(
-        carla.Location(*facts["box_centre_m"]), carla.Vector3D(*facts["box_half_extent_m"])
-    )
-    return SimpleNamespace(
-        id=facts["id"],
-        type_id=facts["type"],
-        trigger_volume=box,
-        get_transform=lambda: transform,
-    )
+def xyz(vector: carla.Vector3D) -> list[float]:
+    return [vector.x, vector.y, vector.z]
+
+
+def opendrive_of(town: str) -> str:
+    return gzip.decompress((FOLDER / f"{town}.xodr.gz").read_bytes()).decode()
+
+
+@cache
+def map_of(town: str) -> carla.Map:
+    return carla.Map(town, opendrive_of(town))
