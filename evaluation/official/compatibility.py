@@ -46,8 +46,8 @@ class Element(ET.Element):
 
 
 class _XMLParser(ET.XMLParser):
-    """The parser of `ElementTree.parse`. It returns a tree only if its target is of the library's
-    own class, which therefore is not extended either."""
+    """The default parser of `ElementTree.parse`, which reads a file in one step; that gives a tree
+    only if the target is of the library's own class, which therefore is not extended either."""
 
     def __init__(self, *, target: Any = None, encoding: str | None = None) -> None:
         if target is None:
