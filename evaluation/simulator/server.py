@@ -72,8 +72,10 @@ class SimulatorServer:
         previous = {number: signal.signal(number, lambda *_: None) for number in numbers}
         wakeup = signal.set_wakeup_fd(writer.fileno())
         self._loop.watch(reader, selectors.EVENT_READ, lambda _events: self._loop.stop())
-        if self._options.parent_pid is not None:
-            self._watch_parent(self._options.parent_pid, os.getppid())
+        parent_pid, started_by = self._options.parent_pid, os.getppid()
+        if parent_pid is not None:
+            # From within the loop, so that a process that is gone already ends it too.
+            self._loop.call_later(0.0, lambda: self._watch_parent(parent_pid, started_by))
         try:
             self._loop.run()
         finally:

@@ -227,3 +227,19 @@ def test_simulator_ends_with_its_parent(tiny_towns: Path) -> None:
             return
         time.sleep(0.05)
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_simulator_ends_if_its_parent_is_gone_before_it_is_ready(tiny_towns: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(TIMEOUT_S)
+    town = str(tiny_towns / "tiny.xodr")
+    done = subprocess.run(
+        command("--port", "0", "--town", town, "--parent-pid", str(gone.pid)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert f"process {gone.pid} has ended, so does the simulator" in done.stderr
