@@ -37,6 +37,7 @@ class OfficialRecord:
         completion_percent, penalty, score: the evaluator's route score, penalty and composed one.
         infractions: texts by the evaluator's names of the kinds, those without any left out.
         scenario, town: known to Bench2Drive only, else empty.
+        as_written: the record as it stands in the file.
     """
 
     source: Path
@@ -49,6 +50,7 @@ class OfficialRecord:
     infractions: Mapping[str, Sequence[str]]
     length_m: float
     game_s: float
+    as_written: Mapping[str, Any]
     scenario: str = ""
     town: str = ""
 
@@ -133,6 +135,7 @@ def _record(path: Path, number: int, data: Mapping[str, Any]) -> OfficialRecord:
             },
             length_m=_number(meta["route_length"], "route_length"),
             game_s=_number(meta["duration_game"], "duration_game"),
+            as_written=data,
             scenario=str(data.get("scenario_name") or ""),
             town=str(data.get("town_name") or ""),
         )

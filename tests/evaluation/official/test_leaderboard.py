@@ -25,7 +25,11 @@ from evaluation.official.results import OfficialResultsError
 from evaluation.routes.route import Route
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.ports import free_port, require_free
-from tests.evaluation.official.fake_checkouts import write_agents, write_bench2drive
+from tests.evaluation.official.fake_checkouts import (
+    write_agents,
+    write_bench2drive,
+    write_files,
+)
 from tests.evaluation.official.test_results import record, results
 
 PROJECT = Path(__file__).parents[3]
@@ -195,6 +199,26 @@ def test_no_server_outlives_the_run(killed: bool, tmp_path: Path) -> None:
             os.killpg(started.pid, 9)
         else:
             assert is_running(pid)
+    started.wait(WAIT_S)
+    wait_for(lambda: not is_running(pid))
+
+
+def test_an_evaluator_whose_starter_was_killed_ends(tmp_path: Path) -> None:
+    write_files(tmp_path, {"evaluator.py": SLEEPER})
+    pid_file = tmp_path / "pid"
+    starter = (
+        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-m', "
+        "'evaluation.official.launch', *sys.argv[1:]]); time.sleep(600)"
+    )
+    arguments = [str(tmp_path), str(tmp_path / "evaluator.py"), str(pid_file), "0"]
+    started = subprocess.Popen(
+        [sys.executable, "-c", starter, *arguments],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
+    wait_for(lambda: pid_file.exists() and len(pid_file.read_text().split()) == 2)
+    pid = int(pid_file.read_text().split()[0])
+    assert is_running(pid)
+    started.kill()
     started.wait(WAIT_S)
     wait_for(lambda: not is_running(pid))
 
