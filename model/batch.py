@@ -38,12 +38,14 @@ class DrivingInput(NamedTuple):
 
 
 class DrivingLabel(NamedTuple):
-    """What the expert did: positions 0.25 s apart, and points of its path 1 m apart.
+    """What the expert did: waypoints 0.25 s apart, and points of its path 1 m apart.
 
-    A sample whose flag is False does not count in that loss (its route ends too early, say).
+    ``speed_wps`` is what :class:`DrivingOutput` has: positions, or in mode ``1d`` distances along
+    the way that the car took, which are the same from a shifted camera. A sample whose flag is
+    False does not count in that loss (its route ends too early, say).
     """
 
-    speed_wps: Float[Tensor, "batch waypoints 2"]
+    speed_wps: Float[Tensor, "batch waypoints axes"]
     route: Float[Tensor, "batch points 2"]
     speed_wps_valid: Bool[Tensor, " batch"]
     route_valid: Bool[Tensor, " batch"]

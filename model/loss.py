@@ -18,10 +18,8 @@ def driving_losses(output: DrivingOutput, label: DrivingLabel) -> dict[str, Samp
     """``speed_wps_loss`` and, with a route head, ``route_loss``: values (batch,) in square metres
     and the count of each sample, 1 or 0. A sample that does not count has the value 0.
     """
-    target = label.speed_wps
-    if output.speed_wps.shape[-1] == 1:
-        target = distance_along(target)
-    losses = {"speed_wps_loss": _squared_error(output.speed_wps, target, label.speed_wps_valid)}
+    speed_wps = _squared_error(output.speed_wps, label.speed_wps, label.speed_wps_valid)
+    losses = {"speed_wps_loss": speed_wps}
     if output.route is not None:
         losses["route_loss"] = _squared_error(output.route, label.route, label.route_valid)
     return losses
@@ -39,7 +37,7 @@ def summarise_losses(
     for name in weights:
         if name not in losses:
             raise ValueError(f"weights: unknown loss {name!r}; known are {', '.join(losses)}")
-    averages = {name: v.sum() / n.sum().clamp(min=1) for name, (v, n) in losses.items()}
+    averages = {name: _average(values, counts) for name, (values, counts) in losses.items()}
     parts = [weights.get(name, 1.0) * average for name, average in averages.items()]
     return TrainingOutput(
         loss=torch.stack(parts).sum(),
@@ -47,6 +45,12 @@ def summarise_losses(
         loss_values={name: values for name, (values, _) in losses.items()},
         loss_counts={name: counts for name, (_, counts) in losses.items()},
     )
+
+
+def _average(values: Float[Tensor, " batch"], counts: Int[Tensor, " batch"]) -> Tensor:
+    counted = torch.where(counts > 0, values, torch.zeros_like(values))
+    average: Tensor = counted.sum() / counts.sum().clamp(min=1)
+    return average
 
 
 def distance_along(

@@ -31,7 +31,6 @@ from model.batch import DrivingExample, DrivingOutput
 from model.checkpoint import CONFIG_FILE, CheckpointError, load_checkpoint
 from model.config import FRAME_INTERVAL_S, ConfigError
 from model.driving import DrivingModel
-from model.loss import distance_along
 from model.runtime import DeviceError, find_device
 from model.training.buckets import Buckets, find_buckets
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
@@ -256,14 +255,10 @@ def _errors(batch: LoadedBatch, output: DrivingOutput) -> dict[str, F64]:
         name: np.where(errors.valid, errors.value, np.nan).astype(np.float64)
         for name, errors in plan_errors(output, label).items()
     }
-    wanted = label.speed_wps
-    if output.speed_wps.shape[-1] == 1:
-        wanted = distance_along(wanted)
-    found["waypoints"] = (
-        torch.linalg.vector_norm(output.speed_wps - wanted, dim=-1).double().numpy()
-    )
+    apart_m = torch.linalg.vector_norm(output.speed_wps - label.speed_wps, dim=-1)
+    found["waypoints"] = apart_m.double().numpy()
     if output.route is None:
-        found["route"] = np.full((len(wanted), 0), np.nan)
+        found["route"] = np.full((len(apart_m), 0), np.nan)
     else:
         found["route"] = (
             torch.linalg.vector_norm(output.route - label.route, dim=-1).double().numpy()
@@ -280,6 +275,8 @@ def straight_on(dataset: DrivingDataset, rows: NDArray[np.intp], shifted: bool) 
         times_s = FRAME_INTERVAL_S * torch.arange(1, config.speed_points + 1)
         ahead_m = float(dataset.index.speeds_mps[row, 0]) * times_s
         waypoints = torch.stack([ahead_m, torch.zeros_like(ahead_m)], dim=1)
+        if config.speed_wps_mode == "1d":
+            waypoints = waypoints[:, :1]
         route = torch.arange(float(config.route_points))
         plan = DrivingOutput(
             waypoints[None], torch.stack([route, torch.zeros_like(route)], dim=1)[None]

@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 from model.batch import DrivingExample, DrivingInput, DrivingLabel
 from model.config import ConfigError, ModelConfig
 from model.enhance import equalise
+from model.loss import distance_along
 from model.route import draw_route, planned_points
 from model.training.augment import AugmentSettings, augment
 from model.training.drives import AUGMENTED_SUFFIX, STORED_SPEEDS
@@ -117,13 +118,16 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
     def label(self, draw: Draw) -> DrivingLabel:
         """What the expert did, as seen in this draw."""
         index, config, row, shift = self.index, self.config, draw.row, self._shift(draw)
-        waypoints = shift.seen(index.waypoints_ego_m[row, : config.speed_points].astype(np.float64))
+        driven = index.waypoints_ego_m[row, : config.speed_points].astype(np.float64)
+        waypoints = torch.from_numpy(shift.seen(driven))
+        if config.speed_wps_mode == "1d":
+            waypoints = distance_along(torch.from_numpy(driven)[None])[0]
         path = shift.seen(index.route_ego_m[row].astype(np.float64))
         route = equally_spaced(path, config.route_points)
         return DrivingLabel(
-            speed_wps=torch.from_numpy(waypoints).float(),
+            speed_wps=waypoints.float(),
             route=torch.from_numpy(route).float(),
-            speed_wps_valid=torch.tensor(bool(np.isfinite(waypoints).all())),
+            speed_wps_valid=torch.tensor(bool(torch.isfinite(waypoints).all())),
             route_valid=torch.tensor(bool(np.isfinite(route).all())),
         )
 
@@ -137,12 +141,13 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
         present = int(self.index.frame[draw.row])
         frames = range(present - self.config.hist_len + 1, present + 1)
         views = np.stack([self._view(drive, f, draw.shifted) for f in frames])
+        if self.config.image_enhancing:
+            # First, as in SimLingo's training code: afterwards it would even the changes out.
+            views = equalise(views)
         if self.augmentation is not None and draw.key is not None:
             rng = np.random.default_rng(draw.key)
             flat = views.reshape(-1, *views.shape[2:])
             views = augment(flat, self.augmentation, rng).reshape(views.shape)
-        if self.config.image_enhancing:
-            views = equalise(views)
         return torch.from_numpy(views).permute(0, 1, 4, 2, 3)
 
     def _view(self, drive: Path, frame: int, shifted: bool) -> NDArray[np.uint8]:

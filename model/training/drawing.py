@@ -49,6 +49,14 @@ def sample_of(example: DrivingExample, output: DrivingOutput, row: int) -> Drawn
     route = waypoints if output.route is None else output.route[row].float().cpu().numpy()
     if waypoints.shape[1] == 1:
         waypoints = points_at(route, waypoints[:, 0])
+    label_route, label_waypoints = (
+        label.route[row].cpu().numpy(),
+        label.speed_wps[row].cpu().numpy(),
+    )
+    if label_waypoints.shape[1] == 1:
+        known = np.isfinite(label_route).all()
+        unknown = np.full((len(label_waypoints), 2), np.nan, dtype=np.float32)
+        label_waypoints = points_at(label_route, label_waypoints[:, 0]) if known else unknown
     front = driving_input.camera_images[row, -1, 0].permute(1, 2, 0)
     targets = driving_input.target_point
     points = None if targets is None else targets[row].reshape(-1, 2).cpu().numpy()
@@ -57,8 +65,8 @@ def sample_of(example: DrivingExample, output: DrivingOutput, row: int) -> Drawn
         intrinsics=driving_input.camera_intrinsics[row, 0].cpu().numpy(),
         extrinsics=driving_input.camera_extrinsics[row, 0].cpu().numpy(),
         targets=np.empty((0, 2), np.float32) if points is None else points,
-        label_route=label.route[row].cpu().numpy(),
-        label_waypoints=label.speed_wps[row].cpu().numpy(),
+        label_route=label_route,
+        label_waypoints=label_waypoints,
         route=route,
         waypoints=waypoints,
     )

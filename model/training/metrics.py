@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from model.batch import DrivingLabel, DrivingOutput
-from model.loss import distance_along
 
 # A controller reads its speed from the way from the first waypoint to the third.
 SPEED_SPAN_S = 0.5
@@ -31,8 +30,6 @@ def plan_errors(output: DrivingOutput, label: DrivingLabel) -> dict[str, Errors]
     * ``speed_mps``: of the speed that a controller reads from the waypoints.
     """
     wanted = label.speed_wps
-    if output.speed_wps.shape[-1] == 1:
-        wanted = distance_along(wanted)
     waypoints = torch.linalg.vector_norm(output.speed_wps - wanted, dim=-1)
     speed_error = (_speed_mps(output.speed_wps) - _speed_mps(wanted)).abs()
     valid = label.speed_wps_valid

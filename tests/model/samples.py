@@ -69,8 +69,9 @@ def points_of(driving_input: DrivingInput) -> Tensor:
 def make_label(config: ModelConfig = DEBUG, batch: int = 2, seed: int = 0) -> DrivingLabel:
     generator = torch.Generator().manual_seed(seed)
     valid = torch.ones(batch, dtype=torch.bool)
+    axes = 2 if config.speed_wps_mode == "2d" else 1
     return DrivingLabel(
-        speed_wps=torch.rand(batch, config.speed_points, 2, generator=generator).cumsum(1),
+        speed_wps=torch.rand(batch, config.speed_points, axes, generator=generator).cumsum(1),
         route=torch.rand(batch, config.route_points, 2, generator=generator).cumsum(1),
         speed_wps_valid=valid,
         route_valid=valid,

@@ -3,7 +3,7 @@ import torch
 
 from model.batch import DrivingOutput
 from model.loss import distance_along, driving_losses, summarise_losses
-from tests.model.samples import make_label
+from tests.model.samples import make_label, variant
 
 
 def test_loss_is_the_mean_squared_distance_of_the_points() -> None:
@@ -47,14 +47,22 @@ def test_losses_add_up_with_weights() -> None:
         summarise_losses(losses, {"c": 1.0})
 
 
+def test_what_does_not_count_adds_nothing() -> None:
+    values = torch.tensor([1.0, 3.0, float("nan")])
+    none = {"a": (values, torch.zeros(3, dtype=torch.long))}
+    assert summarise_losses(none).loss == 0.0
+    some = {"a": (values, torch.tensor([0, 1, 0]))}
+    assert summarise_losses(some).loss == 3.0
+
+
 def test_distances_run_along_the_path() -> None:
     points = torch.tensor([[[3.0, 4.0], [3.0, 4.0], [3.0, 6.0]]])
     assert distance_along(points).flatten().tolist() == [5.0, 5.0, 7.0]
 
 
 def test_distances_are_judged_by_distances() -> None:
-    label = make_label()
-    output = DrivingOutput(distance_along(label.speed_wps) + 2.0, None)
+    label = make_label(variant(speed_wps_mode="1d"))
+    output = DrivingOutput(label.speed_wps + 2.0, None)
     losses = driving_losses(output, label)
     assert losses.keys() == {"speed_wps_loss"}
     torch.testing.assert_close(losses["speed_wps_loss"][0], torch.full((2,), 4.0))

@@ -12,6 +12,7 @@ import torch
 
 from model.batch import check_input
 from model.config import DEBUG, ConfigError, ModelConfig
+from model.enhance import equalise
 from model.training.augment import AugmentSettings, augment
 from model.training.dataset import DrivingDataset, LoadedBatch, Unreadable, collate
 from model.training.images import ImageCache, ImageError, read_image
@@ -40,6 +41,19 @@ def test_labels_of_a_circle(dataset_root: Path, dataset_index: DatasetIndex) -> 
     assert example.driving_label.route_valid.all()
     np.testing.assert_allclose(points_of(example.driving_input)[0], [[30, 9], [45, 20]])
     check_input(example.driving_input, DEBUG)
+
+
+def test_distances_are_those_of_the_way_that_was_driven(
+    dataset_root: Path, dataset_index: DatasetIndex
+) -> None:
+    config = dataclasses.replace(DEBUG, speed_wps_mode="1d")
+    dataset = DrivingDataset(dataset_root, dataset_index, config)
+    plain, shifted = (dataset.label(Draw(0, augmented, None)) for augmented in (False, True))
+    assert torch.equal(shifted.speed_wps, plain.speed_wps)
+    # Chords of the circle of 50 m that the car drives at 8 m/s, 0.25 s each.
+    chord_m = 2.0 * 50.0 * np.sin(0.02)
+    np.testing.assert_allclose(plain.speed_wps[:, 0], chord_m * np.arange(1, 11), atol=1e-4)
+    assert not torch.equal(shifted.route, plain.route)
 
 
 def test_shifted_example(dataset_root: Path, dataset_index: DatasetIndex) -> None:
@@ -158,6 +172,18 @@ def test_augmentation_is_seeded_and_for_drawn_samples_only(
     assert not torch.equal(first, other)
     assert not torch.equal(first, plain)
     assert first.dtype == torch.uint8
+
+
+def test_images_are_equalised_before_they_are_changed(
+    dataset_root: Path, dataset_index: DatasetIndex
+) -> None:
+    raw = DrivingDataset(dataset_root, dataset_index, DEBUG)
+    config = dataclasses.replace(DEBUG, image_enhancing=True)
+    dataset = DrivingDataset(dataset_root, dataset_index, config, STRONG)
+    views = raw.images(PLAIN).permute(0, 1, 3, 4, 2).numpy().reshape(3, 32, 64, 3)
+    wanted = augment(equalise(views), STRONG, np.random.default_rng((1, 2)))
+    changed = dataset.images(Draw(0, False, (1, 2))).permute(0, 1, 3, 4, 2).numpy()
+    np.testing.assert_array_equal(changed.reshape(wanted.shape), wanted)
 
 
 def test_augmentation_of_nothing_changes_nothing() -> None:

@@ -65,8 +65,9 @@ def test_labels_that_do_not_count_may_be_nan() -> None:
 
 def test_distances_along_the_path() -> None:
     output = DrivingOutput(2.0 * torch.arange(1.0, 11.0).view(1, 10, 1).repeat(2, 1, 1), None)
-    errors = plan_errors(output, label_of((True, True)))
-    assert float(mean(errors["wp_fde"])[0]) == 0.0
+    label = label_of((True, True))._replace(speed_wps=output.speed_wps + 0.5)
+    errors = plan_errors(output, label)
+    assert float(mean(errors["wp_fde"])[0]) == 0.5
     assert float(mean(errors["speed_mps"])[0]) == 0.0
 
 
