@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,10 +24,20 @@ class CheckpointError(ValueError):
     """A checkpoint that does not fit; the message names the file and the first differing key."""
 
 
+def make_folder(directory: Path) -> None:
+    """Make a folder to write into; raises :class:`CheckpointError`, and best before the work."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckpointError(f"{directory}: expected a folder, cannot make it: {error}") from error
+    if not os.access(directory, os.W_OK):
+        raise CheckpointError(f"{directory}: expected a folder that can be written to")
+
+
 def save_checkpoint(model: DrivingModel, directory: Path | str) -> None:
     """Write the model's configuration and weights (float32) into ``directory``."""
     directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    make_folder(directory)
     weights = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in model.state_dict().items()

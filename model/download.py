@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from model.checkpoint import CheckpointError
+from model.checkpoint import CheckpointError, make_folder
 from model.pretrained import LLAVA_PREFIXES, RESNET_PREFIXES, rename, to_float
 from model.shards import read_index
 
@@ -49,9 +49,10 @@ def collect(part: str, source: str, destination: Path) -> Path:
     """Write ``destination/<part>.safetensors`` from a hub repository or a directory.
 
     ``part`` is a key of ``SOURCES``. Raises :class:`model.checkpoint.CheckpointError` when the
-    source has none of its tensors, or is damaged.
+    source cannot be reached, has none of its tensors, or is damaged.
     """
     open_file = opener(source)
+    make_folder(destination)
     prefixes = LLAVA_PREFIXES if part == "llava" else RESNET_PREFIXES
     weights: dict[str, Tensor] = {}
     try:
@@ -59,15 +60,27 @@ def collect(part: str, source: str, destination: Path) -> Path:
             wanted = rename(dict.fromkeys(names), prefixes)
             if wanted:
                 weights.update(_read(open_file, shard, wanted))
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise CheckpointError(f"{source}: cannot read {part}: {problem}") from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # the hub's client lets errors of its HTTP library through
+        problem = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise CheckpointError(
+            f"{source}: cannot read {part}: {problem}{_advice(part, source)}"
+        ) from error
     if not weights:
         raise CheckpointError(f"{source}: expected tensors of {part}, got none")
-    destination.mkdir(parents=True, exist_ok=True)
     path = destination / f"{part}.safetensors"
     save_file(to_float(weights), path)
     return path
+
+
+def _advice(part: str, source: str) -> str:
+    if Path(source).is_dir():
+        return ""
+    return (
+        f"; is the Hugging Face hub within reach (HTTPS_PROXY, HF_ENDPOINT, HF_HUB_OFFLINE)? "
+        f"Or take a copy of the repository that is on this machine: --{part} DIRECTORY"
+    )
 
 
 def opener(source: str) -> OpenFile:

@@ -11,6 +11,7 @@ or map_route (1, 3, 64, 64) uint8. Outputs: speed_wps and route as in
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from importlib.util import find_spec
@@ -30,6 +31,7 @@ from model.runtime import blank_input
 
 # Positions may differ by this much between eager and exported: far below what a car can follow.
 PARITY_M = 1e-3
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 class ExportError(RuntimeError):
@@ -42,6 +44,7 @@ def export(model: DrivingModel, path: Path) -> float:
     Returns the largest difference of a coordinate, metres; raises :class:`ExportError` when it is
     above ``PARITY_M`` or when a package is missing.
     """
+    check_target(path)
     policy = FusedPolicy(model)
     inputs = random_input(model.config)
     with torch.inference_mode():
@@ -49,15 +52,28 @@ def export(model: DrivingModel, path: Path) -> float:
     expected = [part for part in output if part is not None]
     if path.suffix == ".pt2":
         outputs = _export_program(policy, inputs, path)
-    elif path.suffix == ".onnx":
-        outputs = _export_onnx(policy, inputs, path)
     else:
-        raise ExportError(f"{path}: expected a name ending in .pt2 or .onnx")
+        outputs = _export_onnx(policy, inputs, path)
     pairs = zip(expected, outputs, strict=True)
     error_m = max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
     if not error_m <= PARITY_M:
         raise ExportError(f"{path}: differs from the model by {error_m} m, allowed {PARITY_M} m")
     return error_m
+
+
+def check_target(path: Path) -> None:
+    """Raise :class:`ExportError` where ``path`` cannot be written or a package for it is missing:
+    before the work rather than after it."""
+    if path.suffix not in (".pt2", ".onnx"):
+        raise ExportError(f"{path}: expected a name ending in .pt2 or .onnx")
+    if path.is_dir() or not path.parent.is_dir():
+        problem = "a folder of that name" if path.is_dir() else f"no folder {path.parent}"
+        raise ExportError(f"{path}: expected a file in a folder that is there, got {problem}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ExportError(f"{path}: expected a place that can be written to, got a read-only one")
+    for package in ONNX_PACKAGES if path.suffix == ".onnx" else ():
+        if find_spec(package) is None:
+            raise ExportError(f"onnx: expected the package {package}, found none; pip install it")
 
 
 def random_input(config: ModelConfig, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -93,9 +109,6 @@ def _export_program(
 
 
 def _export_onnx(policy: FusedPolicy, inputs: tuple[Tensor, ...], path: Path) -> tuple[Tensor, ...]:
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        if find_spec(package) is None:
-            raise ExportError(f"onnx: expected the package {package}, found none; pip install it")
     by_name = dict(zip(("camera_images", "vehicle_speed", "route"), inputs, strict=True))
     torch.onnx.export(
         policy,
@@ -119,6 +132,7 @@ def main() -> None:
     parser.add_argument("--to", type=Path, required=True, help="FILE.pt2 or FILE.onnx")
     arguments = parser.parse_args()
     try:
+        check_target(arguments.to)
         error_m = export(load_checkpoint(arguments.checkpoint), arguments.to)
     except (CheckpointError, ExportError) as error:
         sys.exit(f"error: {error}")

@@ -24,7 +24,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from model.checkpoint import CheckpointError, load_strictly, read_config, save_checkpoint
+from model.checkpoint import (
+    CheckpointError,
+    load_strictly,
+    make_folder,
+    read_config,
+    save_checkpoint,
+)
 from model.config import BASE, ConfigError, ModelConfig
 from model.driving import DrivingModel
 from model.pretrained import to_float
@@ -225,6 +231,7 @@ def main() -> None:
     what.add_argument("--config", type=Path, help=options)
     arguments = parser.parse_args()
     try:
+        make_folder(arguments.to)
         config = read_config(arguments.config) if arguments.config else None
         state = read_state_dict(arguments.source)
         config = config or released_config(state, arguments.cameras)

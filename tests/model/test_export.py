@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.export import ExportError, export
+from model.export import ExportError, export, main
 from tests.model.samples import PADDED, make_model
 
 
@@ -23,6 +23,20 @@ def test_onnx_computes_what_the_model_does(tmp_path: Path) -> None:
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"expected a name ending in .pt2 or .onnx"):
         export(make_model(), tmp_path / "policy.trt")
+
+
+@pytest.mark.parametrize("name", ["missing/policy.pt2", "folder.pt2"])
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_late(*arguments: object) -> None:
+        raise AssertionError("the work has begun")
+
+    (tmp_path / "folder.pt2").mkdir()
+    monkeypatch.setattr("model.export.load_checkpoint", too_late)
+    monkeypatch.setattr("sys.argv", ["export", "checkpoint", "--to", str(tmp_path / name)])
+    with pytest.raises(SystemExit, match=r"error: .*\.pt2: expected a file in a folder that is"):
+        main()
 
 
 def test_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -132,6 +132,32 @@ def test_sources_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         collect("llava", str(tmp_path), tmp_path)
 
 
+def test_without_a_network_there_is_one_line_of_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class ConnectError(Exception):
+        """Of an HTTP library: no OSError."""
+
+    def unreachable(self: object, *arguments: object, **named: object) -> None:
+        raise ConnectError("Name or service not known\nand more")
+
+    monkeypatch.setattr("huggingface_hub.HfFileSystem.open", unreachable)
+    monkeypatch.setattr("sys.argv", ["download", "--to", str(tmp_path / "parts")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    line = str(ended.value)
+    assert "\n" not in line
+    assert "ConnectError: Name or service not known; is the Hugging Face hub within reach" in line
+    assert line.endswith("--llava DIRECTORY")
+
+
+def test_a_place_that_cannot_be_written_to_is_found_first(tmp_path: Path) -> None:
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointError, match="file/parts: expected a folder, cannot make it"):
+        collect("llava", str(tmp_path / "hub"), tmp_path / "file" / "parts")
+
+
 def test_a_resnet_is_not_looked_for_in_a_language_model(tmp_path: Path) -> None:
     write_shards(hub_weights(make_model(), "5.x"), tmp_path)
     for shard in tmp_path.glob("*.safetensors"):
