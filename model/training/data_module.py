@@ -22,15 +22,20 @@ from model.training.index import DatasetError, load_index, read_index, write_ind
 from model.training.rig_check import with_cameras
 from model.training.sampler import BatchSampler, EveryFrame
 
+DEFAULT_SHIFTED_SHARE = 0.5
+
 
 @dataclass(frozen=True)
 class DataSettings:
     """Where the data are and how they are dealt out.
 
     * ``root``: null for a small made-up dataset, to try the wiring.
+    * ``split``: the folder below ``data/simlingo`` with the drives of both training and validation,
+      or the beginning of several; see :func:`model.training.index.split_folders`.
     * ``samples_per_epoch``: null for as many as there are frames.
     * ``shifted_share`` of the samples are seen from the shifted cameras, which is how the network
-      learns to come back to its lane.
+      learns to come back to its lane. Null: a half, or none with ``hist_len`` above 1, as the
+      shifted cameras are elsewhere in every frame.
     * ``first_frame``: frames before it are not used. SimLingo leaves out the ten in which the car
       still stands; where the car may start at once, they show how to start.
     * ``validation_share`` is a share of the drives.
@@ -46,7 +51,7 @@ class DataSettings:
     batch_size: Annotated[int, Within(1, 65536)]
     workers: Annotated[int, Within(0, 1024)]
     samples_per_epoch: Annotated[int, Within(1, 100_000_000)] | None
-    shifted_share: Share
+    shifted_share: Share | None
     first_frame: Annotated[int, Within(0, 100_000)]
     validation_share: Share
     max_broken_share: Share
@@ -90,6 +95,13 @@ class DrivingDataModule(lightning.LightningDataModule):
         self.index_file = index_file
         self._restored_position = 0
 
+    @property
+    def shifted_share(self) -> float:
+        """Share of the training's samples that are seen from the shifted cameras."""
+        if self.settings.shifted_share is not None:
+            return self.settings.shifted_share
+        return DEFAULT_SHIFTED_SHARE if self.config.hist_len == 1 else 0.0
+
     def prepare_data(self) -> None:
         """Take stock of the data where that is not done; called in one process only."""
         settings = self.settings
@@ -106,10 +118,10 @@ class DrivingDataModule(lightning.LightningDataModule):
         # The model needs the cores; and a worker forked beside a pool of OpenCV's threads hangs.
         cv2.setNumThreads(1)
         settings, config = self.settings, self.config
-        if config.hist_len > 1 and settings.shifted_share > 0.0:
+        if config.hist_len > 1 and self.shifted_share > 0.0:
             raise ConfigError(
-                "data.shifted_share: expected 0 with hist_len above 1 (the shifted cameras are "
-                f"elsewhere in every frame), got {settings.shifted_share}"
+                "data.shifted_share: expected 0 or null with hist_len above 1 (the shifted cameras "
+                f"are elsewhere in every frame), got {settings.shifted_share}"
             )
         index, problems = with_cameras(
             read_index(self.index_file), config.cameras, settings.max_broken_share
@@ -175,7 +187,7 @@ class DrivingDataModule(lightning.LightningDataModule):
             self.training.index.has_augmented,
             batch_size=settings.batch_size,
             samples=self._samples(),
-            shifted_share=settings.shifted_share,
+            shifted_share=self.shifted_share,
             seed=self.seed,
             position=self.position,
             rank=self._rank(),

@@ -119,20 +119,18 @@ class DatasetIndex:
 def load_index(
     root: Path, split: str, workers: int = 1, max_broken_share: float = 0.05
 ) -> DatasetIndex:
-    """Read the cached index of ``<root>/data/simlingo/<split>``, or build and cache it.
+    """Read the cached index of a split's drives, or build and cache it.
 
     Raises:
         DatasetError: no folder, no usable frame, or more than ``max_broken_share`` of the drives or
             of the frames unreadable. Drives that were not finished, not driven well or recorded at
             another interval do not count as such; they are left out and reported.
     """
-    folder = root / "data" / "simlingo" / split
-    if not folder.is_dir():
-        raise DatasetError(f"{folder}: no such folder; expected a dataset in SimLingo's layout")
-    paths = find_drives(folder)
+    folders = split_folders(root, split)
+    paths = [drive for folder in folders for drive in find_drives(folder)]
     cache = root / "index" / f"{split}-{_state_of(paths, root)}.npz"
     if not cache.is_file():
-        index = _build(root, folder, paths, workers, max_broken_share)
+        index = _build(root, folders, paths, workers, max_broken_share)
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             outdated = list(cache.parent.glob(f"{cache.name.rpartition('-')[0]}-*.npz"))
@@ -143,6 +141,32 @@ def load_index(
             logger.warning("%s: the index is not kept for the next start: %s", cache, error)
         return index
     return read_index(cache)
+
+
+def split_folders(root: Path, split: str) -> list[Path]:
+    """The folders below ``<root>/data/simlingo`` that make up a split, in order.
+
+    That is the one of its name, or, as the public dataset has it, all that begin with it: of
+    ``training`` training_1_scenario, training_3_scenarios and training_parking_lane. ``all`` is
+    every folder, which is what SimLingo was trained on.
+
+    Raises:
+        DatasetError: there is none; names those that there are.
+    """
+    dataset = root / "data" / "simlingo"
+    if not dataset.is_dir():
+        raise DatasetError(f"{dataset}: no such folder; expected a dataset in SimLingo's layout")
+    if (dataset / split).is_dir():
+        return [dataset / split]
+    present = sorted(path for path in dataset.iterdir() if path.is_dir())
+    found = [path for path in present if split == "all" or path.name.startswith(f"{split}_")]
+    if not found:
+        names = ", ".join(path.name for path in present) or "none"
+        raise DatasetError(
+            f"{dataset / split}: no such folder, and none that begins so; there are {names}; "
+            "data.split chooses (all: every one)"
+        )
+    return found
 
 
 def write_index(path: Path, index: DatasetIndex) -> None:
@@ -172,7 +196,11 @@ def _state_of(drives: Sequence[Path], root: Path) -> str:
 
 
 def _build(
-    root: Path, folder: Path, paths: Sequence[Path], workers: int, max_broken_share: float
+    root: Path,
+    folders: Sequence[Path],
+    paths: Sequence[Path],
+    workers: int,
+    max_broken_share: float,
 ) -> DatasetIndex:
     results = _read_all(paths, workers)
     verdicts = Counter(result.verdict for result in results if result.verdict)
@@ -184,8 +212,9 @@ def _build(
     _check_share("frames", lost, frames, max_broken_share, problems)
     usable = [(path, result) for path, result in usable if len(result.columns["frame"])]
     if not usable:
+        where = ", ".join(map(str, folders))
         raise DatasetError(
-            f"{folder}: no usable drive among {len(paths)}: {dict(verdicts)}"
+            f"{where}: no usable drive among {len(paths)}: {dict(verdicts)}"
             + "".join(f"\n  {line}" for line in problems[:SHOWN_PROBLEMS])
         )
     columns = {

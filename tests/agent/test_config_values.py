@@ -66,7 +66,7 @@ MEANINGFUL: dict[str, tuple[object, ...]] = {
     "OptimSettings.weight_decay": (0,),
     "DataSettings.workers": (0,),
     "DataSettings.samples_per_epoch": (None,),
-    "DataSettings.shifted_share": (0,),
+    "DataSettings.shifted_share": (0, None),
     "DataSettings.validation_share": (0,),
     "DataSettings.max_broken_share": (0,),
     "DataSettings.first_frame": (0,),

@@ -88,6 +88,26 @@ def test_finds_drives_at_any_depth(tmp_path: Path) -> None:
     assert find_drives(tmp_path) == [tmp_path / "a/b/c", tmp_path / "a/d"]
 
 
+def test_the_folders_of_the_public_dataset_are_found(tmp_path: Path) -> None:
+    """As they come out of its archives; every drive has one camera, and no rig.json."""
+    public = {
+        "lb1_split/routes_training/ControlLoss/Town01_Rep0_Town01_Scenario1_0_route0",
+        "training_1_scenario/routes_training/random_weather_seed_1_balanced_150/Town12_Rep0_1",
+        "training_3_scenarios/routes_training/random_weather_seed_3_balanced_100/Town12_Rep0_2",
+        "training_parking_lane/Town12_short/random_weather_seed_10_balanced_150/Town12_Rep0_3",
+        "validation_1_scenario/routes_validation/random_weather_seed_2_balanced_150/Town13_Rep0_4",
+    }
+    for name in public:
+        write_drive(tmp_path / "data/simlingo" / name, DEBUG.cameras[:1], rig=False, frames=12)
+    for split in ("training", "validation", "training_1_scenario", "all"):
+        wanted = {name for name in public if name.startswith(split) or split == "all"}
+        index = load_index(tmp_path, split)
+        assert {drive.removeprefix("data/simlingo/") for drive in index.drives} == wanted
+        assert all(json.loads(rig)[0]["width_px"] == 1024 for rig in index.rigs)
+    with pytest.raises(DatasetError, match=r"no such folder.* there are lb1_split, training_1_sc"):
+        load_index(tmp_path, "test")
+
+
 @pytest.mark.parametrize(
     ("results", "usable"),
     [

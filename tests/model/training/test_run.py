@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from safetensors.torch import save_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
 
-from model.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from model.checkpoint import CheckpointError, load_checkpoint, load_config, save_checkpoint
 from model.config import BASE, DEBUG, LANGUAGE_PRESETS, ConfigError
 from model.driving import DrivingModel
 from model.loss import driving_losses
@@ -607,6 +608,19 @@ def test_model_options() -> None:
     assert config.cameras == BASE.cameras[:1]
     assert config.route_as == "coords"
     assert config.vision == dataclasses.replace(BASE.vision, freeze=True)
+
+
+@pytest.mark.usefixtures("narrow_resnets")
+def test_the_options_of_the_readme_run(dataset_root: Path, tmp_path: Path) -> None:
+    readme = Path(__file__).parents[3] / "README.md"
+    options = re.findall(r"\+\+options\.(?!image_enhancing)[\w.]+=\w+", readme.read_text())
+    assert {"++options.hist_len=2", "++options.route_as=image"} < set(options)
+    # As written but for the size of the Llama.
+    small = [option.replace("preset=small", "preset=debug") for option in options]
+    settings = debug_run(dataset_root, tmp_path, "trainer.max_steps=1", *small)
+    assert load_config(run.train(settings)).hist_len == 2
+    with pytest.raises(ConfigError, match=r"data\.shifted_share: expected 0 or null .*, got 0\.5"):
+        run.train(debug_run(dataset_root, tmp_path / "shifted", "data.shifted_share=0.5", *small))
 
 
 def test_settings_are_kept_and_can_be_read_again() -> None:
