@@ -181,8 +181,8 @@ def test_images_are_equalised_before_they_are_changed(
     config = dataclasses.replace(DEBUG, image_enhancing=True)
     dataset = DrivingDataset(dataset_root, dataset_index, config, STRONG)
     views = raw.images(PLAIN).permute(0, 1, 3, 4, 2).numpy().reshape(3, 32, 64, 3)
-    wanted = augment(equalise(views), STRONG, np.random.default_rng((1, 2)))
-    changed = dataset.images(Draw(0, False, (1, 2))).permute(0, 1, 3, 4, 2).numpy()
+    wanted = augment(equalise(views), STRONG, np.random.default_rng((1, 2, 3)))
+    changed = dataset.images(Draw(0, False, (1, 2, 3))).permute(0, 1, 3, 4, 2).numpy()
     np.testing.assert_array_equal(changed.reshape(wanted.shape), wanted)
 
 
