@@ -5,8 +5,10 @@
 
 writes the files that test_parity.py replays. SCENARIO_RUNNER is a checkout of
 carla-simulator/scenario_runner, branch leaderboard-2.1; CARLA one of carla-simulator/carla, for its
-`agents`; both need the extra `leaderboard`. Nothing in them is changed: their criteria are put into
-a tree as RouteScenario of leaderboard 2.1 does, and stepped in the order of its ScenarioManager.
+`agents`; both need the extra `leaderboard`. Where its planner imports `local_planner`, append
+CARLA/PythonAPI/carla/agents/navigation to the path. Nothing in them is changed: their criteria are
+put into a tree as RouteScenario of leaderboard 2.1 does, and stepped in the order of its
+ScenarioManager.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +39,18 @@ def test_the_end_is_reached_beyond_99_percent() -> None:
     first = ticks[reached.index(True)]
     assert first.location_world_m[0] == pytest.approx(209.1, abs=0.5)
     assert completion.percent == 100.0
+
+
+def test_the_route_is_not_lengthened_by_lifting_its_first_point_as_in_the_leaderboard() -> None:
+    planned = straight_route(200.0, start_m=10.0)
+    points_m = planned.points_world_m.copy()
+    points_m[0, 2] += 0.5
+    lifted = replace(planned, points_world_m=points_m)
+    assert lifted.length_m - planned.length_m == pytest.approx(0.118, abs=1e-3)
+    ours, theirs = Completion(planned), Completion(lifted)
+    judge(ours, along_x(10.0, 110.6))
+    judge(theirs, along_x(10.0, 110.6))
+    assert (ours.percent, theirs.percent) == (50.0, 50.03)
 
 
 def test_a_jump_to_the_end_is_not_driving_there() -> None:
