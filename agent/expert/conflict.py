@@ -2,11 +2,13 @@
 
 Everything is measured along the ego's path: a box occupies an interval of it while its side comes
 nearer to the path than half the ego's width and a margin. Boxes that are on the path now are
-followed (`Lead`); boxes that will be there when the ego would be there too are given way (`Yield`).
+followed (`Lead`); boxes that will be there when the ego would be there too are followed if they
+come onto the path well ahead in its direction, and else given way (`Yield`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,11 @@ F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 LOOK_AHEAD_M = 70.0
+BEHIND_M = 30.0
+OVER_LINE_M = 0.4
+"""A car that has stopped by its bumper too far stays where it is."""
+LINE_GAP_M = 1.5
+"""Room between the front bumper and the place where a junction begins, when the ego waits."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,19 @@ class ConflictSettings:
     side_margin_m: float = 0.3
     crossing_margin_m: float = 0.5
     walker_margin_m: float = 0.8
-    time_margin_s: float = 0.8
+    before_s: float = 0.8
+    """The ego leaves a place this long before somebody else comes to it..."""
+    after_s: float = 0.3
+    """...or comes to it this long after somebody else has left it."""
+    walker_after_s: float = 0.8
     yield_gap_m: float = 2.5
     """Room left before the place that a crossing box will occupy."""
     crossing_angle_rad: float = np.radians(50.0)
-    near_crossing_m: float = 10.0
-    """A box across the path nearer than this is stopped for even if it moves away."""
+    near_walker_m: float = 10.0
+    """Somebody who walks across the path nearer than this is stopped for even if about to leave."""
+    beside_m: float = 1.0
+    """Who will be on the path ahead, but now would be this near the ego or beside it, is let go
+    first: there is no room to fall in behind without stopping."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,8 @@ class Lead:
 
 @dataclass(frozen=True)
 class Yield:
-    """Something that will cross: stop with the front bumper within `distance_m`."""
+    """Something that will cross or come up from behind: stop with the front bumper within
+    `distance_m`."""
 
     actor_id: int
     kind: str
@@ -66,8 +81,8 @@ class Yield:
 
 
 @dataclass(frozen=True)
-class _Occupancy:
-    """Per box and time: first and last distance along the path, and whether it is on it."""
+class Occupancy:
+    """Per box and time (n, t): first and last distance along the path, whether it is on it."""
 
     first_m: F64
     last_m: F64
@@ -75,16 +90,18 @@ class _Occupancy:
     relative_yaw_rad: F64
 
 
-def _occupancy(
+def occupancy(
     path: LanePath,
     distance_m: float,
+    reach_m: float,
     users: RoadUsers,
     ahead: Forecast,
     body: EgoBody,
     settings: ConflictSettings,
-) -> _Occupancy:
+) -> Occupancy:
+    """Which stretch of the path each box takes, from the ego's back to `reach_m` ahead of it."""
     along, lateral, path_yaw = path.frenet(
-        ahead.centres_world_m, distance_m - 10.0, distance_m + LOOK_AHEAD_M + 10.0
+        ahead.centres_world_m, distance_m - BEHIND_M, distance_m + reach_m
     )
     relative = ahead.yaws_rad - path_yaw
     cosine, sine = np.abs(np.cos(relative)), np.abs(np.sin(relative))
@@ -96,10 +113,10 @@ def _occupancy(
         settings.walker_margin_m,
         np.where(sine > 0.5, settings.crossing_margin_m, settings.side_margin_m),
     )
-    inside = (along > distance_m - 9.0) & (along < distance_m + LOOK_AHEAD_M + 9.0)
+    inside = (along > distance_m - BEHIND_M + 1.0) & (along < distance_m + reach_m - 1.0)
     on_path = inside & (np.abs(lateral) - half_across - body.half_width_m < margin)
     wrapped = np.arctan2(np.sin(relative), np.cos(relative))
-    return _Occupancy(along - half_along, along + half_along, on_path, wrapped)
+    return Occupancy(along - half_along, along + half_along, on_path, wrapped)
 
 
 def find_conflicts(
@@ -110,91 +127,126 @@ def find_conflicts(
     ahead: Forecast,
     body: EgoBody,
     settings: ConflictSettings,
+    has_looked_back: bool = False,
 ) -> tuple[list[Lead], list[Yield]]:
     """Leads and yields for an ego at `distance_m` along its path.
 
     `ego_distances_m` (t,) is where the ego would be at the forecast's times (t,), the first of
-    which is now, if it met nobody.
+    which is now, if it met nobody. An ego that has looked back, and found a gap, cares no more for
+    who comes from behind.
     """
     if len(users) == 0:
         return [], []
-    occupancy = _occupancy(path, distance_m, users, ahead, body, settings)
+    taken = occupancy(path, distance_m, LOOK_AHEAD_M + 10.0, users, ahead, body, settings)
+    meets = _meetings(taken, users, ego_distances_m, ahead.times_s, body, settings)
     front_m = distance_m + body.front_m
+    pace_mps = float(ego_distances_m[1] - ego_distances_m[0]) / float(ahead.times_s[1])
     leads: list[Lead] = []
     yields: list[Yield] = []
     for row in range(len(users)):
-        if occupancy.last_m[row, 0] < distance_m and _moves_with_path(occupancy, row):
-            continue  # follows behind: it is for them to keep the distance
-        lead = _lead(occupancy, users, row, front_m, settings)
+        is_behind = taken.last_m[row, 0] < distance_m and _moves_with_path(taken, row)
+        if is_behind and (has_looked_back or taken.on_path[row, 0]):
+            continue  # follows the ego: it is for them to keep the distance
+        lead = _lead(taken, users, row, front_m, pace_mps, settings)
+        if lead is None and bool(meets[row].any()):
+            moment = int(np.argmax(meets[row]))
+            time_s = float(ahead.times_s[moment])
+            lead = _joins_ahead(taken, users, row, moment, time_s, front_m, settings)
+            if lead is None:
+                first_m = float(np.min(taken.first_m[row][taken.on_path[row]]))
+                room_m = first_m - front_m - settings.yield_gap_m
+                yields.append(Yield(users.ids[row], users.kinds[row], room_m, time_s))
         if lead is not None:
             leads.append(lead)
-            continue
-        moment = _first_meeting(occupancy, row, ego_distances_m, ahead.times_s, body, settings)
-        if moment is None:
-            continue
-        if abs(occupancy.relative_yaw_rad[row, moment]) < settings.crossing_angle_rad:
-            gap_m = float(occupancy.first_m[row, moment]) - front_m
-            gap_m -= float(users.speeds_mps[row] * ahead.times_s[moment])
-            leads.append(
-                Lead(
-                    users.ids[row],
-                    users.kinds[row],
-                    max(gap_m, 0.5),
-                    _along_speed(users, occupancy, row, moment),
-                )
-            )
-        else:
-            first_m = float(np.min(occupancy.first_m[row][occupancy.on_path[row]]))
-            room_m = first_m - front_m - settings.yield_gap_m
-            yields.append(
-                Yield(users.ids[row], users.kinds[row], room_m, float(ahead.times_s[moment]))
-            )
     return leads, yields
 
 
-def _moves_with_path(occupancy: _Occupancy, row: int) -> bool:
-    return bool(abs(occupancy.relative_yaw_rad[row, 0]) < 1.0)
+def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:
+    """Room to where to wait for somebody `room_m` ahead: before the line of a junction, not in it.
+
+    From the line the ego has a run-up, so that a smaller gap does; half over it, it would run the
+    light that turns red meanwhile.
+    """
+    for enter_m, leave_m in junctions_m:
+        line_m = enter_m - LINE_GAP_M
+        if front_m <= enter_m and line_m < front_m + room_m <= leave_m + LINE_GAP_M:
+            return max(line_m - front_m, -OVER_LINE_M)
+    return room_m
 
 
-def _along_speed(users: RoadUsers, occupancy: _Occupancy, row: int, moment: int) -> float:
-    return float(users.speeds_mps[row] * np.cos(occupancy.relative_yaw_rad[row, moment]))
+def _moves_with_path(taken: Occupancy, row: int) -> bool:
+    return bool(abs(taken.relative_yaw_rad[row, 0]) < 1.0)
+
+
+def _along_speed(users: RoadUsers, taken: Occupancy, row: int, moment: int) -> float:
+    return float(users.speeds_mps[row] * np.cos(taken.relative_yaw_rad[row, moment]))
 
 
 def _lead(
-    occupancy: _Occupancy, users: RoadUsers, row: int, front_m: float, settings: ConflictSettings
+    taken: Occupancy,
+    users: RoadUsers,
+    row: int,
+    front_m: float,
+    pace_mps: float,
+    settings: ConflictSettings,
 ) -> Lead | None:
-    """The box as something to follow, when it is on the path now and not just crossing it."""
-    if not occupancy.on_path[row, 0] or occupancy.last_m[row, 0] < front_m:
+    """The box as something to follow, when it is on the path now and not just crossing it, nor
+    going past beside the ego, whose speed is `pace_mps`."""
+    if not taken.on_path[row, 0] or taken.last_m[row, 0] < front_m:
         return None
-    gap_m = float(occupancy.first_m[row, 0]) - front_m
+    gap_m = float(taken.first_m[row, 0]) - front_m
     if gap_m > LOOK_AHEAD_M:
         return None
     speed = float(users.speeds_mps[row])
-    crossing = abs(occupancy.relative_yaw_rad[row, 0]) > settings.crossing_angle_rad
+    crossing = abs(taken.relative_yaw_rad[row, 0]) > settings.crossing_angle_rad
+    near_m = 0.0
     if users.kinds[row] == "walker":
-        crossing = speed > 0.3
-    if crossing and speed > 1.0 and gap_m > settings.near_crossing_m:
+        crossing, near_m = speed > 0.3, settings.near_walker_m
+    if crossing and speed > 1.0 and gap_m > near_m:
         return None
-    along_mps = 0.0 if crossing else max(0.0, _along_speed(users, occupancy, row, 0))
+    along_mps = 0.0 if crossing else max(0.0, _along_speed(users, taken, row, 0))
+    if gap_m < 0.0 and along_mps > pace_mps:
+        return None
     return Lead(users.ids[row], users.kinds[row], gap_m, along_mps)
 
 
-def _first_meeting(
-    occupancy: _Occupancy,
+def _joins_ahead(
+    taken: Occupancy,
+    users: RoadUsers,
     row: int,
+    moment: int,
+    time_s: float,
+    front_m: float,
+    settings: ConflictSettings,
+) -> Lead | None:
+    """A box that comes onto the path in its direction, as if it were on it now: to be followed,
+    unless it is so near that the ego has to let it go first."""
+    if abs(taken.relative_yaw_rad[row, moment]) > settings.crossing_angle_rad:
+        return None
+    gap_m = float(taken.first_m[row, moment]) - front_m - float(users.speeds_mps[row]) * time_s
+    if gap_m < settings.beside_m:
+        return None
+    return Lead(users.ids[row], users.kinds[row], gap_m, _along_speed(users, taken, row, moment))
+
+
+def _meetings(
+    taken: Occupancy,
+    users: RoadUsers,
     ego_distances_m: F64,
     times_s: F64,
     body: EgoBody,
     settings: ConflictSettings,
-) -> int | None:
-    """Index of the first time at which both would be at one place, give or take the margin."""
-    late = np.interp(times_s + settings.time_margin_s, times_s, ego_distances_m)
-    early = np.interp(times_s - settings.time_margin_s, times_s, ego_distances_m)
-    meets = (
-        occupancy.on_path[row]
-        & (occupancy.first_m[row] < late + body.front_m)
-        & (occupancy.last_m[row] > early - body.rear_m)
+) -> Mask:
+    """Per box and time (n, t): whether both would be at one place, give or take the margins."""
+    walks = np.array([kind == "walker" for kind in users.kinds], dtype=bool)[:, None]
+    soon = np.interp(times_s + settings.after_s, times_s, ego_distances_m)
+    late = np.interp(times_s + settings.walker_after_s, times_s, ego_distances_m)
+    early = np.interp(times_s - settings.before_s, times_s, ego_distances_m)
+    meets: Mask = (
+        taken.on_path
+        & (taken.first_m < np.where(walks, late, soon) + body.front_m)
+        & (taken.last_m > early - body.rear_m)
         # What the ego's body has already passed cannot be given way any more.
-        & (occupancy.last_m[row] > ego_distances_m[0] + 0.5 * body.front_m)
+        & (taken.last_m > ego_distances_m[0] + 0.5 * body.front_m)
     )
-    return int(np.argmax(meets)) if bool(meets.any()) else None
+    return meets

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.expert.conflict import ConflictSettings, EgoBody, Lead, Yield, find_conflicts
+from agent.expert.conflict import (
+    LINE_GAP_M,
+    ConflictSettings,
+    EgoBody,
+    Lead,
+    Yield,
+    find_conflicts,
+    wait_room_m,
+)
+from agent.expert.detour import DetourSettings
 from agent.expert.lane_path import SPACING_M, LanePath
+from agent.expert.lane_room import LaneRoom
+from agent.expert.overtaking import Overtaking, WorldFacts
+from agent.expert.path_shift import Shift, shift_path
 from agent.expert.pedals import Pedals
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import Forecast, RoadUsers
 from agent.expert.speed_law import (
     SpeedSettings,
     brake_in_time_mps,
+    brisk,
     cruise_acceleration_mps2,
     curve_speed_mps,
     follow_acceleration_mps2,
@@ -31,15 +45,15 @@ from planner.records import Control
 F64 = NDArray[np.float64]
 Forecaster = Callable[[RoadUsers, F64], Forecast]
 
-HORIZON_S = 4.0
+HORIZON_S = 6.0
 FORECAST_STEP_S = 0.25
 GREEN, YELLOW = "Green", "Yellow"
-STOP_LINE_ROOM_M = 1.5
-"""Room between the front bumper and the place where the junction begins."""
 ANSWER_S = 0.2
 """Time that the car takes to answer the pedals."""
 TREND_M = 3.0
 """Distance over which the change of the speed profile is looked at."""
+JUNCTION_NEAR_M = 2.0
+"""The ego hurries through a junction from this far before it."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -49,8 +63,11 @@ class DriverSettings:
     """Settings of all the laws that the expert drives by."""
 
     speed: SpeedSettings = field(default_factory=SpeedSettings)
+    brisk: SpeedSettings = field(default_factory=lambda: brisk(SpeedSettings()))
+    """Where the ego is in the way of others: in junctions and beside its lane."""
     steering: SteeringSettings = field(default_factory=SteeringSettings)
     conflict: ConflictSettings = field(default_factory=ConflictSettings)
+    detour: DetourSettings = field(default_factory=DetourSettings)
     body: EgoBody = field(default_factory=EgoBody)
 
 
@@ -59,8 +76,9 @@ class Decision:
     """What the expert does in one tick, and why.
 
     `distance_m` and `lateral_m` locate the ego on the path (right positive); `reason` names the law
-    that set the speed: cruise, light, stop_sign, lead or yield; `light` is the state of the next
-    light within reach, or "None".
+    that set the speed: cruise, light, stop_sign, lead, yield or wait (for room to pass an
+    obstacle of the kind `waiting_for`); `light` is the state of the next light within reach, or
+    "None"; `detours` are the stretches of the path that lead past obstacles.
     """
 
     control: Control
@@ -73,29 +91,60 @@ class Decision:
     light: str
     lead: Lead | None
     yielding_to: Yield | None
+    detours: tuple[Shift, ...] = ()
+    waiting_for: str | None = None
+
+
+@dataclass(frozen=True)
+class RoutePlaces:
+    """What lies along a route: lights, stop signs, and the stretches in junctions (m)."""
+
+    lights: Sequence[StopPlace] = ()
+    signs: Sequence[StopPlace] = ()
+    junctions_m: Sequence[tuple[float, float]] = ()
 
 
 class ExpertDriver:
-    """Drives one path; `light_state(id)` names the state of a traffic light."""
+    """Drives one route; `light_state(id)` names the state of a traffic light.
+
+    Attributes:
+        path: the line that is driven now: the route's, moved aside where something is passed.
+    """
 
     def __init__(
         self,
         path: LanePath,
-        lights: list[StopPlace],
-        signs: list[StopPlace],
+        places: RoutePlaces,
         forecaster: Forecaster,
         light_state: Callable[[int], str],
+        room_at: Callable[[F64, float, float], LaneRoom],
+        has_handbrake: Callable[[int], bool],
         settings: DriverSettings | None = None,
     ) -> None:
         self.path = path
         self.settings = settings or DriverSettings()
-        self._lights = lights
-        self._stop_signs = StopSigns(signs)
+        self._route_path = path
+        self._places = places
+        self._stop_signs = StopSigns(places.signs)
         self._forecaster = forecaster
         self._light_state = light_state
+        self._overtaking = Overtaking(
+            path,
+            WorldFacts(
+                room_at=lambda place_m, height_m: room_at(
+                    path.point_world_m(place_m), path.yaw_at_rad(place_m), height_m
+                ),
+                has_handbrake=has_handbrake,
+                red_ahead_m=self._red_ahead_m,
+            ),
+            forecaster,
+            self.settings.body,
+            self.settings.detour,
+            self.settings.conflict,
+        )
+        self._detours: tuple[Shift, ...] = ()
         self._pedals = Pedals()
-        self._curve_mps = curve_speed_mps(path.curvature_per_m, self.settings.speed)
-        self._profile_mps = self._curve_mps
+        self._profile_mps = np.empty(0)
         self._profile_limit_mps = math.nan
         self._distance_m: float | None = None
         self._wanted_mps2 = 0.0
@@ -104,27 +153,37 @@ class ExpertDriver:
 
     def step(self, view: WorldView, limit_mps: float, dt_s: float) -> Decision:
         """Decide for one tick; `limit_mps` is the posted speed limit."""
-        ego, speed = view.ego, self.settings.speed
-        distance_m, lateral_m = self.path.locate(ego.position_world_m, self._distance_m)
+        ego = view.ego
+        distance_m, _ = self._route_path.locate(ego.position_world_m, self._distance_m)
         self._distance_m = distance_m
-        self._update_profile(limit_mps)
-        target_mps, trend_mps2 = self._speed_ahead(distance_m, ego.speed_mps)
-        front_m = self.settings.body.front_m
+        self._overtaking.step(view, distance_m, self._top_mps(limit_mps))
+        self._update_path(limit_mps)
+        _, lateral_m = self.path.locate(ego.position_world_m, distance_m)
 
+        hurries = self._hurries(distance_m)
+        speed = self.settings.brisk if hurries else self.settings.speed
+        target_mps, trend_mps2 = self._speed_ahead(distance_m, ego.speed_mps)
         wishes = {"cruise": cruise_acceleration_mps2(ego.speed_mps, target_mps, speed, trend_mps2)}
         light, light_room_m = self._light_ahead(distance_m, ego.speed_mps)
-        if light_room_m is not None:
-            wishes["light"] = stop_acceleration_mps2(ego.speed_mps, light_room_m, speed)
-        sign_room_m = self._stop_signs.stop_distance_m(distance_m, ego.speed_mps, dt_s, front_m)
-        if sign_room_m is not None:
-            wishes["stop_sign"] = stop_acceleration_mps2(ego.speed_mps, sign_room_m, speed)
-        lead, give_way = self._conflicts(view, distance_m)
+        lead, give_way = self._conflicts(view, distance_m, speed)
+        front_m = distance_m + self.settings.body.front_m
+        rooms_m = {
+            "light": light_room_m,
+            "stop_sign": self._stop_signs.stop_distance_m(
+                distance_m, ego.speed_mps, dt_s, self.settings.body.front_m
+            ),
+            "yield": None if give_way is None else give_way.distance_m,
+            "wait": None
+            if self._overtaking.wait_at_m is None
+            else self._overtaking.wait_at_m - front_m,
+        }
+        for law, room_m in rooms_m.items():
+            if room_m is not None:
+                wishes[law] = stop_acceleration_mps2(ego.speed_mps, room_m, speed)
         if lead is not None:
             wishes["lead"] = follow_acceleration_mps2(
                 ego.speed_mps, lead.gap_m, lead.speed_mps, speed
             )
-        if give_way is not None:
-            wishes["yield"] = stop_acceleration_mps2(ego.speed_mps, give_way.distance_m, speed)
 
         reason = min(wishes, key=lambda name: wishes[name])
         wanted = self._wanted_mps2 = limit_rise(
@@ -145,11 +204,17 @@ class ExpertDriver:
             light=light,
             lead=lead,
             yielding_to=give_way,
+            detours=self._detours,
+            waiting_for=self._overtaking.waits_for_kind,
         )
 
-    def route_ahead_world_m(self, distance_m: float, count: int, spacing_m: float = 1.0) -> F64:
-        """(count, 2) points of the path from a distance on."""
-        return self.path.point_world_m(distance_m + spacing_m * np.arange(count, dtype=np.float64))
+    def path_ahead_world_m(self, distance_m: float, count: int) -> F64:
+        """(count, 2) points of the path from a distance on, one metre apart."""
+        return self.path.point_world_m(distance_m + np.arange(count, dtype=np.float64))
+
+    def route_ahead_world_m(self, distance_m: float, count: int) -> F64:
+        """The same of the route's own path, which leads through what is passed."""
+        return self._route_path.point_world_m(distance_m + np.arange(count, dtype=np.float64))
 
     def rollout_m(self, distance_m: float, speed_mps: float, times_s: F64, wanted: float) -> F64:
         """Distances along the path at times (t,): the profile's speed, reached with `wanted`."""
@@ -164,15 +229,35 @@ class ExpertDriver:
             distances[index] = place
         return distances
 
-    def _update_profile(self, limit_mps: float) -> None:
-        if limit_mps == self._profile_limit_mps:
+    def _update_path(self, limit_mps: float) -> None:
+        """Follow the shifts decided on, and the limit, with the path and its speed profile."""
+        moved = self._overtaking.shifts != self._detours
+        if moved:
+            self._detours = self._overtaking.shifts
+            self.path = shift_path(self._route_path, self._detours)
+        if not moved and limit_mps == self._profile_limit_mps:
             return
         speed = self.settings.speed
-        cap = min(limit_mps * speed.limit_factor, speed.max_speed_mps)
         self._profile_mps = brake_in_time_mps(
-            np.minimum(self._curve_mps, cap), SPACING_M, 0.7 * speed.comfort_deceleration_mps2
+            np.minimum(curve_speed_mps(self.path.curvature_per_m, speed), self._top_mps(limit_mps)),
+            SPACING_M,
+            0.7 * speed.comfort_deceleration_mps2,
         )
         self._profile_limit_mps = limit_mps
+
+    def _top_mps(self, limit_mps: float) -> float:
+        speed = self.settings.speed
+        return min(limit_mps * speed.limit_factor, speed.max_speed_mps)
+
+    def _hurries(self, distance_m: float) -> bool:
+        """Whether the ego is, or is about to be, where it is in the way of others."""
+        front_m, rear_m = distance_m + self.settings.body.front_m, distance_m
+        in_junction = any(
+            enter_m - JUNCTION_NEAR_M < front_m and rear_m < leave_m
+            for enter_m, leave_m in self._places.junctions_m
+        )
+        beside = any(shift.start_m <= front_m and rear_m <= shift.back_m for shift in self._detours)
+        return in_junction or beside
 
     def _speed_ahead(self, distance_m: float, speed_mps: float) -> tuple[float, float]:
         """Speed of the profile where the car will be in a moment, and its change per second."""
@@ -186,8 +271,8 @@ class ExpertDriver:
     def _light_ahead(self, distance_m: float, speed_mps: float) -> tuple[str, float | None]:
         """State of the next light within reach, and the room to its line if it is to be obeyed."""
         front_m = distance_m + self.settings.body.front_m
-        for place in self._lights:
-            room_m = place.distance_m - STOP_LINE_ROOM_M - front_m
+        for place in self._places.lights:
+            room_m = place.distance_m - LINE_GAP_M - front_m
             if place.distance_m < front_m - 1.0:
                 continue  # the front is in the junction: clear it
             if room_m > 60.0:
@@ -196,21 +281,30 @@ class ExpertDriver:
             if state == GREEN:
                 return state, None
             if state == YELLOW and not stops_for_yellow(
-                speed_mps, room_m + STOP_LINE_ROOM_M, self.settings.speed
+                speed_mps, room_m + LINE_GAP_M, self.settings.speed
             ):
                 return state, None
             return state, room_m
         return "None", None
 
-    def _conflicts(self, view: WorldView, distance_m: float) -> tuple[Lead | None, Yield | None]:
+    def _red_ahead_m(self, distance_m: float) -> float:
+        """Way to the next light on the path that is not green; infinite if none is near."""
+        for place in self._places.lights:
+            way_m = place.distance_m - distance_m
+            if way_m > 0.0:
+                return math.inf if self._light_state(place.actor_id) == GREEN else way_m
+        return math.inf
+
+    def _conflicts(
+        self, view: WorldView, distance_m: float, speed: SpeedSettings
+    ) -> tuple[Lead | None, Yield | None]:
         times_s = np.arange(0.0, HORIZON_S + 1e-6, FORECAST_STEP_S)
         if len(view.others) == 0:
             return None, None
         gap = np.linalg.norm(view.others.centres_world_m - view.ego.position_world_m, axis=1)
-        others = view.others.select(gap < 80.0)
-        own_m = self.rollout_m(
-            distance_m, view.ego.speed_mps, times_s, self.settings.speed.max_acceleration_mps2
-        )
+        waits_for = [] if self._overtaking.wait_at_m is None else self._overtaking.passed_ids
+        others = view.others.select((gap < 80.0) & ~np.isin(view.others.ids, list(waits_for)))
+        own_m = self.rollout_m(distance_m, view.ego.speed_mps, times_s, speed.max_acceleration_mps2)
         leads, yields = find_conflicts(
             self.path,
             distance_m,
@@ -219,25 +313,28 @@ class ExpertDriver:
             self._forecaster(others, times_s),
             self.settings.body,
             self.settings.conflict,
+            has_looked_back=any(shift.start_m <= distance_m for shift in self._detours),
         )
-        speed, pace = self.settings.speed, view.ego.speed_mps
+        pace = view.ego.speed_mps
         lead = min(
             leads,
             key=lambda one: follow_acceleration_mps2(pace, one.gap_m, one.speed_mps, speed),
             default=None,
         )
-        return lead, self._choose_yield(yields, view)
+        return lead, self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
 
-    def _choose_yield(self, yields: list[Yield], view: WorldView) -> Yield | None:
-        """The nearest conflict that can still be avoided by stopping; remembered for a moment."""
+    def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
+        """The nearest conflict that can still be avoided by stopping, before the junction where
+        that is possible; remembered for a moment."""
         pace = view.ego.speed_mps
-        possible = [
-            one
-            for one in yields
-            if one.distance_m > -0.5
-            and pace**2 / (2.0 * max(one.distance_m, 0.1))
-            < self.settings.speed.max_deceleration_mps2
-        ]
+        possible: list[Yield] = []
+        for one in yields:
+            line_m = wait_room_m(one.distance_m, front_m, self._places.junctions_m)
+            for room_m in (line_m, one.distance_m):
+                needed = pace**2 / (2.0 * max(room_m, 0.1))
+                if room_m > -0.5 and needed < self.settings.speed.max_deceleration_mps2:
+                    possible.append(dataclasses.replace(one, distance_m=room_m))
+                    break
         nearest = min(possible, key=lambda one: one.distance_m, default=None)
         if nearest is not None:
             self._yield = nearest

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.expert.driver import Decision, DriverSettings, ExpertDriver
+from agent.expert.driver import Decision, DriverSettings, ExpertDriver, RoutePlaces
 from agent.expert.frame_record import ROUTE_POINTS, boxes, measurement
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
+from agent.expert.lane_room import room_at
 from agent.expert.perturbation import Hesitation, SteerPerturbation
 from agent.expert.privileged_world import PrivilegedWorld, WorldView
 from agent.expert.recording import (
@@ -24,7 +26,7 @@ from agent.expert.recording import (
     write_results,
 )
 from agent.expert.route_to_path import plan_path
-from agent.expert.speed_law import SpeedSettings
+from agent.expert.speed_law import SpeedSettings, brisk
 from agent.expert.stop_lines import LightLanes, light_lanes, places_of_lights, places_of_signs
 from agent.observation import AgentStep
 from agent.rig import load_rig
@@ -68,18 +70,24 @@ class ExpertLoop:
         self._rng = rng
         self._world = world
         self._world.find_ego()
-        path, self._route_length_m = plan_path(*dense_plan, self._world.map)
+        planned = plan_path(*dense_plan, self._world.map)
         self._targets = RoutePlanner(*sparse_plan)
         self._lights = {light.id: light for light in self._world.actors("traffic.traffic_light")}
         lanes = [light_lanes(light, self._world.map) for light in self._lights.values()]
         self._light_of_lane = _lights_by_lane(lanes)
+        speed = SpeedSettings(limit_factor=settings.limit_factor)
         self._driver = ExpertDriver(
-            path,
-            places_of_lights(lanes, path),
-            places_of_signs(self._world.actors("traffic.stop"), path),
+            planned.path,
+            RoutePlaces(
+                lights=places_of_lights(lanes, planned.path),
+                signs=places_of_signs(self._world.actors("traffic.stop"), planned.path),
+                junctions_m=planned.junctions_m,
+            ),
             LaneForecaster(self._world.map, self._is_red),
             self._light_state,
-            DriverSettings(speed=SpeedSettings(limit_factor=settings.limit_factor)),
+            partial(room_at, self._world.map),
+            self._world.has_handbrake,
+            DriverSettings(speed=speed, brisk=brisk(speed)),
         )
         self._perturbation = SteerPerturbation(settings.perturb, rng)
         self._hesitation = Hesitation(settings.hesitate, rng)
@@ -133,7 +141,7 @@ class ExpertLoop:
         distances = self._driver.rollout_m(
             decision.distance_m, view.ego.speed_mps, times_s, decision.acceleration_mps2
         )
-        route = self._driver.route_ahead_world_m(decision.distance_m, PLAN_POINTS)
+        route = self._driver.path_ahead_world_m(decision.distance_m, PLAN_POINTS)
         waypoints = self._driver.path.point_world_m(distances)
         return Plan(
             route_ego_m=ego_from_world(route, view.ego),
@@ -183,13 +191,14 @@ class ExpertLoop:
         decision: Decision,
         targets: tuple[Target, Target],
     ) -> None:
+        path = self._driver.path_ahead_world_m(decision.distance_m, ROUTE_POINTS)
         route = self._driver.route_ahead_world_m(decision.distance_m, ROUTE_POINTS)
         hesitates = self._hesitation.active
         recorder.note(
             TickState(
                 frame=view.frame,
                 ego_transform=view.ego_transform,
-                measurement=lambda: measurement(view, decision, targets, route, hesitates),
+                measurement=lambda: measurement(view, decision, targets, path, route, hesitates),
                 boxes=lambda: boxes(view.others, view.ego, self._world.body_of),
             )
         )

@@ -31,12 +31,15 @@ def measurement(
     decision: Decision,
     targets: Sequence[Target],
     route_world_m: F64,
+    original_world_m: F64,
     hesitates: bool = False,
 ) -> dict[str, Any]:
     """What goes into `measurements/*.json.gz`, but for the augmentation's two numbers.
 
-    `route_world_m` is the path from the ego on, one metre apart; `hesitates` says that the car
-    brakes for no reason, and that its future positions are no example until that is over.
+    `route_world_m` is the path that is driven from the ego on, one metre apart, and
+    `original_world_m` the route's own, which differs where something is passed; `hesitates` says
+    that the car brakes for no reason, and that its future positions are no example until that is
+    over.
     """
     route = _rounded(ego_from_world(route_world_m, view.ego))
     points = [_rounded(ego_from_world(t.position_world_m, view.ego))[0] for t in targets]
@@ -52,8 +55,8 @@ def measurement(
         "command": int(targets[0].command),
         "next_command": int(targets[1].command),
         "route": route,
-        "route_original": route,
-        "changed_route": False,
+        "route_original": _rounded(ego_from_world(original_world_m, view.ego)),
+        "changed_route": not np.array_equal(route_world_m, original_world_m),
         "ego_matrix": ego_matrix(view.ego_transform),
         "steer": decision.control.steer,
         "throttle": decision.control.throttle,
@@ -112,7 +115,12 @@ def boxes(
 def _hazard(decision: Decision, kind: str) -> bool:
     by_lead = decision.reason == "lead" and decision.lead is not None and decision.lead.kind == kind
     other = decision.yielding_to
-    return by_lead or (decision.reason == "yield" and other is not None and other.kind == kind)
+    by_wait = decision.reason == "wait" and decision.waiting_for == kind
+    return (
+        by_lead
+        or by_wait
+        or (decision.reason == "yield" and other is not None and other.kind == kind)
+    )
 
 
 def _reducing_kind(decision: Decision) -> str | None:
@@ -122,6 +130,8 @@ def _reducing_kind(decision: Decision) -> str | None:
         return "traffic.stop"
     if decision.reason == "lead" and decision.lead is not None:
         return decision.lead.kind
+    if decision.reason == "wait":
+        return decision.waiting_for
     if decision.reason == "yield" and decision.yielding_to is not None:
         return decision.yielding_to.kind
     return None

@@ -49,6 +49,10 @@ class LanePath:
         """Index of the point at a distance along the path, clipped to its ends."""
         return min(max(round(distance_m / SPACING_M), 0), len(self.points_world_m) - 1)
 
+    def yaw_at_rad(self, distance_m: float) -> float:
+        """Direction of travel at a distance along the path, clipped to its ends."""
+        return float(self.yaw_rad[self.index(distance_m)])
+
     def point_world_m(self, distance_m: float | F64) -> F64:
         """(2,) or (m, 2) point at distances along the path; goes straight on beyond the ends."""
         distance = np.asarray(distance_m, dtype=np.float64)

@@ -22,7 +22,8 @@ FRAME_TIMEOUT_S = 5.0
 WORKER_THREADS = 12
 """More than the cameras that may listen: each busy callback holds one of the client's threads."""
 EGO_ROLE = "hero"
-CAR_KINDS = ("vehicle", "walker", "prop")
+FLAT_M = 0.25
+"""Props lower than this are driven over: debris and leaves on the road have no collision shape."""
 
 
 class PrivilegedWorldError(RuntimeError):
@@ -55,7 +56,7 @@ class _Body:
 class PrivilegedWorld:
     """Reads the world by frames; knows the ego vehicle."""
 
-    def __init__(self, host: str, port: int, radius_m: float = 90.0) -> None:
+    def __init__(self, host: str, port: int, radius_m: float = 150.0) -> None:
         self._client = carla.Client(host, port, WORKER_THREADS)
         self._client.set_timeout(CLIENT_TIMEOUT_S)
         self.world: carla.World = self._client.get_world()
@@ -112,6 +113,11 @@ class PrivilegedWorld:
         """Type, height of the box centre above the actor's origin, half its height."""
         body = self._bodies.get(actor_id)
         return (body.type_id, body.centre[2], body.half_height) if body else ("", 0.0, 0.0)
+
+    def has_handbrake(self, actor_id: int) -> bool:
+        """Whether a vehicle has been left with its handbrake on."""
+        actor = self.world.get_actor(actor_id)
+        return isinstance(actor, carla.Vehicle) and bool(actor.get_control().hand_brake)
 
     def release(self) -> None:
         """Forget the ego and the connection."""
@@ -194,5 +200,7 @@ def _read_body(actor: carla.Actor) -> _Body | None:
     if kind is None:
         return None
     box = actor.bounding_box
+    if kind == "prop" and 2.0 * box.extent.z < FLAT_M:
+        return None
     centre = (box.location.x, box.location.y, box.location.z)
     return _Body(kind, actor.type_id, centre, (box.extent.x, box.extent.y), box.extent.z)

@@ -7,12 +7,14 @@ Lane changes, which both draw as a jump to the side, are drawn out to a smooth c
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import carla
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.expert.lane_path import LanePath, build_path
+from agent.expert.path_shift import smooth_step
 
 F64 = NDArray[np.float64]
 
@@ -28,10 +30,18 @@ CONTINUATION_M = 60.0
 CONTINUATION_STEP_M = 1.0
 
 
-def plan_path(
-    positions_world_m: F64, yaws_rad: F64, world_map: carla.Map
-) -> tuple[LanePath, float]:
-    """Path to drive for a global plan, and the distance along it at which the route ends.
+@dataclass(frozen=True)
+class PlannedPath:
+    """The line to drive for a route; `junctions_m` are the stretches of it, from and to, that lie
+    in junctions."""
+
+    path: LanePath
+    route_length_m: float
+    junctions_m: tuple[tuple[float, float], ...]
+
+
+def plan_path(positions_world_m: F64, yaws_rad: F64, world_map: carla.Map) -> PlannedPath:
+    """Path to drive for a global plan.
 
     Args:
         positions_world_m: (n, 3) positions of the plan, n >= 2.
@@ -49,14 +59,16 @@ def plan_path(
             "expert needs the dense one, which the leaderboard gives to set_global_plan"
         )
     positions_world_m, yaws_rad = _drop_steps_back(positions_world_m, yaws_rad)
-    barred = None
-    if find_lane_changes(positions_world_m[:, :2], yaws_rad):
-        barred = np.array([_in_junction(place, world_map) for place in positions_world_m])
-    line = smooth_lane_changes(positions_world_m[:, :2], yaws_rad, barred)
+    in_junction = np.array([_in_junction(place, world_map) for place in positions_world_m])
+    line = smooth_lane_changes(positions_world_m[:, :2], yaws_rad, in_junction)
     route_length_m = float(np.linalg.norm(np.diff(line, axis=0), axis=1).sum())
     tail = _continuation(positions_world_m[-1], float(yaws_rad[-1]), world_map)
     path = build_path(np.concatenate((line, tail)))
-    return path, min(route_length_m, path.length_m)
+    return PlannedPath(
+        path=path,
+        route_length_m=min(route_length_m, path.length_m),
+        junctions_m=_stretches(path, line, in_junction),
+    )
 
 
 def smooth_lane_changes(
@@ -87,7 +99,7 @@ def smooth_lane_changes(
         end_m = min(high_m, start_m + length_m)
         if end_m - start_m < 2.0:
             continue
-        share = _smooth_step((distance - start_m) / (end_m - start_m))
+        share = smooth_step((distance - start_m) / (end_m - start_m))
         share[jump + 1 :] -= 1.0
         points += right * (side_m * share)[:, None]
     return points
@@ -103,13 +115,6 @@ def find_lane_changes(points_world_m: F64, yaws_rad: F64) -> list[int]:
     return [int(i) for i in np.flatnonzero(sideways & (np.abs(side) > JUMP_SIDE_M) & (turn < 0.5))]
 
 
-def _smooth_step(fraction: F64) -> F64:
-    """0 below 0, 1 above 1, in between the quintic with no jump in curvature."""
-    t = np.clip(fraction, 0.0, 1.0)
-    step: F64 = t**3 * (10.0 + t * (6.0 * t - 15.0))
-    return step
-
-
 def _median_step_m(positions_world_m: F64) -> float:
     return float(np.median(np.linalg.norm(np.diff(positions_world_m[:, :2], axis=0), axis=1)))
 
@@ -118,6 +123,22 @@ def _in_junction(position_world_m: F64, world_map: carla.Map) -> bool:
     location = carla.Location(*(float(value) for value in position_world_m))
     waypoint = world_map.get_waypoint(location)
     return waypoint is not None and bool(waypoint.is_junction)
+
+
+def _stretches(
+    path: LanePath, line_world_m: F64, inside: NDArray[np.bool_]
+) -> tuple[tuple[float, float], ...]:
+    """Where the path runs between the first and the last point of each run of `inside` (n,)."""
+    steps = np.linalg.norm(np.diff(line_world_m, axis=0), axis=1)
+    distance = np.concatenate(([0.0], np.cumsum(steps)))
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], inside, [False])).astype(int)))
+    return tuple(
+        (
+            path.locate(line_world_m[first], float(distance[first]))[0],
+            path.locate(line_world_m[after - 1], float(distance[after - 1]))[0],
+        )
+        for first, after in edges.reshape(-1, 2)
+    )
 
 
 def _drop_steps_back(positions_world_m: F64, yaws_rad: F64) -> tuple[F64, F64]:

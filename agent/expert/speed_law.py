@@ -7,6 +7,7 @@ for. Following is the intelligent driver model (Treiber, Hennecke, Helbing, Phys
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ class SpeedSettings:
     """How fast the acceleration may rise; braking may begin at once."""
     reaction_s: float = 0.35
     """Time constant with which a speed error turns into an acceleration."""
+
+
+def brisk(settings: SpeedSettings) -> SpeedSettings:
+    """The same with more acceleration, for where a car is in the way as long as it lingers."""
+    return dataclasses.replace(settings, max_acceleration_mps2=3.5, max_jerk_mps3=12.0)
 
 
 def curve_speed_mps(curvature_per_m: F64, settings: SpeedSettings) -> F64:
@@ -83,8 +89,10 @@ def follow_acceleration_mps2(
 ) -> float:
     """Keep the headway to something ahead that moves along the path at `lead_speed_mps`.
 
-    `gap_m` is the free room between the front bumper and it.
+    `gap_m` is the free room between the front bumper and it. From something faster, the gap counts
+    that there will be in a second.
     """
+    gap_m += max(lead_speed_mps - speed_mps, 0.0)
     closing_mps = speed_mps - max(lead_speed_mps, 0.0)
     brake = math.sqrt(settings.max_acceleration_mps2 * settings.comfort_deceleration_mps2)
     wanted_m = settings.standstill_gap_m + max(

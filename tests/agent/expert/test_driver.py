@@ -10,8 +10,9 @@ import carla
 import numpy as np
 import pytest
 
-from agent.expert.driver import Decision, ExpertDriver
+from agent.expert.driver import Decision, ExpertDriver, RoutePlaces
 from agent.expert.lane_path import build_path
+from agent.expert.lane_room import LaneRoom
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import NOBODY, RoadUsers, forecast
 from agent.expert.stop_lines import StopPlace
@@ -20,6 +21,10 @@ from planner.records import EgoState
 DT_S = 0.05
 LIMIT_MPS = 10.0
 FRONT_M = 2.45
+CURVATURE_PER_STEER = 0.2777
+ONE_LANE = LaneRoom(-1.75, 1.75, -1.75, 1.75, False, False)
+LEFT_LANE = LaneRoom(-1.75, 1.75, -5.25, 1.75, False, False)
+LEFT_ONCOMING = LaneRoom(-1.75, 1.75, -5.25, 1.75, True, False)
 
 
 def users(*rows: tuple[str, float, float, float, float]) -> RoadUsers:
@@ -47,17 +52,20 @@ class Drive:
     driver: ExpertDriver
     others: Callable[[float], RoadUsers] = lambda _: NOBODY
     x_m: float = 0.0
+    y_m: float = 0.0
+    yaw_rad: float = 0.0
     speed_mps: float = 0.0
     time_s: float = 0.0
     decisions: list[Decision] = field(default_factory=list)
     track: list[tuple[float, float, float]] = field(default_factory=list)
+    side_m: list[float] = field(default_factory=list)
 
     def run(self, seconds: float) -> Drive:
         for _ in range(round(seconds / DT_S)):
             view = WorldView(
                 frame=0,
                 timestamp_s=self.time_s,
-                ego=EgoState(np.array([self.x_m, 0.0]), 0.0, self.speed_mps),
+                ego=EgoState(np.array([self.x_m, self.y_m]), self.yaw_rad, self.speed_mps),
                 ego_transform=carla.Transform(),
                 yaw_rate_radps=0.0,
                 others=self.others(self.time_s),
@@ -66,10 +74,13 @@ class Drive:
             control = decision.control
             force = 5.0 * control.throttle - 8.0 * control.brake - 0.3
             self.speed_mps = max(0.0, self.speed_mps + force * DT_S)
-            self.x_m += self.speed_mps * DT_S
+            self.yaw_rad += self.speed_mps * CURVATURE_PER_STEER * control.steer * DT_S
+            self.x_m += self.speed_mps * math.cos(self.yaw_rad) * DT_S
+            self.y_m += self.speed_mps * math.sin(self.yaw_rad) * DT_S
             self.time_s += DT_S
             self.decisions.append(decision)
             self.track.append((self.time_s, self.x_m, self.speed_mps))
+            self.side_m.append(self.y_m)
         return self
 
     @property
@@ -81,9 +92,18 @@ def start(
     lights: list[StopPlace] | None = None,
     signs: list[StopPlace] | None = None,
     state: Callable[[int], str] = lambda _: "Green",
+    room: LaneRoom = ONE_LANE,
+    junctions_m: tuple[tuple[float, float], ...] = (),
 ) -> ExpertDriver:
     path = build_path(np.stack([np.arange(400.0), np.zeros(400)], axis=1))
-    return ExpertDriver(path, lights or [], signs or [], forecast, state)
+    return ExpertDriver(
+        path,
+        RoutePlaces(lights or [], signs or [], junctions_m),
+        forecast,
+        state,
+        room_at=lambda place, yaw, height: room,
+        has_handbrake=lambda _: True,
+    )
 
 
 def test_an_empty_road_is_driven_at_a_share_of_the_limit() -> None:
@@ -191,3 +211,102 @@ def test_nobody_behind_is_given_way() -> None:
     chased = Drive(start(), lambda t: users(("vehicle", -12.0 + 9.0 * t, 0.0, 9.0, 0.0))).run(1.0)
     assert chased.decisions[-1].reason == "cruise"
     assert free.decisions[-1].reason == "cruise"
+
+
+def least_gap_m(drive: Drive, other: tuple[float, float]) -> float:
+    """How near the ego's outline comes to a car that stands along x at `other`."""
+    drive_x = np.array([x for _, x, _ in drive.track])
+    drive_y = np.array(drive.side_m)
+    apart = np.maximum(
+        np.abs(drive_x - other[0]) - FRONT_M - 2.3, np.abs(drive_y - other[1]) - 0.93 - 0.9
+    )
+    return float(apart.min())
+
+
+def test_a_parked_car_is_passed_on_the_next_lane_and_the_path_is_what_is_driven() -> None:
+    drive = Drive(start(room=LEFT_LANE), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0)))
+    drive.run(6.0)
+    ahead = drive.driver.path_ahead_world_m(drive.decisions[-1].distance_m, 60)
+    route = drive.driver.route_ahead_world_m(drive.decisions[-1].distance_m, 60)
+    assert ahead[:, 1].min() < -3.0
+    assert np.abs(route[:, 1]).max() < 0.01
+    drive.run(11.0)
+    assert least_gap_m(drive, (80.0, 0.2)) > 0.3
+    assert min(drive.side_m) == pytest.approx(-3.5, abs=0.3)
+    assert drive.x_m > 100.0
+    assert drive.side_m[-1] == pytest.approx(0.0, abs=0.2)
+    assert min(speed for _, _, speed in drive.track[100:]) > 5.0
+    assert np.abs([one.lateral_m for one in drive.decisions]).max() < 0.4
+
+
+def test_a_parked_car_is_waited_behind_until_who_comes_has_passed() -> None:
+    """Somebody comes towards the ego on the only other lane, past the parked car after 18 s."""
+
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", 80.0, 0.2, 0.0, 0.0), ("vehicle", 260.0 - 10.0 * t, -3.5, -10, 0))
+
+    drive = Drive(start(room=LEFT_ONCOMING), others).run(17.0)
+    assert drive.speed_mps < 0.1
+    assert 6.0 < 80.0 - 2.3 - drive.front_m < 8.0
+    assert drive.decisions[-1].reason == "wait"
+    assert drive.decisions[-1].waiting_for == "vehicle"
+    drive.run(17.0)
+    assert drive.x_m > 95.0
+    assert least_gap_m(drive, (80.0, 0.2)) > 0.3
+
+
+def test_a_car_that_has_just_stopped_is_not_passed_over_the_oncoming_lane() -> None:
+    drive = Drive(start(room=LEFT_ONCOMING), lambda _: users(("vehicle", 50.0, 0.2, 0.0, 0.0)))
+    drive.run(11.0)
+    assert drive.speed_mps < 0.1
+    assert drive.decisions[-1].detours == ()
+
+
+def test_without_a_lane_beside_a_parked_car_is_stopped_behind() -> None:
+    drive = Drive(start(), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0))).run(40.0)
+    assert drive.speed_mps < 0.05
+    assert drive.front_m < 80.0 - 2.3
+
+
+def test_who_crosses_a_junction_is_waited_for_before_its_line() -> None:
+    """A flow of cars at 8 m/s crosses 20 m into a junction, until one gap of 48 m comes."""
+    gap_at_s = 22.0
+
+    def others(t: float) -> RoadUsers:
+        places = [8.0 * (t - 1.5 * k) for k in range(40) if not gap_at_s < 1.5 * k < gap_at_s + 6.0]
+        return users(*(("vehicle", 80.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
+
+    drive = Drive(start(junctions_m=((60.0, 85.0),)), others).run(gap_at_s - 5.0)
+    assert drive.speed_mps < 0.1
+    assert 57.0 < drive.front_m < 60.0
+    drive.run(10.0)
+    assert drive.x_m > 90.0
+    assert min(speed for t, _, speed in drive.track if t > gap_at_s - 2.0) > 3.0
+
+
+def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> None:
+    """The route leads one lane to the left at 60 m; a column passes there at 12 m/s."""
+    change = 3.5 * np.clip((np.arange(400.0) - 50.0) / 24.0, 0.0, 1.0)
+    path = build_path(np.stack([np.arange(400.0), -change], axis=1))
+    driver = ExpertDriver(
+        path,
+        RoutePlaces(),
+        forecast,
+        lambda _: "Green",
+        room_at=lambda place, yaw, height: ONE_LANE,
+        has_handbrake=lambda _: False,
+    )
+
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", -52.0 + 12.0 * t, -3.5, 12.0, 0.0))
+
+    drive = Drive(driver, others)
+    nearest = math.inf
+    for _ in range(300):
+        drive.run(DT_S)
+        other_x, other_y = others(drive.time_s).centres_world_m[0]
+        along = abs(drive.x_m - other_x) - FRONT_M - 2.3
+        across = abs(drive.y_m - other_y) - 0.93 - 0.9
+        nearest = min(nearest, max(along, across))
+    assert nearest > 0.5
+    assert drive.y_m == pytest.approx(-3.5, abs=0.3)

@@ -28,7 +28,8 @@ def lane_line(length: int, y: float, start: float = 0.0) -> np.ndarray:
 
 def test_a_dense_plan_is_driven_as_it_is(two_lanes: carla.Map) -> None:
     plan = lane_line(120, 1.75, start=10.0)
-    path, length = plan_path(plan, np.zeros(120), two_lanes)
+    planned = plan_path(plan, np.zeros(120), two_lanes)
+    path, length = planned.path, planned.route_length_m
     assert length == pytest.approx(119.0, abs=0.6)
     assert path.length_m > length + 40.0  # it goes on beyond the end of the route
     np.testing.assert_allclose(path.points_world_m[:, 1], 1.75, atol=1e-6)
@@ -43,7 +44,7 @@ def test_a_thinned_plan_is_turned_down(two_lanes: carla.Map) -> None:
 
 def test_a_turn_is_rounded_and_drivable(crossing: carla.Map) -> None:
     dense = LaneGraph(crossing).route(np.array([[20.0, 1.75], [163.25, 100.0]]))
-    path, _ = plan_path(dense.points_world_m, dense.yaw_rad, crossing)
+    path = plan_path(dense.points_world_m, dense.yaw_rad, crossing).path
     assert np.abs(path.curvature_per_m).max() < 0.2
     assert abs(path.yaw_rad[path.index(250.0)] - path.yaw_rad[0]) == pytest.approx(1.57, abs=0.1)
 
@@ -82,7 +83,8 @@ def test_curves_are_not_taken_for_lane_changes() -> None:
 def test_repeated_and_backward_points_of_joined_legs_are_dropped(two_lanes: carla.Map) -> None:
     plan = lane_line(100, 1.75, start=10.0)
     joined = np.concatenate((plan[:50], plan[47:]))
-    path, length = plan_path(joined, np.zeros(len(joined)), two_lanes)
+    planned = plan_path(joined, np.zeros(len(joined)), two_lanes)
+    path, length = planned.path, planned.route_length_m
     assert length == pytest.approx(99.0, abs=0.6)
     assert np.all(np.diff(path.points_world_m[:, 0]) > 0.0)
 

@@ -1,0 +1,285 @@
+"""Passing what stands or crawls on the ego's lane: when to, where, and until when to wait."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.expert.conflict import ConflictSettings, EgoBody, occupancy
+from agent.expert.detour import (
+    DetourSettings,
+    accelerated_m,
+    extended,
+    is_clear,
+    passages,
+    shift_past,
+)
+from agent.expert.lane_gap import has_gap
+from agent.expert.lane_path import LanePath
+from agent.expert.lane_room import LaneRoom, narrowest
+from agent.expert.obstacle import STANDING_MPS, Obstacle, find_obstacle, is_slow_cyclist
+from agent.expert.path_shift import Shift, shift_path
+from agent.expert.privileged_world import WorldView
+from agent.expert.road_users import Forecast, RoadUsers
+
+F64 = NDArray[np.float64]
+Forecaster = Callable[[RoadUsers, F64], Forecast]
+
+LOOK_AHEAD_M = 50.0
+FORECAST_STEP_S = 0.25
+CHECK_EVERY_TICKS = 2
+ONCOMING_PATIENCE_S = 12.0
+"""Something that takes the ego into the oncoming lane has to have stood this long: most of what
+stands goes on."""
+STUCK_S = 25.0
+"""What stands this long with nothing to wait for is an obstacle even with its handbrake off."""
+NO_LIGHT_WITHIN_M = 60.0
+FORCES_AFTER_S = 8.0
+"""Who has waited this long takes a smaller gap."""
+AGAIN_M = 8.0
+"""An obstacle nearer than this to where the ego is back in its lane is passed in the same go."""
+BEHIND_M = 60.0
+"""How far behind the ego others are looked at."""
+ON_LANE_M = 1.2
+ENTERS_AT_M = 3.0
+"""The ego's front is in the next lane this far after a shift has begun."""
+
+
+@dataclass(frozen=True)
+class WorldFacts:
+    """What overtaking asks the world for.
+
+    `room_at(distance_m, height_m)` is the room beside the path; `has_handbrake(id)` tells of a
+    vehicle that it has been parked; `red_ahead_m(distance_m)` is the way to the next light that is
+    not green.
+    """
+
+    room_at: Callable[[float, float], LaneRoom]
+    has_handbrake: Callable[[int], bool]
+    red_ahead_m: Callable[[float], float]
+
+
+class Overtaking:
+    """Decides about the shifts of one route's path.
+
+    A shift that still lies ahead is a plan, and looked at again and again; from where it starts on
+    it is carried out.
+
+    Attributes:
+        passed_ids: what is, or waits to be, passed, and therefore not followed.
+        wait_at_m: where along the path the front bumper has to stop until there is room, or None.
+        waits_for_kind: the kind of what it stops before there, "vehicle" or "prop", or None.
+    """
+
+    def __init__(
+        self,
+        route_path: LanePath,
+        facts: WorldFacts,
+        forecaster: Forecaster,
+        body: EgoBody,
+        settings: DetourSettings,
+        conflict: ConflictSettings,
+    ) -> None:
+        self.passed_ids: frozenset[int] = frozenset()
+        self.wait_at_m: float | None = None
+        self.waits_for_kind: str | None = None
+        self._path = route_path
+        self._facts = facts
+        self._forecaster = forecaster
+        self._body = body
+        self._settings = settings
+        self._conflict = dataclasses.replace(conflict, side_margin_m=settings.oncoming_side_m)
+        self._under_way: tuple[Shift, ...] = ()
+        self._plan: Shift | None = None
+        self._standing_since_s: dict[int, float] = {}
+        self._waits_since_s: float | None = None
+        self._tick = 0
+
+    @property
+    def shifts(self) -> tuple[Shift, ...]:
+        """Those under way and the one planned."""
+        return self._under_way if self._plan is None else (*self._under_way, self._plan)
+
+    def step(self, view: WorldView, distance_m: float, cruise_mps: float) -> None:
+        """Look at the road ahead and decide anew; to be called once per tick.
+
+        `cruise_mps` is the speed at which the ego would drive here if it were alone.
+        """
+        self._tick += 1
+        if self._plan is not None and self._plan.start_m <= distance_m:
+            self._under_way, self._plan = self.shifts, None
+        self._under_way = tuple(s for s in self._under_way if s.end_m > distance_m - 5.0)
+        passable = self._passable(view, distance_m)
+        obstacle = None
+        if bool(passable.any()):
+            obstacle = find_obstacle(
+                self._path, distance_m, LOOK_AHEAD_M, view.others, passable, self._body
+            )
+        if obstacle is None or self._is_passed_under_way(obstacle):
+            self._plan = self._waits_since_s = None
+            self.wait_at_m = self.waits_for_kind = None
+            if not self._under_way:
+                self.passed_ids = frozenset()
+        elif self._tick % CHECK_EVERY_TICKS == 0:
+            self._decide(view, obstacle, distance_m, cruise_mps)
+
+    def _passable(self, view: WorldView, distance_m: float) -> NDArray[np.bool_]:
+        """Which of the others are not just waiting; keeps account of who has stood since when."""
+        users, now_s = view.others, view.timestamp_s
+        speeds = users.speeds_mps
+        standing = {i for i, speed in zip(users.ids, speeds, strict=True) if speed < STANDING_MPS}
+        self._standing_since_s = {
+            actor_id: self._standing_since_s.get(actor_id, now_s) for actor_id in standing
+        }
+        near = np.linalg.norm(users.centres_world_m - view.ego.position_world_m, axis=1) < 80.0
+        waits_for_light = self._facts.red_ahead_m(distance_m) < NO_LIGHT_WITHIN_M
+        passable = np.zeros(len(users), dtype=bool)
+        for row in np.flatnonzero(near):
+            actor_id, kind = users.ids[row], users.kinds[row]
+            if kind == "prop":
+                passable[row] = True
+            elif kind == "vehicle" and speeds[row] >= STANDING_MPS:
+                passable[row] = is_slow_cyclist(
+                    float(users.half_extents_m[row, 1]), float(speeds[row])
+                )
+            elif kind == "vehicle":
+                stood_s = now_s - self._standing_since_s[actor_id]
+                stuck = stood_s > STUCK_S and not waits_for_light
+                passable[row] = (
+                    stuck or actor_id in self.passed_ids or self._facts.has_handbrake(actor_id)
+                )
+        return passable
+
+    def _is_passed_under_way(self, obstacle: Obstacle) -> bool:
+        """Whether a shift under way leads past the obstacle, drawn out to where need be."""
+        kept: list[Shift] = []
+        passed = False
+        for shift in self._under_way:
+            if shift.start_m < obstacle.last_m and obstacle.first_m < shift.end_m + AGAIN_M:
+                shift = extended(shift, obstacle, self._body, self._settings)
+                passed = True
+            kept.append(shift)
+        self._under_way = tuple(kept)
+        if passed:
+            self.passed_ids = self.passed_ids | frozenset(obstacle.actor_ids)
+        return passed
+
+    def _decide(
+        self, view: WorldView, obstacle: Obstacle, distance_m: float, cruise_mps: float
+    ) -> None:
+        """Plan to pass the obstacle on the best side that is free, or to wait before it."""
+        self._plan = None
+        height_m = float(view.ego_transform.location.z)
+        middle_m = 0.5 * (obstacle.first_m + obstacle.last_m)
+        room = narrowest(
+            self._facts.room_at(place_m, height_m)
+            for place_m in (obstacle.first_m, middle_m, obstacle.last_m)
+        )
+        ways = passages(obstacle, room, self._body, self._settings)
+        if not ways:
+            self.wait_at_m = self.waits_for_kind = None
+            self.passed_ids = frozenset()
+            return
+        now_s = view.timestamp_s
+        if view.ego.speed_mps < STANDING_MPS and self._waits_since_s is None:
+            self._waits_since_s = now_s
+        self.passed_ids = frozenset(obstacle.actor_ids)
+        self.wait_at_m = obstacle.first_m - self._settings.wait_gap_m
+        self.waits_for_kind = view.others.kinds[view.others.ids.index(obstacle.actor_ids[0])]
+        for way in ways:
+            if way.oncoming and not self._has_stood(obstacle, now_s):
+                continue
+            shift = shift_past(
+                obstacle,
+                way,
+                distance_m,
+                view.ego.speed_mps,
+                cruise_mps,
+                self._body,
+                self._settings,
+            )
+            if self._is_free(view, shift, obstacle, distance_m, cruise_mps):
+                self._plan = shift
+                self.wait_at_m = self.waits_for_kind = None
+                return
+
+    def _has_stood(self, obstacle: Obstacle, now_s: float) -> bool:
+        since = (self._standing_since_s.get(i, now_s) for i in obstacle.actor_ids)
+        stands = obstacle.speed_mps < STANDING_MPS
+        return not stands or now_s - max(since) > ONCOMING_PATIENCE_S
+
+    def _is_patient(self, now_s: float) -> bool:
+        return self._waits_since_s is None or now_s - self._waits_since_s < FORCES_AFTER_S
+
+    def _is_free(
+        self,
+        view: WorldView,
+        shift: Shift,
+        obstacle: Obstacle,
+        distance_m: float,
+        cruise_mps: float,
+    ) -> bool:
+        """Whether the ego, going now, would meet nobody beside its lane."""
+        settings, body = self._settings, self._body
+        times_s = np.arange(0.0, settings.horizon_s + 1e-6, FORECAST_STEP_S)
+        own_m = accelerated_m(
+            distance_m, view.ego.speed_mps, cruise_mps, times_s, settings.acceleration_mps2
+        )
+        times_s = times_s[: int(np.searchsorted(own_m, shift.end_m + body.rear_m)) + 1]
+        own_m = own_m[: len(times_s)]
+        along, lateral, yaw = self._path.frenet(
+            view.others.centres_world_m, distance_m - BEHIND_M, shift.end_m + 40.0
+        )
+        same_way = np.cos(view.others.yaws_rad - yaw) > 0.5
+        on_own_lane = same_way & (np.abs(lateral) < ON_LANE_M)
+        known = np.array([actor_id in obstacle.actor_ids for actor_id in view.others.ids])
+        moves = view.others.speeds_mps > STANDING_MPS
+
+        beside = np.abs(lateral - shift.offset_m) - view.others.half_extents_m[:, 1]
+        in_lane = same_way & moves & (beside < body.half_width_m + settings.side_margin_m)
+        in_lane &= ~(on_own_lane & (along < distance_m)) & ~known
+        entering = int(np.argmax(own_m + body.front_m >= shift.start_m + ENTERS_AT_M))
+        wait_s, entry_m = float(times_s[entering]), float(own_m[entering])
+        centres = along[in_lane] + view.others.speeds_mps[in_lane] * wait_s
+        half_m = view.others.half_extents_m[in_lane, 0]
+        entry_mps = min(
+            view.ego.speed_mps + settings.acceleration_mps2 * wait_s,
+            max(cruise_mps, view.ego.speed_mps),
+        )
+        if not has_gap(
+            centres - half_m,
+            centres + half_m,
+            view.others.speeds_mps[in_lane],
+            entry_m - body.rear_m,
+            entry_m + body.front_m,
+            entry_mps,
+            settings.gap if self._is_patient(view.timestamp_s) else settings.forced_gap,
+        ):
+            return False
+
+        others = view.others.select(~known & ~(same_way & (moves | (along < distance_m))))
+        if len(others) == 0:
+            return True
+        taken = occupancy(
+            shift_path(self._path, (*self._under_way, shift)),
+            distance_m,
+            shift.end_m - distance_m + 20.0,
+            others,
+            self._forecaster(others, times_s),
+            body,
+            self._conflict,
+        )
+        return is_clear(
+            taken,
+            own_m,
+            entry_mps,
+            others.speeds_mps,
+            shift.start_m + body.front_m,
+            0.5 * (shift.back_m + shift.end_m),
+            body,
+            settings,
+        )
