@@ -43,6 +43,7 @@ from agent.expert.stop_lines import StopPlace, StopSigns
 from planner.records import Control
 
 F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 Forecaster = Callable[[RoadUsers, F64], Forecast]
 
 HORIZON_S = 6.0
@@ -125,6 +126,7 @@ class ExpertDriver:
         self.settings = settings or DriverSettings()
         self._route_path = path
         self._places = places
+        self._in_junction = _in_stretches(path, places.junctions_m)
         self._stop_signs = StopSigns(places.signs)
         self._forecaster = forecaster
         self._light_state = light_state
@@ -237,9 +239,14 @@ class ExpertDriver:
             self.path = shift_path(self._route_path, self._detours)
         if not moved and limit_mps == self._profile_limit_mps:
             return
-        speed = self.settings.speed
+        speed, bends = self.settings.speed, self.path.curvature_per_m
+        curve_mps = np.where(
+            self._in_junction,
+            curve_speed_mps(bends, self.settings.brisk),
+            curve_speed_mps(bends, speed),
+        )
         self._profile_mps = brake_in_time_mps(
-            np.minimum(curve_speed_mps(self.path.curvature_per_m, speed), self._top_mps(limit_mps)),
+            np.minimum(curve_mps, self._top_mps(limit_mps)),
             SPACING_M,
             0.7 * speed.comfort_deceleration_mps2,
         )
@@ -343,3 +350,11 @@ class ExpertDriver:
         if view.timestamp_s < self._yield_until_s and self._yield is not None and pace < 1.0:
             return Yield(self._yield.actor_id, self._yield.kind, 0.0, 0.0)
         return None
+
+
+def _in_stretches(path: LanePath, stretches_m: Sequence[tuple[float, float]]) -> Mask:
+    """Which points of the path lie in one of the stretches, from and to metres along it."""
+    inside = np.zeros(len(path.points_world_m), dtype=bool)
+    for from_m, to_m in stretches_m:
+        inside[path.index(from_m) : path.index(to_m) + 1] = True
+    return inside

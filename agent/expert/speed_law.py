@@ -30,7 +30,7 @@ class SpeedSettings:
     stop_deceleration_mps2: float = 1.8
     """Constant deceleration of a planned stop."""
     max_deceleration_mps2: float = 7.0
-    lateral_acceleration_mps2: float = 1.8
+    lateral_acceleration_mps2: float = 2.2
     min_curve_speed_mps: float = 2.5
     headway_s: float = 1.3
     standstill_gap_m: float = 4.0
@@ -45,7 +45,12 @@ class SpeedSettings:
 
 def brisk(settings: SpeedSettings) -> SpeedSettings:
     """The same with more acceleration, for where a car is in the way as long as it lingers."""
-    return dataclasses.replace(settings, max_acceleration_mps2=3.5, max_jerk_mps3=12.0)
+    return dataclasses.replace(
+        settings,
+        max_acceleration_mps2=3.5,
+        max_jerk_mps3=12.0,
+        lateral_acceleration_mps2=3.2,
+    )
 
 
 def curve_speed_mps(curvature_per_m: F64, settings: SpeedSettings) -> F64:

@@ -25,7 +25,7 @@ speeds = st.floats(0.0, 20.0)
 
 @pytest.mark.parametrize(
     ("radius_m", "speed_mps"),
-    [(1e9, LAW.max_speed_mps), (50.0, 9.49), (-50.0, 9.49), (10.0, 4.24), (1.0, 2.5)],
+    [(1e9, LAW.max_speed_mps), (50.0, 10.49), (-50.0, 10.49), (10.0, 4.69), (1.0, 2.5)],
 )
 def test_curve_speed(radius_m: float, speed_mps: float) -> None:
     assert curve_speed_mps(np.array([1.0 / radius_m]), LAW)[0] == pytest.approx(speed_mps, abs=0.01)
