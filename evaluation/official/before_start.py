@@ -88,12 +88,12 @@ def require_scenarios(routes: Sequence[Route]) -> None:
     """Raises RouteFileError for a route that Bench2Drive cannot name: it files each route under its
     first scenario and first weather."""
     for route in routes:
-        lacking = "scenario" if not route.scenarios else "" if route.weathers else "weather"
-        if lacking:
-            raise RouteFileError(
-                f"{route.source}, route {route.route_id}: Bench2Drive's evaluator needs a "
-                f"{lacking} in every route; run this file with one of the leaderboards"
-            )
+        for what, given in (("scenario", route.scenarios), ("weather", route.weathers)):
+            if not given:
+                raise RouteFileError(
+                    f"{route.source}, route {route.route_id}: Bench2Drive's evaluator needs a "
+                    f"{what} in every route; run this file with one of the leaderboards"
+                )
 
 
 def town_to_start(routes: Sequence[Route], asked: str | None, folder: Path | None) -> str:

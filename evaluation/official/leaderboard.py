@@ -27,11 +27,12 @@ from evaluation.routes.route import Route
 from evaluation.routes.route_file import read_routes
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
 from evaluation.servers.ports import LOOPBACK, free_port, require_free
-from evaluation.servers.session import parse_address
+from evaluation.servers.session import SimulatorAddressError, parse_address
 from evaluation.servers.traffic_manager_watch import IDLE_S, IdleWatch
 
 PROJECT = Path(__file__).parents[2]
 EMBEDDED = "embedded"
+ADDRESS = "carla://"
 STOP_TIMEOUT_S = 20.0
 POLL_S = 1.0
 BENCH2DRIVE_WAIT_S = 30.0
@@ -132,7 +133,12 @@ def run_leaderboard(settings: LeaderboardSettings) -> tuple[int, OfficialResults
     routes = routes_of_subset(read_routes(settings.routes), settings.routes_subset)
     if checkouts.evaluator == BENCH2DRIVE:
         require_scenarios(routes)
-    settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OfficialResultsError(
+            f"--checkpoint {settings.checkpoint}: its folder cannot be made ({error.strerror})"
+        ) from None
     if settings.resume and settings.checkpoint.exists():
         read_results(settings.checkpoint)
     if settings.traffic_manager_port:
@@ -187,6 +193,11 @@ def _simulator(
         with carla_binary(script, port, log_path):
             require_towns_of_server(LOOPBACK, port, routes)
             yield Simulator(LOOPBACK, port)
+    elif not settings.simulator.startswith(ADDRESS):
+        raise SimulatorAddressError(
+            f"--simulator {settings.simulator}: expected {EMBEDDED}, {ADDRESS}HOST:PORT or "
+            f"{SCHEME}PATH"
+        )
     else:
         host, port = parse_address(settings.simulator)
         if evaluator == BENCH2DRIVE:

@@ -26,6 +26,7 @@ from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import TownSpecError
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.ports import PortInUseError
+from evaluation.servers.session import SimulatorAddressError
 from tests.evaluation.official.fake_checkouts import environment_of, write_agents, write_bench2drive
 from tests.evaluation.scoring.roads import straight_opendrive
 
@@ -209,6 +210,18 @@ def test_a_server_that_nobody_runs(
 def test_bench2drive_takes_no_running_server(settings: LeaderboardSettings) -> None:
     with pytest.raises(SimulatorError, match="starts its simulator by itself"):
         run_leaderboard(replace(settings, simulator="carla://localhost:2000"))
+
+
+def test_a_simulator_that_is_none(settings: LeaderboardSettings) -> None:
+    message = "--simulator binary: expected embedded, carla://HOST:PORT or carla-binary:PATH"
+    with pytest.raises(SimulatorAddressError, match=message):
+        run_leaderboard(replace(settings, simulator="binary"))
+
+
+def test_a_checkpoint_that_cannot_be_written(settings: LeaderboardSettings) -> None:
+    settings.checkpoint.parent.write_text("a file")
+    with pytest.raises(OfficialResultsError, match=r"results\.json: its folder cannot be made"):
+        run_leaderboard(settings)
 
 
 def test_a_damaged_file_is_not_resumed(settings: LeaderboardSettings) -> None:
