@@ -20,6 +20,7 @@ class VehicleModel(NamedTuple):
         special_type: "", emergency, taxi or electric.
         colours: paints as "r,g,b"; empty where the paint cannot be chosen.
         has_dynamic_doors: whether scenarios may open its doors.
+        steer_share: where the front wheels stand, as a share of the nominal angle.
     """
 
     name: str
@@ -29,6 +30,7 @@ class VehicleModel(NamedTuple):
     special_type: str = ""
     colours: tuple[str, ...] = ()
     has_dynamic_doors: bool = False
+    steer_share: float = 1.0
 
     @property
     def wheel_count(self) -> int:
@@ -54,9 +56,22 @@ _BRIGHT = ("206,25,22", "28,90,190", "240,240,240", "24,24,24")
 
 EGO_MODEL = "lincoln.mkz_2020"
 
+# The bicycle that World on Rails (Chen, Koltun, Kraehenbuehl, ICCV 2021) fitted to CARLA's Lincoln
+# turns 0.2777 1/m per unit of steer in towns, less than its nominal 70 degrees would: planners and
+# networks rely on it. For other models no fit has been published.
+LINCOLN_STEER_SHARE = 0.72
+
 VEHICLE_MODELS = (
-    VehicleModel(EGO_MODEL, "car", 2, (4.89, 1.84, 1.49), "", _PAINTS, True),
-    VehicleModel("lincoln.mkz_2017", "car", 1, (4.90, 1.86, 1.48), "", _PAINTS),
+    VehicleModel(EGO_MODEL, "car", 2, (4.89, 1.84, 1.49), "", _PAINTS, True, LINCOLN_STEER_SHARE),
+    VehicleModel(
+        "lincoln.mkz_2017",
+        "car",
+        1,
+        (4.90, 1.86, 1.48),
+        "",
+        _PAINTS,
+        steer_share=LINCOLN_STEER_SHARE,
+    ),
     VehicleModel("dodge.charger_2020", "car", 2, (5.01, 1.88, 1.54), "", _PAINTS, True),
     VehicleModel(
         "dodge.charger_police_2020",

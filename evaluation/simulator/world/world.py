@@ -152,8 +152,9 @@ class World:
     def _give_body(self, actor: Actor, blueprint: Blueprint, transform: Transform) -> None:
         """Let the physics move an actor that is not fixed to another."""
         box = blueprint.bounding_box
-        if blueprint.model is not None:
-            spec = VehicleSpec.for_class(blueprint.model.base_type, box.extent)
+        model = blueprint.model
+        if model is not None:
+            spec = VehicleSpec.for_class(model.base_type, box.extent, model.steer_share)
             self.fleet.add(actor.actor_id, spec, transform)
         elif actor.kind is ActorKind.WALKER:
             self.crowd.add(actor.actor_id, box.extent, transform)

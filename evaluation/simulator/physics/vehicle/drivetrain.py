@@ -19,7 +19,6 @@ from evaluation.simulator.physics.vehicle.planar import AxleForces, Floats
 from evaluation.simulator.physics.vehicle.spec import (
     AIR_DENSITY_KGPM3,
     GRAVITY_MPS2,
-    STEER_COMPLIANCE,
     VehicleSpec,
 )
 
@@ -72,7 +71,7 @@ def stack_powertrain(specs: Sequence[VehicleSpec], load_n: Floats) -> Powertrain
     return Powertrain(
         wheelbase_m=np.array([spec.wheelbase_m for spec in specs]),
         half_track_m=np.array([spec.half_track_m for spec in specs]),
-        full_wheel_rad=STEER_COMPLIANCE * np.array([spec.max_steer_rad for spec in specs]),
+        full_wheel_rad=np.array([spec.steer_share * spec.max_steer_rad for spec in specs]),
         steer_curves=CurveSet([spec.steering_curve_mps for spec in specs]),
         peak_torque_nm=np.array([_peak_torque_nm(spec) for spec in specs]),
         torque_curves=CurveSet([_torque_curve(spec) for spec in specs]),

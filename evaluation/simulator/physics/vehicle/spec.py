@@ -2,8 +2,10 @@
 
 The numbers are plausible ones for the class, tuned so that the response resembles CARLA's: a
 saloon needs 8 to 9 s from rest to 100 km/h and holds 30 to 40 km/h at half throttle (CARLA's engine
-drag is large), and its yaw response agrees with the bicycle fitted in dotchen/WorldOnRails
-(curvature 0.27 to 0.28 1/m per unit of steer at town speed).
+drag is large). Steering and grip are those that CARLA's traffic manager is tuned for: front wheels
+that turn by 70 degrees (`max_steer_angle`, the default of LibCarla's WheelPhysicsControl) times
+Unreal's steering curve, and tyres whose friction is the coefficient that CARLA shows (3.5). The
+traffic manager takes bends at up to 1 g: with the grip of real tyres its cars leave their lanes.
 """
 
 from __future__ import annotations
@@ -17,19 +19,16 @@ KMH_PER_MPS = 3.6
 GRAVITY_MPS2 = 9.81
 AIR_DENSITY_KGPM3 = 1.2
 
-# CARLA counts a tyre of a saloon as 3.5. Its cars hold the road better than real ones, and they
-# plough rather than spin: the rear axle has more grip than the front one.
-FRONT_GRIP_PER_TYRE_FRICTION = 1.4 / 3.5
-REAR_GRIP_PER_TYRE_FRICTION = 1.55 / 3.5
-
-# Below this share of the nominal angle the wheels really stand, because of suspension and tyre
-# compliance; with it small and full steer both meet the curvature fitted in World on Rails.
-STEER_COMPLIANCE = 0.72
+# In PhysX a tyre's friction is a plain coefficient. CARLA's cars plough rather than spin: the rear
+# axle has more grip than the front one.
+FRONT_GRIP_PER_TYRE_FRICTION = 1.0
+REAR_GRIP_PER_TYRE_FRICTION = 1.1
 
 
 _POSITIVE = ("mass_kg", "front_axle_m", "rear_axle_m", "wheel_radius_m", "max_rpm", "final_ratio")
 _NOT_NEGATIVE = (
     "max_steer_rad",
+    "steer_share",
     "tyre_friction",
     "damping_full_throttle",
     "damping_zero_throttle",
@@ -65,6 +64,8 @@ class VehicleSpec:
     wheel_radius_m: float
     wheel_count: int = 4
     max_steer_rad: float = radians(70.0)
+    # Of the nominal angle, where the wheels really stand; see `VehicleModel.steer_share`.
+    steer_share: float = 1.0
     steering_curve_mps: tuple[tuple[float, float], ...] = (
         (0.0, 1.0),
         (20.0 / KMH_PER_MPS, 0.9),
@@ -126,7 +127,9 @@ class VehicleSpec:
         return self.drag_coefficient * 3.4 * self.half_extent_m[1] * self.half_extent_m[2]
 
     @classmethod
-    def for_class(cls, kind: str, half_extent_m: tuple[float, float, float]) -> VehicleSpec:
+    def for_class(
+        cls, kind: str, half_extent_m: tuple[float, float, float], steer_share: float = 1.0
+    ) -> VehicleSpec:
         """Derive the vehicle of class `kind` whose body has this half extent.
 
         `kind` is car, van, truck, bus, motorcycle or bicycle (CARLA's base types); any other raises
@@ -146,6 +149,7 @@ class VehicleSpec:
         return replace(
             template,
             half_extent_m=half_extent_m,
+            steer_share=steer_share,
             mass_kg=template.mass_kg * load_scale,
             front_axle_m=template.front_axle_m * length_scale,
             rear_axle_m=template.rear_axle_m * length_scale,
