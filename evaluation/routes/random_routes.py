@@ -90,8 +90,7 @@ def one_route(world_map: carla.Map, town: str, length_m: float, seed: int) -> Ro
     try:
         (found,) = random_routes(world_map, graph, length_m, 1, generator)
     except RandomRouteError:
-        walker = _Walker(world_map, graph, length_m, generator)
-        found = walker.walk_as_far_as_it_goes()
+        found = _Walker(world_map, graph, length_m, generator).walk_as_far_as_it_goes()
     return sparse(found, "0", town)
 
 
@@ -116,7 +115,10 @@ class _Walker:
             and len(graph.lane_points_m(lane_id)) > 2 * START_MARGIN_M
         ]
         if not self._starts:
-            raise RandomRouteError(f"map {world_map.name} has no lane to start a route on")
+            raise RandomRouteError(
+                f"map {world_map.name}: no lane outside junctions is longer than "
+                f"{2 * START_MARGIN_M} m, so that no route can start"
+            )
 
     def walk(self) -> DenseRoute:
         for _ in range(MAX_ATTEMPTS):
@@ -143,13 +145,22 @@ class _Walker:
         """
         lanes = [self._starts[i] for i in self._generator.permutation(len(self._starts))]
         walks = (self._follow(lane_id, START_MARGIN_M)[0] for lane_id in lanes[:CANDIDATES])
-        routes = (_shortened(self._graph.route(walk), self._length_m) for walk in walks)
-        longest = max(routes, key=lambda route: route.length_m)
-        if longest.length_m < SHORTEST_ROUTE_M:
-            raise RandomRouteError(
-                f"found no route of even {SHORTEST_ROUTE_M:.0f} m: give a larger town"
-            )
-        return longest
+        routes = [_shortened(self._graph.route(walk), self._length_m) for walk in walks]
+        for route in sorted(routes, key=lambda route: -route.length_m):
+            if route.length_m >= SHORTEST_ROUTE_M and self._is_found_again(route):
+                return route
+        raise RandomRouteError(
+            f"found no route of even {SHORTEST_ROUTE_M:.0f} m: give a larger town"
+        )
+
+    def _is_found_again(self, route: DenseRoute) -> bool:
+        """Whether the positions of the route's file lead along it: where lanes lie over each other,
+        as in a junction, they may be those of another."""
+        try:
+            again = self._graph.route(np.array(sparse(route, "0", "").positions_world_m))
+        except LaneRouteError:
+            return False
+        return abs(again.length_m - route.length_m) < AMPLE_M
 
     def _positions(self) -> NDArray[np.float64] | None:
         """Positions of a walk from a random place, or None where it ends too early."""
@@ -220,7 +231,9 @@ def sparse(route: DenseRoute, route_id: str, town: str) -> Route:
     return Route(
         route_id=route_id,
         town=town,
-        positions_world_m=tuple((float(x), float(y), float(z)) for x, y, z in positions),
+        positions_world_m=tuple(
+            (round(float(x), 2), round(float(y), 2), round(float(z), 2)) for x, y, z in positions
+        ),
         weathers=(WeatherPoint(0.0, DEFAULT_WEATHER),),
     )
 

@@ -29,6 +29,7 @@ PROJECT = Path(__file__).parents[2]
 ROUTE_M = 60.0
 BEFORE_LIGHT_M, BEHIND_LIGHT_M = 40, 15
 LIMIT_S = 300
+TOO_STEEP = "too steep to be driven up, as the map's notes say"
 
 AGENT = """
 import sys
@@ -86,7 +87,7 @@ class Outcome:
     @property
     def is_right(self) -> bool:
         wanted = "stopped at red and drove" if self.lights else "drove"
-        return self.result in (wanted, "refused")
+        return self.result in (wanted, "refused", TOO_STEEP)
 
 
 def drive_map(path: Path, folder: Path) -> Outcome:
@@ -99,8 +100,11 @@ def drive_map(path: Path, folder: Path) -> Outcome:
         route = _past_a_light(town, graph, name) or one_route(world_map, name, ROUTE_M, 0)
         length_m = route.dense(graph).length_m
     except (TownError, UserError) as error:
-        return Outcome(path.stem, 0, 0, 0.0, "refused", str(error).replace(str(path), path.name))
+        detail = str(error).replace(str(path), path.name)
+        return Outcome(path.stem, 0, 0, 0.0, "refused", detail)
     result, detail = _drive(path, route, folder)
+    if result == "failed" and any("more than a car may climb" in note for note in town.notices):
+        result, detail = TOO_STEEP, ""
     return Outcome(path.stem, roads, len(town.traffic_lights), length_m, result, detail)
 
 
@@ -122,16 +126,16 @@ def _past_a_light(town: Town, graph: LaneGraph, name: str) -> Route | None:
 def _way_through(
     lane: LaneId, graph: LaneGraph, following: dict[LaneId, list[LaneId]]
 ) -> NDArray[np.float64] | None:
-    """Places on a lane, in the junction behind it, and behind that."""
+    """A place on a lane and one behind its junction (or at the junction's end)."""
     before = graph.lane_points_m(lane)
     inside = [one for one in following[lane] if graph.in_junction(one)]
     if graph.in_junction(lane) or len(before) < 25 or not inside:
         return None
-    places = [before[-min(BEFORE_LIGHT_M, len(before) - 1)], graph.lane_points_m(inside[0])[-1]]
+    goal = graph.lane_points_m(inside[0])[-1]
     for beyond in following[inside[0]][:1]:
         points = graph.lane_points_m(beyond)
-        places.append(points[min(BEHIND_LIGHT_M, len(points) - 1)])
-    return np.array(places)
+        goal = points[min(BEHIND_LIGHT_M, len(points) - 1)]
+    return np.array([before[-min(BEFORE_LIGHT_M, len(before) - 1)], goal])
 
 
 def _drive(path: Path, route: Route, folder: Path) -> tuple[str, str]:
@@ -148,9 +152,11 @@ def _drive(path: Path, route: Route, folder: Path) -> tuple[str, str]:
     done = subprocess.run(
         command, cwd=PROJECT, capture_output=True, text=True, timeout=LIMIT_S, check=False
     )
-    if not (out / "results.json").is_file():
-        return "failed", (done.stderr or done.stdout).strip()[-200:]
-    record = json.loads((out / "results.json").read_text())["_checkpoint"]["records"][0]
+    results = out / "results.json"
+    records = json.loads(results.read_text())["_checkpoint"]["records"] if results.is_file() else []
+    if not records:
+        return "failed", (done.stderr or done.stdout).strip()[-200:].replace("\n", " ")
+    record = records[0]
     if record["infractions"]["red_light"]:
         return "ran a red light", ""
     if record["scores"]["score_route"] < 99.0:

@@ -17,7 +17,7 @@ MPS_PER_UNIT = {"km/h": 1.0 / 3.6, "kph": 1.0 / 3.6, "mph": 0.44704, "m/s": 1.0}
 LIGHT_TYPES = frozenset(
     {"1000001", "1000002", "1000020", "F", *(str(number) for number in range(1_000_008, 1_000_013))}
 )
-"""Types that the wheel 0.9.16 takes for lights, and 1000011, which SUMO's netconvert writes."""
+"""Types that the wheel 0.9.16 takes for lights; 1000011 is what SUMO's netconvert writes."""
 
 _MOST_UNSIGNED = 2**32 - 1
 _MOST_SIGNED = 2**31 - 1

@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 _SPAWN_SPACING_M = 20.0
 _SPAWN_CLEAR_M = 8.0
 _SPAWN_ABOVE_M = 0.5
+_STEEPEST = 0.35
+"""Slope of the steepest streets of the world."""
 
 
 class TownError(ValueError):
@@ -139,13 +141,28 @@ def _assemble(name: str, document: OpenDriveFile, seed: int, source: str) -> Tow
         lamp_heads=signals.lamp_heads,
         sign_faces=signals.sign_faces,
     )
-    notices = (*document.notices, *signals.notices)
+    notices = (*document.notices, *signals.notices, *_too_steep(survey))
     for notice in notices:
         logger.warning("%s: %s", source, notice)
     return Town(
         name, document.text, carla_map, _spawn_points(survey), signals.lights, signals.signs,
         scenery, ground, areas, StatedLimits(document.roads), notices,
     )  # fmt: skip
+
+
+def _too_steep(survey: Survey) -> list[str]:
+    """One line for each road that a car may not climb."""
+    steepest: dict[int, float] = {}
+    for strip in survey.strips:
+        steps = np.diff(strip.centre, axis=0)
+        run_m = np.maximum(np.linalg.norm(steps[:, :2], axis=1), 0.1)
+        slope = float(np.abs(steps[:, 2] / run_m).max(initial=0.0))
+        if strip.kind == "driving" and slope > _STEEPEST:
+            steepest[strip.road_id] = max(slope, steepest.get(strip.road_id, 0.0))
+    return [
+        f"road {road_id}: a slope of {100.0 * slope:.0f} %, more than a car may climb"
+        for road_id, slope in steepest.items()
+    ]
 
 
 def _spawn_points(survey: Survey) -> tuple[Transform, ...]:

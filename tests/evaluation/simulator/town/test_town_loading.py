@@ -23,6 +23,7 @@ from evaluation.simulator.town.town import (
     TrafficSignSpec,
     load_town,
 )
+from tests.evaluation.simulator.town.small_maps import two_way
 
 F64 = NDArray[np.float64]
 
@@ -347,3 +348,14 @@ def test_town04_has_two_levels() -> None:
     heights = town.ground_height_m(xyz[:, :2], xyz[:, 2] + 0.3)
     assert np.abs(heights - xyz[:, 2]).max() < 0.35
     assert np.ptp(xyz[:, 2]) > 5.0
+
+
+def test_a_road_that_is_too_steep_is_named(tmp_path: Path) -> None:
+    climb = '<elevationProfile><elevation s="0" a="0" b="{}" c="0" d="0"/></elevationProfile>'
+    path = tmp_path / "hill.xodr"
+    path.write_text(two_way(more=climb.format(0.3)))
+    assert load_town(str(path), 0).notices == ()
+    path.write_text(two_way(more=climb.format(0.5)))
+    assert load_town(str(path), 0).notices == (
+        "road 1: a slope of 50 %, more than a car may climb",
+    )

@@ -196,7 +196,7 @@ def test_a_signal_without_validity_is_for_ids_of_its_sign(
 @pytest.mark.parametrize(
     ("kind", "shift_m"),
     [
-        *((kind, 0.25) for kind in ("1000001", "1000002", "1000008", "1000012", "1000020", "F")),
+        *((kind, 0.25) for kind in ("1000001", "1000008", "1000011", "1000012", "1000020", "F")),
         *((kind, 0.0) for kind in ("1000003", "1000099", "206", "274")),
     ],
 )
