@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from evaluation.simulator.catalogue.blueprints import ActorKind, BlueprintLibrary
@@ -11,12 +12,18 @@ from evaluation.simulator.net.event_loop import EventLoop
 from evaluation.simulator.net.rpc import Caller
 from evaluation.simulator.net.stream import WORLD_STREAM_ID, StreamServer
 from evaluation.simulator.options import ServeOptions
-from evaluation.simulator.sensors.camera import CameraSensor
+from evaluation.simulator.physics.collision import Contact
+from evaluation.simulator.sensors.camera import CAMERA_TYPES, CameraSensor
 from evaluation.simulator.sensors.collision import CollisionSensor
 from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
-from evaluation.simulator.sensors.measure import AnySensor, measure, world_state
+from evaluation.simulator.sensors.lidar import LidarSensor, SemanticLidarSensor
+from evaluation.simulator.sensors.measure import AnySensor, RaySensor, measure, world_state
+from evaluation.simulator.sensors.obstacle import ObstacleSensor
+from evaluation.simulator.sensors.radar import RadarSensor
+from evaluation.simulator.sensors.ray_scene import RayScene
+from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.actor_records import Description
@@ -36,6 +43,16 @@ logger = logging.getLogger(__name__)
 
 NO_STREAM = ("sensor.other.lane_invasion",)
 """Sensors that the client computes by itself."""
+_EVENT_SENSORS: Mapping[str, Callable[[Actor], AnySensor]] = {
+    "sensor.other.collision": CollisionSensor,
+    "sensor.other.obstacle": ObstacleSensor,
+}
+_NOISY_SENSORS: Mapping[str, Callable[[World, Actor], AnySensor]] = {
+    "sensor.other.imu": ImuSensor,
+    "sensor.other.radar": RadarSensor,
+    "sensor.lidar.ray_cast": LidarSensor,
+    "sensor.lidar.ray_cast_semantic": SemanticLidarSensor,
+}
 
 
 class Simulator:
@@ -56,6 +73,7 @@ class Simulator:
         self.traffic_managers: dict[int, tuple[str, Caller]] = {}
         self.streams = streams
         self._scene: CameraScene | None = None
+        self._rays: RayScene | None = None
         self._sensors: dict[int, AnySensor] = {}
         self._shown_episode_id = 1
         self._switch_is_armed = False
@@ -126,7 +144,7 @@ class Simulator:
     def spawn(self, description: Description, transform: Transform, parent_id: int = 0) -> Actor:
         """Create an actor, and the sensor behind it where it is one."""
         is_sensor = self.world.blueprint(description.type_id).kind is ActorKind.SENSOR
-        if description.type_id == "sensor.camera.rgb":
+        if description.type_id in CAMERA_TYPES:
             self.scene()
         actor = self.world.spawn(description, transform, parent_id)
         if actor.is_vehicle:
@@ -146,21 +164,24 @@ class Simulator:
         return self.world.destroy(actor_id)
 
     def _start_sensor(self, actor: Actor) -> None:
-        world = self.world
-        sensor: AnySensor
-        if actor.type_id == "sensor.camera.rgb":
-            sensor = CameraSensor(actor)
-        elif actor.type_id == "sensor.other.gnss":
-            sensor = GnssSensor(world, actor, self._geo_frame)
-        elif actor.type_id == "sensor.other.imu":
-            sensor = ImuSensor(world, actor)
-        elif actor.type_id == "sensor.other.collision":
-            sensor = CollisionSensor(actor)
-        else:
-            raise CallError(f"'{actor.type_id}' is not simulated")
+        sensor = self._make_sensor(actor)
+        if isinstance(sensor, RaySensor | ObstacleSensor) and self._rays is None:
+            self._rays = RayScene(self.world.town)
         actor.stream_id = self.streams.open_stream()
         actor.stream_token = self.streams.token(actor.stream_id)
         self._sensors[actor.actor_id] = sensor
+
+    def _make_sensor(self, actor: Actor) -> AnySensor:
+        world, type_id = self.world, actor.type_id
+        if type_id in CAMERA_TYPES:
+            return CameraSensor(actor)
+        if type_id == "sensor.other.gnss":
+            return GnssSensor(world, actor, self._geo_frame)
+        if type_id in _EVENT_SENSORS:
+            return _EVENT_SENSORS[type_id](actor)
+        if type_id in _NOISY_SENSORS:
+            return _NOISY_SENSORS[type_id](world, actor)
+        raise CallError(f"'{type_id}' is not simulated")
 
     def scene(self) -> CameraScene:
         """Return the renderer's scene of this town, made when the first camera needs it.
@@ -184,6 +205,7 @@ class Simulator:
         self._drop_scene()
 
     def _drop_scene(self) -> None:
+        self._rays = None
         if self._scene is not None:
             self._scene.close()
             self._scene = None
@@ -196,14 +218,17 @@ class Simulator:
         self.clock.keep_ticking()
         return self.world.frame
 
+    def _measure(self, contacts: Sequence[Contact]) -> list[Message]:
+        is_heard = self.streams.is_heard
+        return measure(self.world, self._sensors, contacts, self._scene, self._rays, is_heard)
+
     def tick(self) -> int:
         """Step the world by its time step, send what the sensors saw, return the new frame."""
         world = self.world
         if self._switch_is_armed:
             self._shown_episode_id = world.episode_id
         contacts = advance(world, self.clock.delta_s)
-        is_heard = self.streams.is_heard
-        for stream_id, parts in measure(world, self._sensors, contacts, self._scene, is_heard):
+        for stream_id, parts in self._measure(contacts):
             self.streams.publish(stream_id, parts)
         state = world_state(world, self._shown_episode_id, self.dialect)
         self.streams.publish(WORLD_STREAM_ID, state)

@@ -110,8 +110,66 @@ _OBSTACLE = (
     Attribute("debug_linetrace", _BOOL, "False"),
 )
 
+_LENSED = (
+    *_numbers(_INT, image_size_x="800", image_size_y="600"),
+    *_numbers(_FLOAT, fov="90.0"),
+    *_LENS,
+)
+
+_SCANNER = (
+    *_numbers(_INT, channels="32", points_per_second="56000"),
+    *_numbers(
+        _FLOAT,
+        range="10.0",
+        rotation_frequency="10.0",
+        upper_fov="10.0",
+        lower_fov="-30.0",
+        horizontal_fov="360.0",
+    ),
+)
+
+_LOSSES = (
+    *_numbers(
+        _FLOAT,
+        atmosphere_attenuation_rate="0.004",
+        dropoff_general_rate="0.45",
+        dropoff_intensity_limit="0.8",
+        dropoff_zero_intensity="0.4",
+        noise_stddev="0.0",
+    ),
+    *_numbers(_INT, noise_seed="0"),
+)
+
+_RADAR = (
+    *_numbers(_FLOAT, horizontal_fov="30.0", vertical_fov="30.0", range="100.0"),
+    *_numbers(_INT, points_per_second="1500", noise_seed="0"),
+)
+
+_EVENT_CAMERA = (
+    *_numbers(
+        _FLOAT,
+        positive_threshold="0.3",
+        negative_threshold="0.3",
+        sigma_positive_threshold="0.0",
+        sigma_negative_threshold="0.0",
+        log_eps="0.001",
+    ),
+    Attribute("refractory_period_ns", _INT, "0"),
+    Attribute("use_log", _BOOL, "True"),
+)
+
 SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.camera.rgb": (*_ALL_SENSORS, *_CAMERA),
+    "sensor.camera.depth": (*_ALL_SENSORS, *_LENSED),
+    "sensor.camera.semantic_segmentation": (*_ALL_SENSORS, *_LENSED),
+    "sensor.camera.instance_segmentation": (*_ALL_SENSORS, *_LENSED),
+    # Programs look these three up at their start; spawning one is refused.
+    "sensor.camera.normals": (*_ALL_SENSORS, *_LENSED),
+    "sensor.camera.optical_flow": (*_ALL_SENSORS, *_LENSED),
+    "sensor.camera.dvs": (*_ALL_SENSORS, *_CAMERA, *_EVENT_CAMERA),
+    "sensor.lidar.ray_cast": (*_ALL_SENSORS, *_SCANNER, *_LOSSES),
+    "sensor.lidar.ray_cast_semantic": (*_ALL_SENSORS, *_SCANNER),
+    "sensor.other.radar": (*_ALL_SENSORS, *_RADAR),
     "sensor.other.gnss": (*_ALL_SENSORS, *_GNSS),
     "sensor.other.imu": (*_ALL_SENSORS, *_IMU),
     "sensor.other.collision": _EVENT_SENSORS,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.simulator.render.frame import MAX_SIDE_PX
 
 U8 = NDArray[np.uint8]
+F32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,25 @@ class AtlasPage:
     The samples are ordinary pixels of a larger image, averaged on the way out. On Mesa's CPU
     driver this is twice as fast as OpenGL's multisampling, which there neither skips the shading of
     hidden pixels nor resolves quickly; and it smooths windows and markings, not only edges.
+
+    A page of `floats` holds numbers instead of colours, which must not be averaged: one sample.
     """
 
-    def __init__(self, context: moderngl.Context, size_px: tuple[int, int], grain: int) -> None:
+    def __init__(
+        self,
+        context: moderngl.Context,
+        size_px: tuple[int, int],
+        grain: int,
+        *,
+        floats: bool = False,
+    ) -> None:
         self._grain = grain
+        self._kind = "f4" if floats else "f1"
         width, height = size_px[0] * grain, size_px[1] * grain
-        self._colour = context.renderbuffer((width, height), 4)
+        self._colour = context.renderbuffer((width, height), 4, dtype=self._kind)
         self._depth = context.depth_renderbuffer((width, height))
         self.target = context.framebuffer([self._colour], self._depth)
-        self._pixels = np.empty((height, width, 4), np.uint8)
+        self._pixels = np.empty((height, width, 4), np.float32 if floats else np.uint8)
 
     def viewport(self, place: Place) -> tuple[int, int, int, int]:
         """Where the samples of an image go: x, y, width, height."""
@@ -84,7 +95,13 @@ class AtlasPage:
 
     def read(self) -> None:
         """Fetch all samples; `image` then cuts images out of them."""
-        self.target.read_into(self._pixels, components=4, alignment=1)
+        self.target.read_into(self._pixels, components=4, alignment=1, dtype=self._kind)
+
+    def numbers(self, place: Place) -> F32:
+        """One image (height, width, 4) of a page of floats, in memory of its own."""
+        x, y, width, height = self.viewport(place)
+        numbers: F32 = self._pixels[y : y + height, x : x + width].astype(np.float32)
+        return numbers
 
     def image(self, place: Place) -> U8:
         """One image (height, width, 4) in memory of its own."""

@@ -68,14 +68,16 @@ class ChunkPass:
         chunks: Chunks,
         layout: tuple[str, tuple[str, ...]],
         programs: tuple[moderngl.Program, moderngl.Program],
+        label_program: moderngl.Program,
         texture_m: float,
     ) -> None:
         """`programs`: rich and plain; the rich one's texture, of size `texture_m`, must have faded
-        out where that is smaller than SMALLEST_TEXTURE_PX."""
+        out where that is smaller than SMALLEST_TEXTURE_PX. `label_program` says what is seen."""
         self._chunks = chunks
         self._size_m = np.linalg.norm(chunks.half_m, axis=1)
         self._texture_m = texture_m
         self._layers: list[tuple[CommandBuffer, moderngl.VertexArray]] = []
+        self._labels: moderngl.VertexArray | None = None
         if len(chunks.indices):
             vertices = context.buffer(chunks.vertices.tobytes())
             indices = context.buffer(chunks.indices.tobytes())
@@ -85,6 +87,8 @@ class ChunkPass:
                 # The plain program does not read every attribute.
                 array = context.vertex_array(program, content, indices, skip_errors=True)
                 self._layers.append((CommandBuffer(context), array))
+            content = [(vertices, form, *attributes)]
+            self._labels = context.vertex_array(label_program, content, indices, skip_errors=True)
 
     def prepare(self, views: Viewpoints) -> None:
         """Choose what each camera draws, near cells first and what lies under all of them last."""
@@ -114,3 +118,9 @@ class ChunkPass:
         """Draw what `prepare` chose for this camera."""
         for buffer, array in reversed(self._layers):
             buffer.draw(camera, array)
+
+    def draw_labels(self, camera: int) -> None:
+        """Draw the same for a label image."""
+        if self._labels is not None:
+            for buffer, _ in self._layers:
+                buffer.draw(camera, self._labels)

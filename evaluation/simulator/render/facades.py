@@ -20,15 +20,17 @@ FACADE_VERTEX_DTYPE = np.dtype(
         ("cell", np.float32, 2),
         ("normal", np.uint8, 4),
         ("colour", np.uint8, 4),
+        ("object", np.uint32),
     ]
 )
-FACADE_FORMAT = "3f4 2f4 4f1 4f1"
-FACADE_ATTRIBUTES = ("in_position", "in_cell", "in_normal", "in_colour")
+FACADE_FORMAT = "3f4 2f4 4f1 4f1 1u4"
+FACADE_ATTRIBUTES = ("in_position", "in_cell", "in_normal", "in_colour", "in_object")
 
 STOREY_M = 3.3
 _TOWER_FROM_M = 9.0
 """Buildings higher than this carry a smaller box on the roof."""
 
+_VERTICES_PER_BOX = 20
 # Faces of the unit box: normal, and the direction along which its windows count.
 _SIDES = np.array(
     [
@@ -43,17 +45,23 @@ _SIDES = np.array(
 
 def facade_chunks(buildings: Buildings) -> Chunks:
     """Walls, roofs and roof boxes of all buildings, cut into cells."""
+    return cut(facade_soups(buildings), FACADE_VERTEX_DTYPE)
+
+
+def facade_soups(buildings: Buildings) -> list[TriangleSoup]:
+    """Walls, roofs and roof boxes of all buildings; `object` counts the buildings from one."""
+    number = np.arange(1, len(buildings.centre) + 1, dtype=np.uint32)
     centre = buildings.centre.astype(np.float64)
     half = buildings.half_extent.astype(np.float64)
     yaw, seed = buildings.yaw_rad.astype(np.float64), buildings.seed.astype(np.uint32)
     tall = 2.0 * half[:, 2] > _TOWER_FROM_M
     top_half = half * np.array([0.45, 0.4, 0.0]) + np.array([0.0, 0.0, 1.1])
     top_centre = centre + (half + top_half) * np.array([0.0, 0.0, 1.0])
-    soups = [
-        _boxes(centre, half, yaw, seed, windows=True),
-        _boxes(top_centre[tall], top_half[tall], yaw[tall], seed[tall], windows=False),
-    ]
-    return cut(soups, FACADE_VERTEX_DTYPE)
+    walls = _boxes(centre, half, yaw, seed, windows=True)
+    roofs = _boxes(top_centre[tall], top_half[tall], yaw[tall], seed[tall], windows=False)
+    walls.vertices["object"] = np.repeat(number, _VERTICES_PER_BOX)
+    roofs.vertices["object"] = np.repeat(number[tall], _VERTICES_PER_BOX)
+    return [walls, roofs]
 
 
 def _boxes(centre: F64, half: F64, yaw: F64, seed: U32, *, windows: bool) -> TriangleSoup:

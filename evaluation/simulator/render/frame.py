@@ -26,6 +26,9 @@ MIN_FOV_DEG, MAX_FOV_DEG = 0.1, 179.0
 """Beyond these the matrices of a camera leave what float32 can tell apart."""
 
 
+SKY_TAG = 11
+
+
 class BodyKind(IntEnum):
     """Shape of a body; `PROP` becomes a cone, a barrier or a box by its extent."""
 
@@ -105,7 +108,8 @@ class Bodies:
 
     kind (n,) BodyKind; position_world_m (n, 3) of the actor's origin; rotation_rad (n, 3) roll,
     pitch, yaw; half_extent_m (n, 3) and box_centre_m (n, 3) of the bounding box in the actor's
-    frame; colour_rgb (n, 3) of paint or clothes; light_flags (n,) bits of LightFlag.
+    frame; colour_rgb (n, 3) of paint or clothes; light_flags (n,) bits of LightFlag; semantic_tag
+    and object_id (n,) are what label images and rays tell of a body, zeros where they are empty.
     Raises ValueError where the lengths differ.
     """
 
@@ -116,9 +120,14 @@ class Bodies:
     box_centre_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
     colour_rgb: U8 = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
     light_flags: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
+    semantic_tag: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
+    object_id: U32 = field(default_factory=lambda: np.zeros(0, np.uint32))
 
     def __post_init__(self) -> None:
         count = len(self.kind)
+        for name in ("semantic_tag", "object_id"):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(count, getattr(self, name).dtype))
         expected = {
             "kind": (count,),
             "position_world_m": (count, 3),
@@ -127,6 +136,8 @@ class Bodies:
             "box_centre_m": (count, 3),
             "colour_rgb": (count, 3),
             "light_flags": (count,),
+            "semantic_tag": (count,),
+            "object_id": (count,),
         }
         for name, shape in expected.items():
             got = np.shape(getattr(self, name))
@@ -146,6 +157,16 @@ class RenderFrame:
     lamp_states: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
     weather: WeatherLike = field(default_factory=ClearWeather)
     time_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class LabelImage:
+    """What a camera sees in every pixel: depth_m (height, width) along its axis, semantic tag and
+    number of the object. Nothing within sight is the sky, `SKY_TAG`, at an infinite depth."""
+
+    depth_m: F32
+    tag: U8
+    object_id: U32
 
 
 @dataclass(frozen=True)

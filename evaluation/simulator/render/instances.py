@@ -24,14 +24,18 @@ INSTANCE_DTYPE = np.dtype(
         ("rows", np.float32, (3, 4)),
         ("paint", np.uint8, 4),
         ("flags", np.uint32),
+        ("object", np.uint32),
     ]
 )
-INSTANCE_FORMAT = "4f4 4f4 4f4 4f1 1u4/i"
-INSTANCE_ATTRIBUTES = ("in_row_x", "in_row_y", "in_row_z", "in_paint", "in_flags")
+INSTANCE_FORMAT = "4f4 4f4 4f4 4f1 1u4 1u4/i"
+INSTANCE_ATTRIBUTES = ("in_row_x", "in_row_y", "in_row_z", "in_paint", "in_flags", "in_object")
+"""The fourth component of `in_paint` is the semantic tag."""
 
 _WALKER_SLIMNESS = 3.0
 """Height over width of a person; CARLA's boxes of walkers are narrower than their arms."""
 _BLINK_HZ = 1.5
+_STATIC_TAGS = (7, 9, 6, 8)
+"""CARLA's labels of lamp housings, trees, poles and signs."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,8 @@ def body_instances(bodies: PosedBodies, time_s: float, library: Library) -> Inst
         stretch.min(axis=1),
     )
     placed.records["flags"] = _lit(bodies.light_flags, time_s)
+    placed.records["paint"][:, 3] = bodies.semantic_tag
+    placed.records["object"] = bodies.object_id
     return placed
 
 
@@ -105,7 +111,13 @@ def static_instances(scenery: Scenery, library: Library) -> tuple[Instances, sli
     """Lamp housings, trees, poles and signs, and which rows are the housings."""
     heads = _lamp_housings(scenery, library)
     parts = [heads, _trees(scenery, library), _poles(scenery, library), _signs(scenery, library)]
-    return join(parts), slice(0, len(heads.model))
+    for part, tag in zip(parts, _STATIC_TAGS, strict=True):
+        part.records["paint"][:, 3] = tag
+    placed = join(parts)
+    # Told apart from the buildings, which are counted from one.
+    first = len(scenery.buildings.centre) + 1
+    placed.records["object"] = np.arange(first, first + len(placed.model))
+    return placed, slice(0, len(heads.model))
 
 
 def _upright(yaw: F64, scale: F64) -> F64:

@@ -30,9 +30,14 @@ class ModelPass:
     """Bodies and street furniture."""
 
     def __init__(
-        self, context: moderngl.Context, program: moderngl.Program, scenery: Scenery
+        self,
+        context: moderngl.Context,
+        program: moderngl.Program,
+        label_program: moderngl.Program,
+        scenery: Scenery,
     ) -> None:
-        self._context, self._program = context, program
+        self._context = context
+        self._program, self._label_program = program, label_program
         self._library = Library.build()
         self._static, self._lamp_rows = static_instances(scenery, self._library)
         self._commands = CommandBuffer(context)
@@ -45,13 +50,14 @@ class ModelPass:
         self._capacity = count
         room = count * INSTANCE_DTYPE.itemsize
         self._instances = self._context.buffer(reserve=room, dynamic=True)
-        self._array = self._context.vertex_array(
-            self._program,
-            [
-                (self._vertices, MODEL_FORMAT, *MODEL_ATTRIBUTES),
-                (self._instances, INSTANCE_FORMAT, *INSTANCE_ATTRIBUTES),
-            ],
-            self._indices,
+        content = [
+            (self._vertices, MODEL_FORMAT, *MODEL_ATTRIBUTES),
+            (self._instances, INSTANCE_FORMAT, *INSTANCE_ATTRIBUTES),
+        ]
+        # Neither program reads every attribute.
+        self._array, self._labels = (
+            self._context.vertex_array(program, content, self._indices, skip_errors=True)
+            for program in (self._program, self._label_program)
         )
 
     def prepare(self, frame: RenderFrame, bodies: PosedBodies, views: Viewpoints) -> None:
@@ -73,6 +79,7 @@ class ModelPass:
             base += len(mine)
         if base > self._capacity:
             self._array.release()
+            self._labels.release()
             self._instances.release()
             self._reserve(2 * base)
         if base:
@@ -109,3 +116,7 @@ class ModelPass:
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""
         self._commands.draw(camera, self._array)
+
+    def draw_labels(self, camera: int) -> None:
+        """Draw the same for a label image."""
+        self._commands.draw(camera, self._labels)

@@ -21,6 +21,8 @@ class PosedBodies:
     half_m: F64
     colour_rgb: U8
     light_flags: U32
+    semantic_tag: U8
+    object_id: U32
 
     @classmethod
     def of(cls, bodies: Bodies) -> PosedBodies:
@@ -34,4 +36,6 @@ class PosedBodies:
             half_m=np.asarray(bodies.half_extent_m, np.float64),
             colour_rgb=np.asarray(bodies.colour_rgb, np.uint8),
             light_flags=np.asarray(bodies.light_flags, np.uint32),
+            semantic_tag=np.asarray(bodies.semantic_tag, np.uint8),
+            object_id=np.asarray(bodies.object_id, np.uint32),
         )

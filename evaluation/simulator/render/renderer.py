@@ -21,7 +21,7 @@ from evaluation.simulator.render.facades import (
     STOREY_M,
     facade_chunks,
 )
-from evaluation.simulator.render.frame import CameraView, RenderFrame
+from evaluation.simulator.render.frame import SKY_TAG, CameraView, LabelImage, RenderFrame
 from evaluation.simulator.render.model_pass import ModelPass
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoint, Viewpoints
@@ -35,6 +35,8 @@ from evaluation.simulator.town.scenery import Scenery
 
 Image = NDArray[np.uint8]
 
+_LineUp = tuple[bool, tuple[tuple[int, int], ...]]
+"""Whether labels are drawn, and the sizes of the images."""
 _BLOCK_BYTES = 4 * UNIFORM_FLOATS
 _KEPT_LAYOUTS = 4
 """Camera line-ups whose framebuffers are kept."""
@@ -49,8 +51,15 @@ def _grain_of(samples: int) -> int:
     return grains[samples]
 
 
+def _label_image(numbers: NDArray[np.float32]) -> LabelImage:
+    depth_m, tag, number = numbers[..., 0], numbers[..., 1], numbers[..., 2]
+    return LabelImage(
+        np.ascontiguousarray(depth_m), np.rint(tag).astype(np.uint8), number.astype(np.uint32)
+    )
+
+
 class Renderer:
-    """RGB images of a town.
+    """RGB images of a town, and images of what things are and how far away.
 
     Takes the scenery once; `render` draws any number of cameras. `samples` a pixel smooth the
     edges: 1, 4 or 16. Equal calls return equal bytes on one driver (the same camera in
@@ -62,7 +71,7 @@ class Renderer:
     def __init__(self, scenery: Scenery, samples: int = 4) -> None:
         self._context = open_context()
         self._grain = _grain_of(samples)
-        self._layouts: dict[tuple[tuple[int, int], ...], tuple[list[Place], list[AtlasPage]]] = {}
+        self._layouts: dict[_LineUp, tuple[list[Place], list[AtlasPage]]] = {}
         self._open = True
         with self._context:
             self._description = describe_context(self._context)
@@ -83,6 +92,7 @@ class Renderer:
                 program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT),
                 program(shaders.PLAIN_SURFACE_VERTEX, shaders.PASS_FRAGMENT),
             ),
+            program(shaders.LABEL_SURFACE_VERTEX, shaders.LABEL_FRAGMENT),
             texture_m=1.0,
         )
         self._facades = ChunkPass(
@@ -93,10 +103,12 @@ class Renderer:
                 program(shaders.FACADE_VERTEX, shaders.FACADE_FRAGMENT),
                 program(shaders.PLAIN_FACADE_VERTEX, shaders.PASS_FRAGMENT),
             ),
+            program(shaders.LABEL_FACADE_VERTEX, shaders.LABEL_FRAGMENT),
             texture_m=STOREY_M,
         )
         model = program(shaders.MODEL_VERTEX, shaders.PASS_FRAGMENT)
-        self._models = ModelPass(context, model, scenery)
+        model_labels = program(shaders.LABEL_MODEL_VERTEX, shaders.LABEL_FRAGMENT)
+        self._models = ModelPass(context, model, model_labels, scenery)
         self._decals = DecalPass(context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT))
         triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
         self._sky = SkyPass(context, program(shaders.SKY_VERTEX, shaders.SKY_FRAGMENT))
@@ -135,17 +147,45 @@ class Renderer:
                 page.read()
         return [pages[place.page].image(place) for place in places]
 
-    def _layout(self, cameras: Sequence[CameraView]) -> tuple[list[Place], list[AtlasPage]]:
+    def render_labels(self, frame: RenderFrame, cameras: Sequence[CameraView]) -> list[LabelImage]:
+        """Draw depths, semantic tags and objects instead of colours, one sample a pixel.
+
+        Shadows, rain and fog hide nothing. Raises as `render` does.
+        """
+        if not self._open:
+            raise RuntimeError("Renderer.render_labels called after close()")
+        if not cameras:
+            return []
+        with self._context:
+            places, pages = self._layout(cameras, labels=True)
+            views = Viewpoints([Viewpoint.of(camera) for camera in cameras])
+            self._prepare(frame, Atmosphere.of(frame.weather), views)
+            for number, page in enumerate(pages):
+                page.target.use()
+                page.target.clear(np.inf, SKY_TAG, 0.0, 1.0)
+                for index, place in enumerate(places):
+                    if place.page == number:
+                        self._context.viewport = page.viewport(place)
+                        self._draw_labels(index)
+                page.read()
+        return [_label_image(pages[place.page].numbers(place)) for place in places]
+
+    def _layout(
+        self, cameras: Sequence[CameraView], *, labels: bool = False
+    ) -> tuple[list[Place], list[AtlasPage]]:
         """The atlas for this line-up of cameras, made at its first use."""
         sizes = tuple((camera.width_px, camera.height_px) for camera in cameras)
-        if sizes not in self._layouts:
+        if (labels, sizes) not in self._layouts:
             places = pack(sizes)
             if len(self._layouts) >= _KEPT_LAYOUTS:
                 for page in self._layouts.pop(next(iter(self._layouts)))[1]:
                     page.release()
-            pages = [AtlasPage(self._context, s, self._grain) for s in page_sizes(places)]
-            self._layouts[sizes] = places, pages
-        return self._layouts[sizes]
+            grain = 1 if labels else self._grain
+            pages = [
+                AtlasPage(self._context, size, grain, floats=labels) for size in page_sizes(places)
+            ]
+            self._layouts[labels, sizes] = places, pages
+        return self._layouts[labels, sizes]
 
     def _prepare(self, frame: RenderFrame, air: Atmosphere, views: Viewpoints) -> None:
         """Upload what the cameras need before the first draw, so that no draw waits for a write."""
@@ -176,6 +216,15 @@ class Renderer:
         self._decals.draw(camera)
         if air.rain > _BLINDING_RAIN:
             self._rain.render(moderngl.TRIANGLES)
+
+    def _draw_labels(self, camera: int) -> None:
+        self._uniforms.bind_to_uniform_block(0, camera * _BLOCK_BYTES, _BLOCK_BYTES)
+        self._context.enable_only(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
+        self._context.depth_func = "<"
+        self._models.draw_labels(camera)
+        self._facades.draw_labels(camera)
+        self._context.enable_only(moderngl.DEPTH_TEST)
+        self._surfaces.draw_labels(camera)
 
     def close(self) -> None:
         """Give the context and all its memory back; more calls do nothing."""

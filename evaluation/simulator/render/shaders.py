@@ -1,4 +1,4 @@
-"""The shader family: one light, one fog, six kinds of things.
+"""The shader family: one light, one fog, six kinds of things; and what each thing is called.
 
 Colours are linear until `image`, which takes the square root (a cheap stand-in for the sRGB
 curve) and swaps to BGRA, the byte order that CARLA sends. On Mesa's CPU driver both sides of a
@@ -370,3 +370,68 @@ void main() {
 }
 """
 )
+
+_LABEL_OUTPUTS = """
+out float v_depth;
+flat out vec2 v_label;
+
+void place(vec3 relative, float layers, float tag, uint object) {
+    v_depth = dot(relative, forward_far.xyz);
+    v_label = vec2(tag * 255.0, float(object & 0xFFFFu));
+    gl_Position = project(relative, layers);
+}
+"""
+
+LABEL_SURFACE_VERTEX = (
+    _MOMENT
+    + _LABEL_OUTPUTS
+    + """
+in vec3 in_position;
+in vec4 in_colour;
+in vec4 in_traits;
+void main() {
+    place(in_position - camera_time.xyz, in_traits.w * 16.0, in_colour.a, 0u);
+}
+"""
+)
+
+LABEL_FACADE_VERTEX = (
+    _MOMENT
+    + _LABEL_OUTPUTS
+    + """
+in vec3 in_position;
+in uint in_object;
+void main() {
+    place(in_position - camera_time.xyz, 0.0, 3.0 / 255.0, in_object);
+}
+"""
+)
+
+LABEL_MODEL_VERTEX = (
+    _MOMENT
+    + _LABEL_OUTPUTS
+    + """
+in vec3 in_position;
+in vec4 in_row_x;
+in vec4 in_row_y;
+in vec4 in_row_z;
+in vec4 in_paint;
+in uint in_object;
+void main() {
+    mat3 world_from_model = transpose(mat3(in_row_x.xyz, in_row_y.xyz, in_row_z.xyz));
+    vec3 relative = world_from_model * in_position
+        + (vec3(in_row_x.w, in_row_y.w, in_row_z.w) - camera_time.xyz);
+    place(relative, 0.0, in_paint.a, in_object);
+}
+"""
+)
+
+LABEL_FRAGMENT = """
+#version 430
+in float v_depth;
+flat in vec2 v_label;
+out vec4 pixel;
+void main() {
+    pixel = vec4(v_depth, v_label, 1.0);
+}
+"""

@@ -25,6 +25,7 @@ SURFACE_VERTEX_DTYPE = np.dtype(
 )
 SURFACE_FORMAT = "3f4 4f1 4f1 4f1"
 SURFACE_ATTRIBUTES = ("in_position", "in_normal", "in_colour", "in_traits")
+"""The fourth component of `in_colour` is the semantic tag."""
 
 _SHARED_NORMAL_COSINE = 0.8
 """Faces that bend more than this against their vertices' mean normal get vertices of their own."""
@@ -49,6 +50,7 @@ def _soups(mesh: Mesh) -> list[TriangleSoup]:
     vertices["position"] = positions
     vertices["normal"][:, :3] = pack_normals(normals)
     vertices["colour"][:, :3] = look.colour_rgb
+    vertices["colour"][:, 3] = mesh.material.semantic_tag
     traits = np.array([look.grain, look.blades, look.wet, look.layer / _LAYERS_PER_UNIT])
     vertices["traits"] = np.rint(traits * 255.0)
     thin = _heights_m(positions, triangles) < _SLIVER_M

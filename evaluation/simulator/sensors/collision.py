@@ -14,7 +14,17 @@ from evaluation.simulator.wire.snapshot import Buffer, StreamType
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.world import World
 
-_TOWN_PARTS = {3: "static.building", 6: "static.pole", 9: "static.vegetation"}
+_TOWN_PARTS = {
+    1: "static.road",
+    2: "static.sidewalk",
+    3: "static.building",
+    6: "static.pole",
+    7: "traffic.traffic_light",
+    8: "static.trafficsign",
+    9: "static.vegetation",
+    10: "static.terrain",
+    24: "static.roadline",
+}
 
 
 class CollisionSensor:
@@ -52,6 +62,10 @@ def _record(world: World, actor_id: int, contact: Contact) -> ActorRecord:
     """Return the record of an actor, or of the part of the town that was hit."""
     if actor_id:
         return world.actor(actor_id).record()
-    type_id = _TOWN_PARTS.get(contact.static_tag, "static.unknown")
-    tags = bytes([contact.static_tag])
-    return ActorRecord(0, 0, Description(0, type_id), BoundingBox(), tags)
+    return static_record(contact.static_tag)
+
+
+def static_record(tag: int) -> ActorRecord:
+    """Return what stands for a part of the town with a semantic tag."""
+    type_id = _TOWN_PARTS.get(tag, "static.unknown")
+    return ActorRecord(0, 0, Description(0, type_id), BoundingBox(), bytes([tag]))

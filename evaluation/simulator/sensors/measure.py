@@ -13,6 +13,10 @@ from evaluation.simulator.sensors.camera import CameraSensor, take_images
 from evaluation.simulator.sensors.collision import CollisionSensor, report_contacts
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
+from evaluation.simulator.sensors.lidar import LidarSensor, SemanticLidarSensor
+from evaluation.simulator.sensors.obstacle import ObstacleSensor
+from evaluation.simulator.sensors.radar import RadarSensor
+from evaluation.simulator.sensors.ray_scene import RayScene
 from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.wire.codec import Transform
 from evaluation.simulator.wire.dialect import Dialect
@@ -24,7 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-AnySensor = CameraSensor | CollisionSensor | GnssSensor | ImuSensor
+Reader = GnssSensor | ImuSensor
+RaySensor = LidarSensor | SemanticLidarSensor | RadarSensor
+AnySensor = CameraSensor | CollisionSensor | ObstacleSensor | Reader | RaySensor
 Sensors = Mapping[int, AnySensor]
 """The sensors of an episode by actor id."""
 IsHeard = Callable[[int], bool]
@@ -36,6 +42,7 @@ def measure(
     sensors: Sensors,
     contacts: Sequence[Contact],
     scene: CameraScene | None,
+    rays: RayScene | None,
     is_heard: IsHeard,
 ) -> list[Message]:
     """Let all sensors measure that are due and that somebody listens to.
@@ -53,15 +60,23 @@ def measure(
             continue
         if isinstance(sensor, CameraSensor):
             cameras.append(sensor)
-        else:
+        elif isinstance(sensor, Reader):
             messages += _unless_it_fails(sensor, partial(_read, world, sensor))
+        elif rays is not None:
+            messages += _unless_it_fails(sensor, partial(_cast, world, sensor, rays))
     if scene is not None and not world.settings.no_rendering_mode:
         messages += _take_images(world, scene, cameras)
     return messages
 
 
-def _read(world: World, sensor: GnssSensor | ImuSensor) -> list[Message]:
+def _read(world: World, sensor: Reader) -> list[Message]:
     return [(sensor.actor.stream_id, sensor.measure(world))]
+
+
+def _cast(world: World, sensor: RaySensor | ObstacleSensor, rays: RayScene) -> list[Message]:
+    if isinstance(sensor, ObstacleSensor):
+        return sensor.report(world, rays)
+    return [(sensor.actor.stream_id, sensor.measure(world, rays))]
 
 
 def _take_images(

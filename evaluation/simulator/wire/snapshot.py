@@ -7,6 +7,7 @@ checked when this module is imported.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -21,8 +22,14 @@ class StreamType(IntEnum):
     COLLISION = 0
     GNSS = 4
     IMU = 5
+    DEPTH = 1
     OBSTACLE = 7
+    RADAR = 9
+    SEMANTIC_LIDAR = 10
+    LIDAR = 11
     RGB = 13
+    SEMANTIC_SEGMENTATION = 14
+    INSTANCE_SEGMENTATION = 15
 
 
 _SENSOR_HEADER = struct.Struct("<QQd6f")
@@ -60,6 +67,10 @@ LIGHT_STATE = np.dtype(
         ("frozen", "u1"),
         ("state", "u1"),
     ]
+)
+LIDAR_POINT = np.dtype([("place", "<f4", 3), ("intensity", "<f4")])
+SEMANTIC_LIDAR_POINT = np.dtype(
+    [("place", "<f4", 3), ("cosine", "<f4"), ("actor", "<u4"), ("tag", "<u4")]
 )
 _UNION_BYTES = 54
 
@@ -105,6 +116,13 @@ def episode_header(episode_id: int, platform_s: float, delta_s: float) -> bytes:
 def camera_header(width_px: int, height_px: int, fov_deg: float) -> bytes:
     """Return the 12 bytes before a camera's BGRA pixels."""
     return _CAMERA_HEADER.pack(width_px, height_px, fov_deg)
+
+
+def lidar_header(angle_rad: float, points_per_channel: Sequence[int]) -> bytes:
+    """Return what precedes a lidar's points: the head's angle, and how many points come from each
+    channel in turn."""
+    count = len(points_per_channel)
+    return struct.pack(f"<fI{count}I", angle_rad, count, *points_per_channel)
 
 
 def stream_token(stream_id: int, port: int) -> bytes:

@@ -223,11 +223,6 @@ def test_level_lists_are_readable(session: ClientSession) -> None:
         assert item.name
 
 
-def test_sensor_that_is_not_simulated_is_refused(session: ClientSession) -> None:
-    with pytest.raises(RuntimeError, match=r"sensor\.other\.obstacle"):
-        session.spawn("sensor.other.obstacle", pose(0.0, 0.0))
-
-
 def test_blueprints_serve_scenarios(session: ClientSession) -> None:
     library = session.world.get_blueprint_library()
     cars = [

@@ -46,6 +46,7 @@ POSE = [[60.0, 1.75, 0.3], [0.0, 10.0, 0.0]]
 BLUEPRINT = [0, "vehicle.audi.tt", [["role_name", 4, "hero"], ["color", 5, "1,2,3"]]]
 CAMERA = [0, "sensor.camera.rgb", [["image_size_x", 2, "64"], ["fov", 3, "90"]]]
 NOISE = [["noise_seed", 2, "5"], ["noise_lat_stddev", 3, "0.1"], ["sensor_tick", 3, "0.1"]]
+SCANNER = [["channels", 2, "4"], ["points_per_second", 2, "100"], ["upper_fov", 3, "5"]]
 WHEELS = [list(WheelPhysics())] * 4
 PHYSICS = [*VehiclePhysics()[:-2], WHEELS, False]
 NO_ARGUMENTS: list[list[Any]] = [[]]
@@ -58,7 +59,14 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "set_episode_settings": [[EpisodeSettings(True, False, 0.05).to_wire()]],
     "set_weather_parameters": [[list(WeatherParameters())]],
     "get_actors_by_id": [[[CAR, 4711]]],
-    "spawn_actor": [[BLUEPRINT, POSE], [[0, "sensor.other.gnss", NOISE], POSE], [CAMERA, POSE]],
+    "spawn_actor": [
+        [BLUEPRINT, POSE],
+        [[0, "sensor.other.gnss", NOISE], POSE],
+        [CAMERA, POSE],
+        [[0, "sensor.lidar.ray_cast", SCANNER], POSE],
+        [[0, "sensor.other.radar", [["range", 3, "20"]]], POSE],
+        [[0, "sensor.other.obstacle", [["hit_radius", 3, "1"]]], POSE],
+    ],
     "spawn_actor_with_parent": [[BLUEPRINT, POSE, CAR, 0, ""], [CAMERA, POSE, CAR, 0, ""]],
     "destroy_actor": [[CAR]],
     "get_actor_bounding_box": [[CAR]],
