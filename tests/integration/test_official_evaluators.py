@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def chosen_cells() -> list[Any]:
     """One for each evaluator and agent; where there are no checkouts one that is skipped."""
     if not CHECKOUTS:
-        reason = "OFFICIAL_CHECKOUTS does not name a folder with checkouts of official evaluators"
+        reason = "needs checkouts of the official evaluators: OFFICIAL_CHECKOUTS=DIR make official"
         return [pytest.param(None, marks=pytest.mark.skip(reason=reason))]
     found = cells(Path(CHECKOUTS), [sys.executable], AGENTS, Path())
     return [pytest.param(cell, id=f"{cell.place.name} {cell.agent}") for cell in found]
