@@ -98,6 +98,6 @@ def run(parsed: argparse.Namespace) -> int:
         traffic_manager_port=parsed.traffic_manager_port,
         passed_on=parsed.passed_on,
     )
-    code, results = run_leaderboard(settings)
-    show(results)
-    return code
+    done = run_leaderboard(settings)
+    show(done.results)
+    return done.exit_code

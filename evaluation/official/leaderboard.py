@@ -82,6 +82,16 @@ class Simulator:
     carla_root: Path | None = None
 
 
+@dataclass(frozen=True)
+class OfficialRun:
+    """What came of a run. exit_code: the evaluator's; routes: those that it was to drive."""
+
+    exit_code: int
+    checkouts: Checkouts
+    routes: Sequence[Route]
+    results: OfficialResults
+
+
 def evaluator_command(
     settings: LeaderboardSettings, checkouts: Checkouts, simulator: Simulator, manager_port: int
 ) -> list[str]:
@@ -121,8 +131,8 @@ def evaluator_environment(checkouts: Checkouts, carla_root: Path | None = None) 
     return environment
 
 
-def run_leaderboard(settings: LeaderboardSettings) -> tuple[int, OfficialResults]:
-    """Runs the evaluator as a child process; returns its exit code and what it wrote.
+def run_leaderboard(settings: LeaderboardSettings) -> OfficialRun:
+    """Runs the evaluator as a child process.
 
     Raises UserError for whatever is found wrong before the start, SimulatorError if the simulator
     ends before the evaluator, OfficialResultsError if the evaluator leaves no results.
@@ -162,7 +172,7 @@ def run_leaderboard(settings: LeaderboardSettings) -> tuple[int, OfficialResults
             f"{checkouts.evaluator} ended with exit code {code} and wrote no results; what it said "
             "stands above"
         )
-    return code, read_results(settings.checkpoint)
+    return OfficialRun(code, checkouts, routes, read_results(settings.checkpoint))
 
 
 @contextmanager

@@ -70,10 +70,9 @@ def told(settings: LeaderboardSettings) -> dict[str, Any]:
 
 
 def test_what_an_evaluator_is_given(settings: LeaderboardSettings, tmp_path: Path) -> None:
-    code, found = run_leaderboard(
-        replace(settings, resume=True, repetitions=3, seed=5, routes_subset="0")
-    )
-    assert (code, len(found.records)) == (0, 1)
+    done = run_leaderboard(replace(settings, resume=True, repetitions=3, seed=5, routes_subset="0"))
+    assert (done.exit_code, len(done.results.records)) == (0, 1)
+    assert [route.route_id for route in done.routes] == ["0"]
     arguments = told(settings)["arguments"]
     pairs = dict(pairwise(arguments))
     assert "--agent-config=-x=1+y" in arguments
@@ -132,7 +131,7 @@ def test_the_exit_code_is_the_evaluators(
 ) -> None:
     then = "open(sys.argv[option + 1], 'w').write(os.environ['RESULTS']); sys.exit(-1)"
     monkeypatch.setenv("AND_THEN", then)
-    assert run_leaderboard(settings)[0] == 255
+    assert run_leaderboard(settings).exit_code == 255
     # Evaluators take any text after the option for true.
     assert "--resume" not in told(settings)["arguments"]
 
