@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,8 @@ import carla
 from agent.observation import AgentStep
 from evaluation.errors import UserError
 from evaluation.routes.global_plan import GpsPlan, WorldPlan
+
+ENTRY_POINT = "get_entry_point"
 
 
 class AgentLoadError(UserError, RuntimeError):
@@ -39,6 +42,23 @@ class AgentClass(Protocol):
     def __call__(self, carla_host: str, carla_port: int, debug: bool = False) -> Agent: ...
 
 
+def check_agent_file(path: Path) -> None:
+    """Raises AgentLoadError unless the file can be an agent's, without running anything of it."""
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except FileNotFoundError:
+        raise AgentLoadError(f"{path}: no such agent file") from None
+    except OSError as error:
+        raise AgentLoadError(f"{path}: cannot be read as an agent: {error.strerror}") from None
+    except (SyntaxError, ValueError) as error:
+        raise AgentLoadError(f"{path}: not a Python file: {error}") from None
+    names = {getattr(node, "name", "") for node in ast.walk(tree)}
+    if ENTRY_POINT not in names and "*" not in names:
+        raise AgentLoadError(
+            f"{path}: has no function {ENTRY_POINT}(), which names the agent's class"
+        )
+
+
 def load_agent_class(path: Path) -> AgentClass:
     """The class that the file's get_entry_point() names."""
     if not path.is_file():
@@ -55,7 +75,7 @@ def load_agent_class(path: Path) -> AgentClass:
         raise AgentLoadError(
             f"{path}: the name {path.stem!r} is already taken by {origin}; rename the agent's file"
         )
-    entry_point = getattr(module, "get_entry_point", None)
+    entry_point = getattr(module, ENTRY_POINT, None)
     if entry_point is None:
         raise AgentLoadError(f"{path}: has no function get_entry_point()")
     name = entry_point()

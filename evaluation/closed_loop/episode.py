@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
-import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
@@ -13,6 +13,15 @@ import carla
 
 from agent.observation import AgentStep
 from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of
+from evaluation.closed_loop.failure import (
+    AGENT_CRASHED,
+    AGENT_NOT_SET_UP,
+    SENSORS_INVALID,
+    AgentError,
+    Failure,
+    failure_of,
+)
+from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.closed_loop.route_scenario import SETTLE_TICKS, RouteScenario
 from evaluation.closed_loop.sensor_interface import (
     SensorInterface,
@@ -27,15 +36,6 @@ from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
 
 logger = logging.getLogger(__name__)
-
-SIMULATION_CRASHED = "Simulation crashed"
-AGENT_NOT_SET_UP = "Agent couldn't be set up"
-AGENT_CRASHED = "Agent crashed"
-SENSORS_INVALID = "Agent's sensors were invalid"
-
-
-class AgentError(RuntimeError):
-    """The agent raised; the message is the leaderboard's word for it, the cause what it raised."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,19 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A route that is over. failure: the leaderboard's words for what went wrong, "" if nothing
-    did; trace: of the exception behind it; measures: None if there was nothing to measure."""
+    """A route that is over. failure: what went wrong, None if nothing did; measures: None if there
+    was nothing to measure; invalid_controls: ticks whose control was not finite."""
 
     completion_percent: float = 0.0
     infractions: tuple[Infraction, ...] = ()
-    failure: str = ""
-    trace: str = ""
+    failure: Failure | None = None
     measures: Measures | None = None
     ticks: int = 0
     game_s: float = 0.0
     system_s: float = 0.0
     route_m: float = 0.0
     sensor_types: tuple[str, ...] = ()
+    invalid_controls: int = 0
 
 
 class Observer:
@@ -97,6 +97,7 @@ class _Tally:
     ticks: int = 0
     game_s: float = 0.0
     sensor_types: tuple[str, ...] = ()
+    invalid_controls: int = 0
 
 
 class _Clock:
@@ -113,35 +114,49 @@ class _Clock:
         self._last_s = now_s
 
 
-def run_episode(scenario: RouteScenario, driver: Driver, observers: Sequence[Observer]) -> Outcome:
-    """Drives the route until it is over. Failures of the agent and of the simulator end it and are
-    told in the outcome; the agent and its sensors are released in every case."""
-    criteria, tally = CriteriaSet(scenario.dense, scenario.road_rules), _Tally()
-    failure, trace = "", ""
-    try:
-        with _seated(scenario, driver, tally) as (agent, sensors, specs), ExitStack() as stack:
-            for observer in observers:
-                stack.callback(observer.end)
-                observer.begin(scenario, specs)
-            _drive(scenario, agent, sensors, criteria, observers, tally)
-    except AgentError as error:
-        failure, trace = str(error), _trace_of(error.__cause__ or error)
-    except RuntimeError as error:
-        failure = SIMULATION_CRASHED
-        trace = _trace_of(scenario.session.failure(error))
-    criteria.finish()
-    return Outcome(
-        completion_percent=criteria.completion_percent,
-        infractions=criteria.infractions,
-        failure=failure,
-        trace=trace,
-        measures=criteria.measures if tally.ticks else None,
-        ticks=tally.ticks,
-        game_s=tally.game_s,
-        system_s=time.monotonic() - tally.started_s,
-        route_m=scenario.dense.length_m,
-        sensor_types=tally.sensor_types,
+def run_episode(
+    scenario: RouteScenario,
+    driver: Driver,
+    observers: Sequence[Observer],
+    pulse: Pulse | None = None,
+    on_driven: Callable[[Outcome], None] = lambda _: None,
+) -> Outcome:
+    """Drives the route until it is over; failures end it and are told in the outcome.
+
+    The agent and its sensors are released in every case, but not before `on_driven` was told the
+    outcome: an agent that ends its process in `destroy` does not take a driven route with it.
+    """
+    criteria, tally, pulse = (
+        CriteriaSet(scenario.dense, scenario.road_rules),
+        _Tally(),
+        pulse or Pulse(),
     )
+    with ExitStack() as seat:
+        failure = None
+        try:
+            agent, sensors, specs = _take_seat(scenario, driver, tally, pulse, seat)
+            with ExitStack() as watching:
+                for observer in observers:
+                    watching.callback(observer.end)
+                    observer.begin(scenario, specs)
+                _drive(scenario, agent, sensors, criteria, observers, tally, pulse)
+        except Exception as error:  # noqa: BLE001 (any failure ends the route and is told)
+            failure = failure_of(error)
+        criteria.finish()
+        outcome = Outcome(
+            completion_percent=criteria.completion_percent,
+            infractions=criteria.infractions,
+            failure=failure,
+            measures=criteria.measures if tally.ticks else None,
+            ticks=tally.ticks,
+            game_s=tally.game_s,
+            system_s=time.monotonic() - tally.started_s,
+            route_m=scenario.dense.length_m,
+            sensor_types=tally.sensor_types,
+            invalid_controls=tally.invalid_controls,
+        )
+        on_driven(outcome)
+    return outcome
 
 
 def _drive(
@@ -151,26 +166,31 @@ def _drive(
     criteria: CriteriaSet,
     observers: Sequence[Observer],
     tally: _Tally,
+    pulse: Pulse,
 ) -> None:
     """The loop itself."""
-    for _ in range(SETTLE_TICKS):
-        scenario.start_clock(scenario.session.tick())
+    with pulse.during(Phase.SIMULATOR):
+        for _ in range(SETTLE_TICKS):
+            scenario.start_clock(scenario.session.tick())
     while not criteria.over:
         clock = _Clock()
-        snapshot = scenario.session.tick()
-        clock.lap("simulator")
-        tick = scenario.read(snapshot)
-        clock.lap("scenario")
-        data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
+        with pulse.during(Phase.SIMULATOR):
+            snapshot = scenario.session.tick()
+            clock.lap("simulator")
+            tick = scenario.read(snapshot)
+            clock.lap("scenario")
+            data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
         clock.lap("sensors")
-        with _blaming(AGENT_CRASHED, scenario.session):
-            control = _control_of(agent.run_step(data, tick.time_s))
+        with pulse.during(Phase.AGENT_STEP), _blaming(AGENT_CRASHED, scenario.session):
+            control = _control_of(agent.run_step(data, tick.time_s), tally)
         clock.lap("agent")
-        scenario.ego.apply_control(control)
+        with pulse.during(Phase.SIMULATOR), scenario.session.calling():
+            scenario.ego.apply_control(control)
         clock.lap("control")
         criteria.step(tick)
         clock.lap("criteria")
-        scenario.follow_weather(criteria.completion_percent)
+        with pulse.during(Phase.SIMULATOR):
+            scenario.follow_weather(criteria.completion_percent)
         clock.lap("scenario")
         tally.ticks += 1
         tally.game_s = tick.time_s
@@ -186,38 +206,43 @@ def _drive(
             observer.step(step)
 
 
-def _control_of(answer: object) -> carla.VehicleControl:
-    """What an agent answered, with the automatic gearbox as the leaderboard has it."""
+def _control_of(answer: object, tally: _Tally) -> carla.VehicleControl:
+    """What an agent answered, with the automatic gearbox as the leaderboard has it. Where it is not
+    finite the car brakes: CARLA would keep the last control."""
     if not isinstance(answer, carla.VehicleControl):
         raise TypeError(f"run_step returned {type(answer).__name__}, expected carla.VehicleControl")
+    if not all(map(math.isfinite, (answer.throttle, answer.steer, answer.brake))):
+        tally.invalid_controls += 1
+        return carla.VehicleControl(brake=1.0)
     answer.manual_gear_shift = False
     return answer
 
 
-@contextmanager
-def _seated(
-    scenario: RouteScenario, driver: Driver, tally: _Tally
-) -> Iterator[tuple[Agent, SensorInterface, Sequence[Spec]]]:
-    """Builds the agent and its sensors in the leaderboard's order and releases them."""
+def _take_seat(
+    scenario: RouteScenario, driver: Driver, tally: _Tally, pulse: Pulse, seat: ExitStack
+) -> tuple[Agent, SensorInterface, Sequence[Spec]]:
+    """Builds the agent and its sensors in the leaderboard's order; `seat` releases them."""
     session = scenario.session
-    with ExitStack() as stack:
-        with _blaming(AGENT_NOT_SET_UP, session):
-            agent = driver.agent_class(session.host, session.port, False)
-            stack.callback(_release, agent)
-            agent.set_global_plan(*plans_of(scenario.dense, session.opendrive))
-            agent.setup(driver.config)
-            specs = list(agent.sensors())
-        with _blaming(SENSORS_INVALID, session, SensorSpecError):
-            check_specs(specs, str(getattr(agent.track, "value", agent.track)))
-            sensors = SensorInterface(session, scenario.ego, specs, driver.blackout)
-        stack.callback(sensors.destroy)
-        tally.sensor_types = tuple(str(spec["type"]) for spec in specs)
-        yield agent, sensors, specs
+    with pulse.during(Phase.AGENT_SETUP), _blaming(AGENT_NOT_SET_UP, session):
+        agent = driver.agent_class(session.host, session.port, False)
+        seat.callback(_release, agent, pulse)
+        agent.set_global_plan(*plans_of(scenario.dense, session.opendrive))
+        agent.setup(driver.config)
+        specs = list(agent.sensors())
+    with pulse.during(Phase.SIMULATOR), _blaming(SENSORS_INVALID, session, SensorSpecError):
+        check_specs(specs, str(getattr(agent.track, "value", agent.track)))
+        sensors = SensorInterface(session, scenario.ego, specs, driver.blackout)
+    seat.callback(sensors.destroy)
+    tally.sensor_types = tuple(str(spec["type"]) for spec in specs)
+    return agent, sensors, specs
 
 
 @contextmanager
-def _blaming(status: str, session: Session, kind: type[Exception] = Exception) -> Iterator[None]:
-    """Turns what the agent raises into an AgentError, unless the simulator is what failed."""
+def _blaming(
+    status: str, session: Session, kind: type[BaseException] = BaseException
+) -> Iterator[None]:
+    """Turns what the agent raises, an exit too, into an AgentError, unless the simulator is what
+    failed."""
     try:
         yield
     except SimulatorError:
@@ -227,13 +252,10 @@ def _blaming(status: str, session: Session, kind: type[Exception] = Exception) -
         raise AgentError(status) from error
 
 
-def _release(agent: Agent) -> None:
+def _release(agent: Agent, pulse: Pulse) -> None:
     """An agent that cannot be wound up does not spoil the route that it has driven."""
     try:
-        agent.destroy()
-    except Exception:
+        with pulse.during(Phase.AGENT_DESTROY):
+            agent.destroy()
+    except BaseException:
         logger.exception("the agent's destroy() failed")
-
-
-def _trace_of(error: BaseException) -> str:
-    return "".join(traceback.format_exception(type(error), error, error.__traceback__))

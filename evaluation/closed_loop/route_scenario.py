@@ -40,8 +40,9 @@ class RouteScenario:
         self.traffic: Traffic | None = None
         self._weather = WeatherSchedule(route.weathers)
         self._weather_percent = 0
-        session.world.set_weather(self._weather.at(0.0))
-        self.ego = _spawn_ego(session, dense)
+        with session.calling():
+            session.world.set_weather(self._weather.at(0.0))
+            self.ego = _spawn_ego(session, dense)
         self._collisions: deque[CollisionEvent] = deque()
         self._start_s: float | None = None
         box = self.ego.bounding_box.extent
@@ -49,13 +50,15 @@ class RouteScenario:
 
     @cached_property
     def road_rules(self) -> RoadRules:
-        actors = self.session.world.get_actors()
         world_map = self.session.world_map
+        with self.session.calling():
+            actors = self.session.world.get_actors()
         return RoadRules(world_map, find_lights(actors, world_map), find_stop_signs(actors))
 
     @cached_property
     def _lights(self) -> tuple[carla.TrafficLight, ...]:
-        actors = self.session.world.get_actors()
+        with self.session.calling():
+            actors = self.session.world.get_actors()
         return tuple(actor for actor in actors if "traffic_light" in actor.type_id)
 
     def on_collision(self, event: Any) -> None:
@@ -66,7 +69,8 @@ class RouteScenario:
         """Changes the weather along the route, in steps of one percent."""
         if self._weather.changes and int(route_percent) != self._weather_percent:
             self._weather_percent = int(route_percent)
-            self.session.world.set_weather(self._weather.at(route_percent))
+            with self.session.calling():
+                self.session.world.set_weather(self._weather.at(route_percent))
 
     def start_clock(self, snapshot: carla.WorldSnapshot) -> None:
         """Route time counts from here; what was touched while settling is forgotten."""
@@ -129,16 +133,17 @@ def open_route_scenario(
     with ExitStack() as stack:
         scenario = RouteScenario(session, route, dense)
         stack.callback(_destroy, scenario.ego)
-        session.world.reset_all_traffic_lights()
-        session.tick()
-        if traffic > 0:
-            scenario.traffic = Traffic(session, traffic, seed, scenario.ego)
-            stack.callback(scenario.traffic.destroy)
-        blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
-        sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=scenario.ego)
-        stack.callback(_destroy, sensor)
-        sensor.listen(scenario.on_collision)
-        stack.callback(sensor.stop)
+        with session.calling():
+            session.world.reset_all_traffic_lights()
+            session.tick()
+            if traffic > 0:
+                scenario.traffic = Traffic(session, traffic, seed, scenario.ego)
+                stack.callback(scenario.traffic.destroy)
+            blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
+            sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=scenario.ego)
+            stack.callback(_destroy, sensor)
+            sensor.listen(scenario.on_collision)
+            stack.callback(sensor.stop)
         yield scenario
 
 

@@ -12,6 +12,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.errors import MachineError
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
 
@@ -27,6 +28,8 @@ LIMITS: Mapping[str, int] = {
 }
 TIME_OUT = "time-out"
 """Word by which the carla package's errors tell that nobody answered."""
+NO_RENDERER = "cannot be rendered on this machine"
+"""Words by which the embedded simulator tells that graphics were lost after its start."""
 PSEUDO_SENSORS = ("sensor.opendrive_map", "sensor.speedometer")
 
 # Attributes that the leaderboard sets (leaderboard/autoagents/agent_wrapper.py).
@@ -187,7 +190,12 @@ class SensorInterface:
 
     def _spawn(self, spec: Spec) -> None:
         kind, name = str(spec["type"]), str(spec["id"])
-        world = self._session.world
+        world, server = self._session.world, self._session.server
+        if kind.startswith("sensor.camera") and server is not None and not server.renderer:
+            raise MachineError(
+                f"sensor {name!r}: no graphics on this machine, cameras cannot be drawn; the "
+                "simulator's log says what to install"
+            )
         blueprint = world.get_blueprint_library().find(kind)
         for attribute, value in attributes_of(spec).items():
             if not blueprint.has_attribute(attribute):
@@ -198,6 +206,8 @@ class SensorInterface:
         except RuntimeError as error:
             if TIME_OUT in str(error):
                 raise self._session.failure(error) from error
+            if NO_RENDERER in str(error):
+                raise MachineError(f"sensor {name!r}: {error}") from error
             raise SensorSpecError(f"sensor {name!r} cannot be placed: {error}") from error
         self._actors.append(sensor)
         self._names.append(name)

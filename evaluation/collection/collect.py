@@ -9,121 +9,131 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
-import carla
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from agent.expert.recording import write_json_gz
-from evaluation.closed_loop.agent_loader import load_agent_class
-from evaluation.closed_loop.episode import Driver, run_episode
-from evaluation.closed_loop.route_scenario import open_route_scenario
 from evaluation.collection.settings import CollectSettings, number_of
 from evaluation.collection.summary import (
-    BAD_ROUTE,
     CONDITIONS_FILE,
-    NOT_RUN,
-    Drive,
-    Report,
-    next_log_number,
-    take_stock,
+    RESULTS_FILE,
+    CollectionReport,
+    completed_set,
     write_json,
 )
-from evaluation.errors import UserError
 from evaluation.routes.random_routes import generate
-from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+from evaluation.routes.route import Route, WeatherPoint
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import name_of, open_map, spec_of
-from evaluation.runs.leaderboard_file import record_of
-from evaluation.runs.workers import Batch, Task, Tell, drive_all
-from evaluation.scoring.penalty import Rules
+from evaluation.runs.job import Job, JobResult, Json, plain
+from evaluation.runs.ledger import Ledger, open_ledger
+from evaluation.runs.worker import RouteWorker, WorkerFactory
+from evaluation.runs.workers import Ready, WorkerSettings, next_log_number, run_jobs
 from evaluation.servers.embedded import ServerSettings
-from evaluation.servers.session import Session, SessionSettings, open_session
+from evaluation.servers.session import SessionSettings
 
 EXPERT = Path(__file__).parents[2] / "agent" / "expert_agent.py"
-ROUTES_PER_SESSION = 8
-"""A simulator is started anew after so many routes."""
 GREEN_S = (4.0, 10.0)
 ALL_RED_S = (0.5, 2.0)
-"""Ranges of the phases of varied lights; the usual ones are 10 and 2 s."""
+"""Ranges of the phases of varied lights; the usual ones are 10 and 2 s. Shorter ones show more of
+the moments in which a light changes, and less waiting for it."""
 
 
-def drive_batch(batch: Batch, tell: Tell) -> None:
-    """One simulator, its routes one after the other, until one of them shows it to be broken."""
-    settings = batch.settings
-    server = ServerSettings(batch.town, settings.seed, towns_folder=settings.towns_folder)
-    log = settings.logs / f"simulator_{batch.number}.log"
-    with ExitStack() as stack:
-        try:
-            session = stack.enter_context(
-                open_session(
-                    SessionSettings(server, timeout_s=settings.timeout_s), log, batch.routes[0].town
-                )
-            )
-        except (UserError, RuntimeError) as error:
-            tell(batch.failed(batch.routes[0], NOT_RUN, str(error)))
-            return
-        for route in batch.routes:
-            try:
-                drive = _drive_route(session, route, batch)
-            except RouteFileError as error:
-                drive = batch.failed(route, BAD_ROUTE, str(error))
-            except RuntimeError as error:
-                drive = batch.failed(route, NOT_RUN, str(session.failure(error)))
-            tell(drive)
-            if drive.status == NOT_RUN:
-                return
-
-
-def collect(settings: CollectSettings, console: Console, task: Task = drive_batch) -> int:
+def collect(
+    settings: CollectSettings, console: Console, factory: WorkerFactory = RouteWorker
+) -> int:
     """Drive and record every route that is not finished; returns the exit code, 0 when all of them
     were scored, well or badly.
 
-    Raises CollectError, RouteFileError, RandomRouteError or TownSpecError when it cannot begin.
+    Raises CollectError, RouteFileError, RandomRouteError, TownSpecError or LedgerError when it
+    cannot begin.
     """
     settings.check()
     wanted = list(_routes_by_town(settings))
     every = [route for _, routes in wanted for route in routes]
-    stock = take_stock(settings, every)
-    finished = len(every) - len(stock.left)
-    console.print(f"{len(every)} routes, {finished} of them finished before")
-    if stock.unlabelled:
+    with open_ledger(settings.out) as ledger:
+        completed = completed_set(settings, every)
         console.print(
-            f"{stock.unlabelled} of those do not tell with which settings they were recorded; "
-            "they are taken as they are"
+            f"{len(every)} routes, {len(every) - len(completed.left)} of them finished before"
         )
-    if not stock.left:
-        return 0
-    report = Report(settings, len(stock.left))
-    batches = list(_batches(settings, wanted, set(stock.left)))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with (
-        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        closing(drive_all(batches, settings.jobs, next_log_number(settings.logs), task)) as drives,
-    ):
-        bar = progress.add_task("Collecting", total=len(every), completed=finished)
-        for drive in drives:
-            report.add(drive)
-            if drive.failed:
-                console.print(
-                    f"{drive.name}: {drive.status}: {drive.problem}",
-                    style="red",
-                    markup=False,
-                    highlight=False,
-                )
-            progress.update(bar, advance=1, description=f"{report.frames_per_s:.1f} frames/s")
+        if completed.unlabelled:
+            console.print(
+                f"{completed.unlabelled} of those do not tell with which settings they were "
+                "recorded; they are taken as they are"
+            )
+        if not completed.left:
+            return 0
+        jobs = {job.name: job for job in _jobs(settings, wanted, set(completed.left))}
+        report = CollectionReport(settings.out, ledger, len(jobs))
+        _begin(settings, ledger, jobs)
+        _drive(settings, ledger, jobs, report, console, factory, len(every))
     for line in report.lines():
         console.print(line, highlight=False)
     if report.failures:
-        console.print(f"{report.failures} drives failed; see {settings.logs}/failure_*.txt")
+        console.print(f"{report.failures} drives failed; see {ledger.path} and {settings.logs}")
     if report.left:
         console.print(f"[red]Too many failures in a row: {report.left} routes were left out.[/red]")
     return int(report.failures > 0 or report.left > 0)
+
+
+def _begin(settings: CollectSettings, ledger: Ledger, jobs: Mapping[str, Job]) -> None:
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    ledger.begin(plain({"started": started, "asked": asdict(settings)}))
+    # What is finished is told by the dataset's folders: drives may have been taken away.
+    ledger.release(jobs)
+
+
+def _drive(
+    settings: CollectSettings,
+    ledger: Ledger,
+    jobs: Mapping[str, Job],
+    report: CollectionReport,
+    console: Console,
+    factory: WorkerFactory,
+    total: int,
+) -> None:
+    """Drives the jobs; every drive is in the ledger and in the report as soon as it is over."""
+    workers = WorkerSettings(
+        min(settings.jobs, len(jobs)),
+        settings.logs,
+        number=next_log_number(settings.logs),
+        factory=factory,
+    )
+    began_s = time.monotonic()
+
+    def prepare(job: Job) -> None:
+        # What a broken-off try left has no end and would only be mistaken for a drive.
+        shutil.rmtree(settings.drive_folder(job.route), ignore_errors=True)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with (
+        Progress(*columns, TimeRemainingColumn(), console=console) as progress,
+        closing(run_jobs(list(jobs.values()), workers, prepare)) as events,
+    ):
+        bar = progress.add_task("Collecting", total=total, completed=total - len(jobs))
+        for event in events:
+            if isinstance(event, Ready):
+                continue
+            job = jobs[event.name]
+            result = _recorded(settings, job, event, time.monotonic() - began_s)
+            conditions = settings.conditions(job.route)
+            if result.is_finished:
+                _finish(settings, job, result, conditions)
+            ledger.add(result, conditions)
+            report.write()
+            _tell(console, result)
+            progress.update(
+                bar,
+                advance=int(result.is_last),
+                description=f"{report.frames_per_s:.1f} frames/s",
+            )
 
 
 def _routes_by_town(settings: CollectSettings) -> Iterator[tuple[str, Sequence[Route]]]:
@@ -150,55 +160,58 @@ def _spec(settings: CollectSettings, name: str) -> str:
     return spec_of(name, asked, settings.towns_folder)
 
 
-def _batches(
+def _jobs(
     settings: CollectSettings, wanted: Sequence[tuple[str, Sequence[Route]]], left: set[Route]
-) -> Iterator[Batch]:
+) -> Iterator[Job]:
     for town, routes in wanted:
-        to_drive = [route for route in routes if route in left]
-        for first in range(0, len(to_drive), ROUTES_PER_SESSION):
-            yield Batch(settings, town, tuple(to_drive[first : first + ROUTES_PER_SESSION]))
+        server = ServerSettings(town, settings.seed, towns_folder=settings.towns_folder)
+        session = SessionSettings(server, timeout_s=settings.timeout_s)
+        for index, route in enumerate(routes):
+            if route not in left:
+                continue
+            seed = settings.seed + number_of(route)
+            weathers = route.weathers
+            if settings.varied_weather:
+                weathers = (WeatherPoint(0.0, random_weather(seed)),)
+            yield Job(
+                name=settings.drive_name(route),
+                index=index,
+                route=replace(route, weathers=weathers),
+                agent=EXPERT,
+                agent_config=settings.expert_config(route),
+                session=session,
+                traffic=settings.traffic,
+                seed=seed,
+                light_times_s=random_light_times(seed) if settings.varied_lights else None,
+            )
 
 
-def _drive_route(session: Session, route: Route, batch: Batch) -> Drive:
-    settings = batch.settings
-    folder = settings.drive_folder(route)
-    # What a broken-off run left has no end and would only be mistaken for a drive.
-    shutil.rmtree(folder, ignore_errors=True)
-    seed = settings.seed + number_of(route)
-    conditions = settings.conditions(route)
-    if settings.varied_weather:
-        route = replace(route, weathers=(WeatherPoint(0.0, random_weather(seed)),))
-    started_s = time.monotonic()
-    driver = Driver(load_agent_class(EXPERT), settings.expert_config(route))
-    with open_route_scenario(session, route, settings.traffic, seed) as scenario:
-        if settings.varied_lights:
-            set_light_times(session.world, seed)
-        outcome = run_episode(scenario, driver, [])
-    record = record_of(0, route.name, outcome, Rules.V2_0)
+def _recorded(settings: CollectSettings, job: Job, result: JobResult, at_s: float) -> JobResult:
+    """The result with the number of frames, and when it came, in seconds since the start."""
+    frames = len(list((settings.drive_folder(job.route) / "measurements").glob("*.json.gz")))
+    extra = {**result.extra, "frames": frames, "at_s": round(at_s, 1)}
+    return replace(result, extra=extra)
+
+
+def _finish(settings: CollectSettings, job: Job, result: JobResult, conditions: Json) -> None:
+    """The results come last: with them the drive is finished."""
+    folder = settings.drive_folder(job.route)
     if folder.is_dir():
-        # The results come last: with them the drive is finished.
         write_json(folder / CONDITIONS_FILE, conditions)
-        write_json_gz(folder / "results.json.gz", {**asdict(record), "town_name": route.town})
-    drive = Drive(
-        settings.drive_name(route),
-        record.status,
-        len(list((folder / "measurements").glob("*.json.gz"))),
-        time.monotonic() - started_s,
-    )
-    if not outcome.failure:
-        return drive
-    failed = batch.failed(route, record.status, outcome.trace or outcome.failure)
-    return replace(drive, problem=failed.problem)
+        write_json_gz(folder / RESULTS_FILE, {**result.record, "town_name": job.route.town})
 
 
-def set_light_times(world: carla.World, seed: int) -> None:
-    """Give all lights of the town other, mostly shorter phases than usual: more of the moments in
-    which a light changes, fewer of waiting for it."""
+def _tell(console: Console, result: JobResult) -> None:
+    if result.failure is not None:
+        retried = "" if result.is_last else ", it is tried again"
+        said = f"{result.name}: {result.status}{retried}: {result.failure.what}"
+        console.print(said, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def random_light_times(seed: int) -> tuple[float, float]:
+    """Green and all-red time of a town's lights, mostly shorter than usual."""
     rng = np.random.default_rng(seed)
-    green_s, red_s = float(rng.uniform(*GREEN_S)), float(rng.uniform(*ALL_RED_S))
-    for light in world.get_actors().filter("traffic.traffic_light"):
-        light.set_green_time(green_s)
-        light.set_red_time(red_s)
+    return float(rng.uniform(*GREEN_S)), float(rng.uniform(*ALL_RED_S))
 
 
 def random_weather(seed: int) -> tuple[tuple[str, float], ...]:

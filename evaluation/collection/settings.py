@@ -14,7 +14,8 @@ from agent.settings import ExpertSettings, SettingsError, read_expert_settings
 from evaluation.errors import UserError
 from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
-from evaluation.runs.conditions import Json
+from evaluation.runs.job import Json
+from model.conditions import differences
 
 OWN_KEYS = ("record", "split", "group", "scenario", "town", "route", "seed")
 """Settings of the expert that come from the options of `collect`, its routes and towns."""
@@ -147,3 +148,25 @@ def number_of(route: Route) -> int:
     """A number of a route that is the same in every process, unlike `hash`."""
     seeds = np.frombuffer(f"{route.town}/{route.route_id}".encode(), dtype=np.uint8)
     return int(np.random.SeedSequence(seeds.tolist()).generate_state(1)[0] % 100_000)
+
+
+def changes(then: Json, now: Json) -> list[str]:
+    """How the conditions of two drives differ, in the words of the command line; [] if they do not.
+    Settings that only one of them knows do not count: the program has learned them since."""
+    found = [*_changed(then, now, "options", "--"), *_changed(then, now, "expert", "--expert ")]
+    cameras: list[Json] = now["cameras"]
+    before: list[Json] = then.get("cameras") or cameras
+    pairs = zip(before, cameras, strict=False)
+    if len(before) != len(cameras) or any(differences(*pair, strict=False) for pair in pairs):
+        found.append(f"--expert rig was {then.get('rig', 'another')}, is {now['rig']}")
+    if then.get("weathers", now["weathers"]) != now["weathers"]:
+        found.append("another weather")
+    if then.get("waypoints_m", now["waypoints_m"]) != now["waypoints_m"]:
+        why = ", ".join(_changed(then, now, "drawn_by", ""))
+        found.append(f"other waypoints ({why})" if why else "other waypoints")
+    return found
+
+
+def _changed(then: Json, now: Json, group: str, prefix: str) -> list[str]:
+    found = differences(then.get(group, {}), now.get(group, {}), strict=False)
+    return [f"{prefix}{one}" for one in found]

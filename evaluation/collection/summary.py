@@ -1,6 +1,6 @@
 """What a collection leaves behind besides frames: each drive's conditions and `collect.json`.
 
-collect.json:
+collect.json is made from the ledger:
     frames, statuses    of the drives, each as it came out last; the number of them is `drives`
     wall_s              of all sessions together
     frames_per_s        all that was ever written, by that time
@@ -12,48 +12,32 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import re
-import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.collection.settings import CollectError, CollectSettings
+from evaluation.closed_loop.failure import MACHINE_FAILED, SIMULATION_CRASHED
+from evaluation.collection.settings import CollectError, CollectSettings, changes
 from evaluation.routes.route import Route
-from evaluation.runs.conditions import Json, differences
+from evaluation.runs.atomic_file import write_atomically
+from evaluation.runs.job import JobResult, Json
+from evaluation.runs.ledger import Ledger
 
 CONDITIONS_FILE = "conditions.json"
 RIG_FILE = "rig.json"
 REPORT_FILE = "collect.json"
-LOG_NAME = re.compile(r"(?:simulator|failure)_(\d+)\.(?:log|txt)")
-UNSCORED = "Unknown"
-NOT_RUN = "Failed - Simulation crashed"
-WORKER_DIED = "Failed - Process died"
-BAD_ROUTE = "Failed - Route leaves the map"
+RUN_KEY = "run"
+MIN_WALL_S = 0.1
+"""So that a session of no time has a rate."""
+RESULTS_FILE = "results.json.gz"
+UNSCORED = ("Unknown", f"Failed - {SIMULATION_CRASHED}", f"Failed - {MACHINE_FAILED}")
+"""Statuses of drives that say nothing about the driver, and are driven again."""
 
 
 @dataclass(frozen=True)
-class Drive:
-    """A route that has been driven, or should have been. frames: how many were written; wall_s: the
-    time it took; problem: what broke it off, "" when it was scored, well or badly."""
-
-    name: str
-    status: str
-    frames: int
-    wall_s: float
-    problem: str = ""
-
-    @property
-    def failed(self) -> bool:
-        return bool(self.problem)
-
-
-@dataclass(frozen=True)
-class Stock:
+class CompletedSet:
     """What there is already. left: routes to be driven; unlabelled: how many of the others were
     recorded before all conditions were kept, and are taken as they are."""
 
@@ -64,13 +48,13 @@ class Stock:
 def is_finished(folder: Path) -> bool:
     """Whether the drive was scored, well or badly, rather than broken off."""
     try:
-        results = json.loads(gzip.decompress((folder / "results.json.gz").read_bytes()))
+        results = json.loads(gzip.decompress((folder / RESULTS_FILE).read_bytes()))
     except (OSError, EOFError, ValueError, RecursionError):
         return False
-    return bool(results.get("status", UNSCORED) not in (UNSCORED, NOT_RUN))
+    return bool(results.get("status", UNSCORED[0]) not in UNSCORED)
 
 
-def take_stock(settings: CollectSettings, routes: Sequence[Route]) -> Stock:
+def completed_set(settings: CollectSettings, routes: Sequence[Route]) -> CompletedSet:
     """Which of the routes are still to be driven.
 
     Raises CollectError when two of them would share a folder, or when a finished drive was made
@@ -89,7 +73,7 @@ def take_stock(settings: CollectSettings, routes: Sequence[Route]) -> Stock:
             continue
         then = read_conditions(folder)
         unlabelled += "options" not in then
-        changed = differences(then, now)
+        changed = changes(then, now)
         if changed:
             others.append(f"{settings.drive_name(route)}: {'; '.join(changed)}")
     if others:
@@ -98,7 +82,7 @@ def take_stock(settings: CollectSettings, routes: Sequence[Route]) -> Stock:
             f"with other settings, such as {others[0]}. Nothing was driven or replaced: choose "
             "another --out or --group, or the settings of then"
         )
-    return Stock(tuple(left), unlabelled)
+    return CompletedSet(tuple(left), unlabelled)
 
 
 def read_conditions(folder: Path) -> Json:
@@ -125,53 +109,43 @@ def _read_object(path: Path) -> Json:
 
 def write_json(path: Path, content: Any) -> None:
     """Writes the whole file or none of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.write_text(json.dumps(content, indent=2, default=str) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_atomically(path, json.dumps(content, indent=2, default=str) + "\n")
 
 
-def next_log_number(logs: Path) -> int:
-    """The first number that no log of an earlier session has."""
-    found = [LOG_NAME.fullmatch(path.name) for path in logs.glob("*")]
-    return max((int(match[1]) + 1 for match in found if match), default=0)
-
-
-class Report:
+class CollectionReport:
     """`collect.json`: written anew after every drive, so that it tells of broken-off sessions too.
 
-    Raises CollectError when there is one already that cannot be gone on with.
+    to_drive: how many routes the session that begins has to drive. Raises CollectError when there
+    is a report already that cannot be gone on with.
     """
 
-    def __init__(self, settings: CollectSettings, to_drive: int) -> None:
-        self.path = settings.out / REPORT_FILE
-        self._earlier = _read_sessions(self.path)
-        self._asked = asdict(settings)
+    def __init__(self, out: Path, ledger: Ledger, to_drive: int) -> None:
+        self.path = out / REPORT_FILE
+        # Sessions from before there was a ledger; the others are in it.
+        self._earlier = [one for one in _read_sessions(self.path) if RUN_KEY not in one]
+        self._ledger = ledger
         self._to_drive = to_drive
-        self._began = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        self._began_s = time.monotonic()
-        self._drives: list[Drive] = []
 
     @property
     def frames_per_s(self) -> float:
-        return float(self._session()["frames_per_s"])
+        return float(self._session(len(self._ledger.runs) - 1)["frames_per_s"])
 
     @property
     def left(self) -> int:
-        return self._to_drive - len(self._drives)
+        return self._to_drive - len(self._results(len(self._ledger.runs) - 1))
 
     @property
     def failures(self) -> int:
-        return sum(drive.failed for drive in self._drives)
+        results = self._results(len(self._ledger.runs) - 1)
+        return sum(result.failure is not None for result in results)
 
-    def add(self, drive: Drive) -> None:
-        self._drives.append(drive)
-        write_json(self.path, _totals([*self._earlier, self._session()]))
+    def write(self) -> None:
+        write_json(self.path, _totals(self._sessions()))
 
     def lines(self) -> list[str]:
         """This session and all of them, for people."""
-        session = self._session()
-        totals = _totals([*self._earlier, session])
+        session = self._session(len(self._ledger.runs) - 1)
+        totals = _totals(self._sessions())
         words = ", ".join(f"{count} {status}" for status, count in session["statuses"].items())
         return [
             f"{session['frames']} frames in {session['wall_s'] / 60.0:.1f} min "
@@ -179,22 +153,41 @@ class Report:
             f"All sessions: {totals['frames']} frames of {totals['drives']} drives, {self.path}",
         ]
 
-    def _session(self) -> Json:
-        statuses = Counter(drive.status for drive in self._drives)
-        frames, wall_s = sum(drive.frames for drive in self._drives), self._wall_s()
-        return {
-            "started": self._began,
-            "frames": frames,
-            "wall_s": round(wall_s, 1),
-            "frames_per_s": round(frames / wall_s, 2),
-            "statuses": dict(statuses.most_common()),
-            "left": self.left,
-            "asked": self._asked,
-            "drives": [asdict(drive) for drive in self._drives],
-        }
+    def _sessions(self) -> list[Json]:
+        numbers = range(len(self._ledger.runs))
+        return [*self._earlier, *(self._session(number) for number in numbers)]
 
-    def _wall_s(self) -> float:
-        return max(time.monotonic() - self._began_s, 1e-9)
+    def _results(self, run: int) -> list[JobResult]:
+        """Of the routes that a session has driven, as each came out."""
+        entries = [entry.result for entry in self._ledger.entries if entry.run == run]
+        return [result for result in entries if result.is_last]
+
+    def _session(self, run: int) -> Json:
+        results = self._results(run)
+        frames = sum(result.extra["frames"] for result in results)
+        wall_s = max((result.extra["at_s"] for result in results), default=0.0)
+        statuses = Counter(result.status for result in results)
+        left = {} if run < len(self._ledger.runs) - 1 else {"left": self.left}
+        return {
+            RUN_KEY: run,
+            "started": self._ledger.runs[run].get("started"),
+            "frames": frames,
+            "wall_s": wall_s,
+            "frames_per_s": round(frames / max(wall_s, MIN_WALL_S), 2),
+            "statuses": dict(statuses.most_common()),
+            **left,
+            "asked": self._ledger.runs[run].get("asked"),
+            "drives": [
+                {
+                    "name": result.name,
+                    "status": result.status,
+                    "frames": result.extra["frames"],
+                    "wall_s": result.wall_s,
+                    "problem": "" if result.failure is None else result.failure.what,
+                }
+                for result in results
+            ],
+        }
 
 
 def _read_sessions(path: Path) -> list[Json]:
@@ -205,7 +198,7 @@ def _read_sessions(path: Path) -> list[Json]:
         _totals(sessions)
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CollectError(
             f"{path} is no report of a collection ({type(error).__name__}: {error}); move it away"
         ) from error
@@ -225,7 +218,7 @@ def _totals(sessions: Sequence[Json]) -> Json:
         "frames": sum(drive["frames"] for drive in last.values()),
         "drives": len(last),
         "wall_s": round(wall_s, 1),
-        "frames_per_s": round(written / max(wall_s, 0.1), 2),
+        "frames_per_s": round(written / max(wall_s, MIN_WALL_S), 2),
         "statuses": dict(statuses.most_common()),
         "sessions": list(sessions),
     }

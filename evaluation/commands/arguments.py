@@ -6,6 +6,8 @@ import argparse
 import math
 from pathlib import Path
 
+LAST_PORT = 65534
+
 
 def add_town_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--town", help="demo, generated:SEED or PATH.xodr")
@@ -32,3 +34,26 @@ def metres(text: str) -> float:
     if not 0.0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a length of more than 0 m, got {text!r}")
     return value
+
+
+def count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a time of more than 0 s, got {text!r}")
+    return value
+
+
+def port(text: str) -> int:
+    """0 for any, or a port whose neighbour exists too: requests and streams have one each."""
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"expected a port of 0 (any) to {LAST_PORT}, got {text!r}")
+    return int(text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.commands.arguments import add_town_arguments
+from evaluation.closed_loop.pulse import TimeLimits
+from evaluation.commands.arguments import add_town_arguments, count, number, port, seconds
 
 HELP = "drive routes and score them"
 
@@ -14,7 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Drives the routes and writes results.json, simulator.log and a video per route to --out. "
         "Without --routes: the demo route, or a random one in the --town that is given. "
-        "The exit code is 0 when no route failed."
+        "ledger.jsonl holds every route as soon as "
+        "it is over. The exit code is 0 when no route failed, 1 when one did, 2 when the run could "
+        "not begin."
     )
     parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent (default: learned)")
     parser.add_argument("--agent-config", default="", metavar="TEXT", help="for the agent's setup")
@@ -22,9 +25,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--routes", type=Path, metavar="FILE", help="route file, leaderboard format"
     )
     parser.add_argument("--route-ids", default="", metavar="0,3", help="only these routes of it")
-    parser.add_argument("--traffic", type=int, default=0, metavar="N", help="background vehicles")
+    parser.add_argument("--traffic", type=count, default=0, metavar="N", help="background vehicles")
     parser.add_argument("--out", type=Path, default=Path("out/drive"), metavar="DIR")
-    parser.add_argument("--resume", action="store_true", help="go on where results.json ends")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the run in --out was stopped; refused where anything that decides how a "
+        "route comes out has changed",
+    )
+    parser.add_argument(
+        "--again", default="", metavar="0,3", help="with --resume: drive these routes once more"
+    )
+    parser.add_argument(
+        "--workers", type=number, default=1, metavar="N", help="simulators at a time"
+    )
+    limits = TimeLimits()
+    for name, what, default in (
+        ("setup", "its setup", limits.setup_s),
+        ("step", "one run_step", limits.step_s),
+        ("destroy", "its destroy", limits.destroy_s),
+    ):
+        parser.add_argument(
+            f"--{name}-limit",
+            type=seconds,
+            default=default,
+            metavar="S",
+            help=f"time that the agent has for {what} before it is ended (default: %(default)g)",
+        )
     parser.add_argument(
         "--rules", choices=("2.0", "2.1"), default="2.0", help="of the leaderboard, for the score"
     )
@@ -33,9 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blackout", action="store_true", help="black images, as a control experiment"
     )
-    parser.add_argument("--port", type=int, default=0, help="of the embedded simulator; 0: any")
+    parser.add_argument("--port", type=port, default=0, help="of the embedded simulator; 0: any")
     parser.add_argument(
-        "--timeout", type=float, default=30.0, metavar="S", help="for answers of the simulator"
+        "--timeout", type=seconds, default=30.0, metavar="S", help="for answers of the simulator"
     )
     add_town_arguments(parser)
 
@@ -50,7 +77,7 @@ def run(parsed: argparse.Namespace) -> int:
         agent=parsed.agent or DEFAULT_AGENT,
         agent_config=parsed.agent_config,
         routes=parsed.routes,
-        route_ids=tuple(part.strip() for part in parsed.route_ids.split(",") if part.strip()),
+        route_ids=_ids(parsed.route_ids),
         town=parsed.town,
         towns_folder=parsed.towns,
         traffic=parsed.traffic,
@@ -64,5 +91,12 @@ def run(parsed: argparse.Namespace) -> int:
         video_fps=parsed.video_fps,
         blackout=parsed.blackout,
         timeout_s=parsed.timeout,
+        again=_ids(parsed.again),
+        workers=parsed.workers,
+        limits=TimeLimits(parsed.setup_limit, parsed.step_limit, parsed.destroy_limit),
     )
     return drive(settings, Console())
+
+
+def _ids(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,4 +1,4 @@
-"""The leaderboard's results file: written after every route, atomically, and resumable.
+"""The leaderboard's results file: made from the ledger after every route, atomically.
 
 Everything that is ours and not the leaderboard's stands under the separate key "extra".
 """
@@ -8,20 +8,32 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import fsum
+from math import fsum, isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from evaluation.closed_loop.episode import SENSORS_INVALID, SIMULATION_CRASHED, Outcome
+from evaluation.closed_loop.episode import Outcome
+from evaluation.closed_loop.failure import (
+    AGENT_CRASHED,
+    EVALUATION_FAILED,
+    MACHINE_FAILED,
+    SENSORS_INVALID,
+    SIMULATION_CRASHED,
+    Blame,
+    Failure,
+)
 from evaluation.errors import UserError
 from evaluation.runs.atomic_file import write_atomically
+from evaluation.runs.job import JobResult, Json
 from evaluation.scoring.criteria.outside_lanes import metres_in
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
 from evaluation.scoring.status import status_of
 from evaluation.scoring.tick import Kind
 
 DIGITS = 3
+STARTED = "Started"
+"""Status of a route that another evaluator was driving when it was stopped."""
 SENSOR_ICONS = {
     "sensor.camera.rgb": "carla_camera",
     "sensor.lidar.ray_cast": "carla_lidar",
@@ -48,8 +60,8 @@ LABELS: Sequence[tuple[str, str]] = (
     ("Scenario timeouts", Kind.SCENARIO_TIMEOUT.value),
     ("Min speed infractions", Kind.MIN_SPEED.value),
 )
-
-Json = dict[str, Any]
+SCORES = ("score_composed", "score_route", "score_penalty")
+META = ("route_length", "duration_game", "duration_system")
 
 
 class ResultsFileError(UserError, ValueError):
@@ -79,10 +91,11 @@ def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRec
     for infraction in outcome.infractions:
         messages[infraction.kind.value].append(infraction.message)
     count = sum(len(found) for found in messages.values())
+    broken_off = "" if outcome.failure is None else outcome.failure.status
     return RouteRecord(
         index=index,
         route_id=name,
-        status=status_of(outcome.completion_percent, outcome.infractions, outcome.failure),
+        status=status_of(outcome.completion_percent, outcome.infractions, broken_off),
         num_infractions=count,
         infractions=messages,
         scores=score(outcome.completion_percent, outcome.infractions, rules),
@@ -105,21 +118,16 @@ class Results:
     extras: dict[str, Json] = field(default_factory=dict)
     sensors: list[str] = field(default_factory=list)
 
-    def add(self, record: RouteRecord, outcome: Outcome, extra: Mapping[str, Any]) -> None:
-        """Adds a finished route and writes the file."""
+    def add(self, result: JobResult) -> None:
+        """Takes over a route from the ledger; `write` shows it."""
+        record = RouteRecord(**result.record)
+        self.records = [one for one in self.records if one.route_id != record.route_id]
         self.records.append(record)
         self.records.sort(key=lambda one: one.index)
-        measures = {} if outcome.measures is None else asdict(outcome.measures)
-        self.extras[record.route_id] = {
-            **measures,
-            "infractions": [found.to_json() for found in outcome.infractions],
-            "ticks": outcome.ticks,
-            **({"trace": outcome.trace} if outcome.trace else {}),
-            **extra,
-        }
+        self.extras[record.route_id] = extra_of(result)
         if not self.sensors:
-            self.sensors = [SENSOR_ICONS[kind] for kind in outcome.sensor_types]
-        self.write()
+            kinds = result.extra.get("sensor_types", [])
+            self.sensors = [SENSOR_ICONS[kind] for kind in kinds]
 
     @property
     def finished(self) -> bool:
@@ -130,7 +138,7 @@ class Results:
         if not self.finished:
             return "Started"
         statuses = " ".join(record.status for record in self.records)
-        if SIMULATION_CRASHED in statuses:
+        if SIMULATION_CRASHED in statuses or MACHINE_FAILED in statuses:
             return "Crashed"
         return "Rejected" if SENSORS_INVALID in statuses else "Finished"
 
@@ -174,8 +182,7 @@ def outside_m_of(record: RouteRecord, extra: Mapping[str, Any]) -> float:
 def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, Json]) -> Json:
     """The leaderboard's global record: mean scores over all routes, infractions per km. extras: by
     route, what is known beside the record."""
-    keys = ("score_composed", "score_route", "score_penalty")
-    columns = {key: [float(record.scores[key]) for record in records] for key in keys}  # type: ignore[literal-required]
+    columns = {key: [float(record.scores[key]) for record in records] for key in SCORES}  # type: ignore[literal-required]
     km = sum(r.meta["route_length"] / 1000 * r.scores["score_route"] / 100 for r in records)
     infractions: dict[str, float] = {}
     for kind in Kind:
@@ -211,13 +218,24 @@ def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, J
     }
 
 
-def read_records(path: Path) -> tuple[list[RouteRecord], dict[str, Json], list[str]]:
-    """Records, extras and sensors of an earlier run; ResultsFileError if the file is damaged."""
+def extra_of(result: JobResult) -> Json:
+    """What is known of a route beside its record."""
+    told: Json = {"wall_s": result.wall_s, "attempt": result.attempt}
+    if result.failure is not None:
+        told |= {"failure": result.failure.to_json(), "trace": result.failure.trace}
+    return {**result.extra, **told}
+
+
+def read_foreign(path: Path) -> list[JobResult]:
+    """The finished routes of a results file, whoever wrote it; none where there is no file. A route
+    that was only started is left out. Raises ResultsFileError if the file is damaged."""
     advice = "move it away to start afresh; it was not changed"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return [], {}, []
+        return []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultsFileError(f"{path} cannot be read ({error}): {advice}") from None
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -227,26 +245,38 @@ def read_records(path: Path) -> tuple[list[RouteRecord], dict[str, Json], list[s
     except RecursionError:
         raise ResultsFileError(f"{path} is nested too deeply to be read: {advice}") from None
     try:
-        records = [RouteRecord(**record) for record in data["_checkpoint"]["records"]]
         extras = data.get("extra", {}).get("routes", {})
-        sensors = data["sensors"]
-    except (KeyError, TypeError, AttributeError) as error:
+        records = [_checked(record) for record in data["_checkpoint"]["records"]]
+        return [
+            JobResult(one["route_id"], one, dict(extras.get(one["route_id"], {})), _failure(one))
+            for one in records
+            if one["status"] != STARTED
+        ]
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ResultsFileError(f"{path} is not a results file ({error!r}): {advice}") from None
-    return records, extras, sensors
 
 
-def resume(path: Path, names: Sequence[str], run: Mapping[str, Any]) -> Results:
-    """Results that go on where the file ends. Routes that failed because the simulator crashed are
-    driven again. Raises ResultsFileError if the file belongs to other routes."""
-    records, extras, sensors = read_records(path)
-    strangers = [record.route_id for record in records if record.route_id not in names]
-    if strangers:
-        raise ResultsFileError(
-            f"{path} has results of {strangers[0]}, which is not among the routes to drive; "
-            "resume with the same routes, or choose another --out"
-        )
-    kept = [record for record in records if SIMULATION_CRASHED not in record.status]
-    return Results(path, len(names), run, kept, extras, sensors)
+def _checked(record: Json) -> Json:
+    """A record with all that is computed from; raises what reading it would."""
+    read = RouteRecord(**{name: record[name] for name in RouteRecord.__dataclass_fields__})
+    numbers = [float(read.scores[key]) for key in SCORES]  # type: ignore[literal-required]
+    numbers += [float(read.meta[key]) for key in META]
+    if not all(map(isfinite, numbers)) or not isinstance(read.status, str):
+        raise ValueError(f"{read.route_id}: {read.status}, {numbers}")
+    return asdict(read)
+
+
+def _failure(record: Json) -> Failure | None:
+    """Whose fault a foreign record says it was."""
+    status = str(record["status"]).removeprefix("Failed - ")
+    blames = {
+        SIMULATION_CRASHED: Blame.SIMULATOR,
+        MACHINE_FAILED: Blame.MACHINE,
+        EVALUATION_FAILED: Blame.EVALUATION,
+        AGENT_CRASHED: Blame.AGENT,
+        SENSORS_INVALID: Blame.AGENT,
+    }
+    return Failure(blames[status], status, status) if status in blames else None
 
 
 def mean_of(records: Sequence[RouteRecord], key: str) -> float:

@@ -1,151 +1,354 @@
-"""Batches of routes in processes of their own, which may die without taking the others along."""
+"""Worker processes, which may hang or die without taking a finished route along.
+
+The process above them holds nothing that a library's thread could end: it hands out jobs, watches
+each worker's pulse, ends those that take too long, and blames whoever was at work when one died.
+"""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, MutableSequence, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
-from evaluation.collection.settings import CollectSettings
-from evaluation.collection.summary import BAD_ROUTE, WORKER_DIED, Drive
-from evaluation.routes.route import Route
+from evaluation.closed_loop.failure import (
+    AGENT_CRASHED,
+    AGENT_NOT_SET_UP,
+    EVALUATION_FAILED,
+    MACHINE_FAILED,
+    SIMULATION_CRASHED,
+    Blame,
+    Failure,
+)
+from evaluation.closed_loop.pulse import CELLS, Phase, Pulse, Reading, TimeLimits
+from evaluation.runs.job import Job, JobResult, Json
+from evaluation.runs.worker import CannotBeginError, RouteWorker, WorkerFactory, unscored
 
+POLL_S = 0.2
 PARENT_CHECK_S = 1.0
+STOP_S = 10.0
+"""How long a worker may take to wind up when there is nothing left to do."""
+STALL_S = 300.0
+"""How long code of the simulator's client or of ours may run without a sign of life. Starting an
+embedded simulator may take 120 s, a tick 30 s."""
+START_S = 300.0
+"""How long a process may take to import what it needs."""
+TRIES = 2
+"""A route that failed by no fault of the agent's is tried once more."""
 FAILURES_IN_A_ROW = 3
-"""Drives for each simulator at a time that may fail, none of another being scored meanwhile, before
-the collection is given up."""
+"""Failed tries for each worker, with no route scored in between, before a run is given up."""
+LOG_TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Routes in one town for one simulator. number: that of its logs."""
+class WorkerSettings:
+    """logs: folder for the workers' and simulators' logs; number: of the first worker, so that logs
+    of an earlier session are kept."""
 
-    settings: CollectSettings
-    town: str
-    routes: tuple[Route, ...]
+    count: int
+    logs: Path
+    limits: TimeLimits = field(default_factory=TimeLimits)
+    stall_s: float = STALL_S
     number: int = 0
-
-    def failed(self, route: Route, status: str, text: str) -> Drive:
-        """A drive that did not come to its end; the text goes to the failures of this batch."""
-        name = self.settings.drive_name(route)
-        self.note(f"{name}: {status}\n{text}")
-        return Drive(name, status, 0, 0.0, problem=last_words(text))
-
-    def note(self, text: str) -> None:
-        path = self.settings.logs / f"failure_{self.number}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8") as file:
-            file.write(f"{text.rstrip()}\n")
+    factory: WorkerFactory = RouteWorker
 
 
-Tell = Callable[[Drive], None]
-Task = Callable[[Batch, Tell], None]
-"""Drives the routes of a batch in their order and tells of each; it may stop after a failed one."""
+@dataclass(frozen=True)
+class Ready:
+    """A worker has a simulator and an agent. renderer: "" where the simulator did not tell."""
+
+    town: str
+    renderer: str
 
 
-@dataclass
-class _Worker:
-    batch: Batch
-    process: SpawnProcess
-    pipe: Connection
-    told: list[Drive] = field(default_factory=list)
+Watch = Callable[[Job, Reading], None]
 
-    def next(self) -> Drive | None:
-        """What the process tells next; None when it has ended."""
+
+class _Process:
+    """One worker process as the parent sees it."""
+
+    def __init__(self, settings: WorkerSettings, number: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        cells: MutableSequence[float] = context.RawArray("d", CELLS)
+        self.pulse = Pulse(cells)
+        self.number = number
+        self.log = settings.logs / f"worker_{number}.log"
+        self.job: Job | None = None
+        self.driven: JobResult | None = None
+        self.began_s = 0.0
+        self.session_of: Job | None = None
+        self.pipe, theirs = context.Pipe()
+        arguments = (settings.factory, number, settings.logs, theirs, cells, os.getpid())
+        self.process: SpawnProcess = context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        # With no other copy of that end open, the pipe ends when the process does.
+        theirs.close()
+
+    def begin(self, job: Job) -> None:
+        self.job, self.driven, self.session_of = job, None, job
+        self.began_s = time.monotonic()
+        self.pipe.send(job)
+
+    def overdue(self, limits: TimeLimits, stall_s: float) -> str:
+        """What has taken too long, "" if nothing has."""
+        reading = self.pulse.read()
+        allowed = {
+            Phase.IDLE: ("the start of a worker", START_S),
+            Phase.SIMULATOR: ("the simulator's client", stall_s),
+            Phase.EVALUATION: ("the evaluation", stall_s),
+            Phase.AGENT_SETUP: ("the agent's setup", limits.setup_s),
+            Phase.AGENT_STEP: ("run_step", limits.step_s),
+            Phase.AGENT_DESTROY: ("the agent's destroy", limits.destroy_s),
+        }
+        what, limit_s = allowed[reading.phase]
+        since_s = max(reading.since_s, self.began_s)
+        return f"{what} took longer than {limit_s:g} s" if self._late(since_s, limit_s) else ""
+
+    @staticmethod
+    def _late(since_s: float, limit_s: float) -> bool:
+        return time.monotonic() - since_s > limit_s
+
+    def kill(self) -> None:
+        """Ends the process and what its agent has started; its simulator follows by itself."""
+        with suppress(ProcessLookupError, PermissionError):
+            if self.process.pid is not None:
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    def stop(self) -> None:
+        with suppress(OSError):
+            self.pipe.send(None)
+        self.process.join(STOP_S)
+        self.kill()
+
+    def log_tail(self) -> str:
         try:
-            drive: Drive = self.pipe.recv()
-        except (EOFError, OSError):
-            self.pipe.close()
-            self.process.join()
-            return None
-        self.told.append(drive)
-        return drive
-
-    def blamed(self) -> Drive | None:
-        """The drive on which the process has died, if it was driving."""
-        if not self.left or (self.told and self.told[-1].failed):
-            return None
-        drive = self.batch.failed(self.left[0], WORKER_DIED, _obituary(self.process.exitcode))
-        self.told.append(drive)
-        return drive
-
-    @property
-    def left(self) -> tuple[Route, ...]:
-        return self.batch.routes[len(self.told) :]
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
 
 
-def drive_all(
-    batches: Sequence[Batch], jobs: int, first_number: int, task: Task
-) -> Generator[Drive, None, None]:
-    """Drives batches, `jobs` at a time, and yields each drive as soon as it is over.
+def run_jobs(
+    jobs: Sequence[Job],
+    settings: WorkerSettings,
+    prepare: Callable[[Job], None] = lambda _: None,
+    watch: Watch = lambda *_: None,
+) -> Generator[Ready | JobResult, None, None]:
+    """Drives jobs in `settings.count` processes; yields each result as soon as it is there, and
+    Ready whenever a simulator is.
 
-    What a batch leaves undone goes to a new process. Ends early after too many failures in a row.
-    task: a function of a module, because the processes have to find it. Close the iterator to end
-    the processes; their simulators see that they are gone.
+    A route that failed by no fault of the agent's is tried again, and its result comes again. Ends
+    early after too many failed tries in a row. Close the iterator to end the processes.
+
+    Args:
+        prepare: called before each try.
+        watch: called several times a second for each route under way.
+
+    Raises:
+        CannotBeginError: before any route was driven, it shows that none can be.
     """
-    waiting, numbers = deque(batches), count(first_number)
-    running: dict[Connection, _Worker] = {}
-    failures, limit = 0, FAILURES_IN_A_ROW * jobs
+    settings.logs.mkdir(parents=True, exist_ok=True)
+    waiting, numbers = deque(jobs), count(settings.number)
+    tries: dict[str, int] = {}
+    running: list[_Process] = []
+    failures, limit = 0, FAILURES_IN_A_ROW * settings.count
     try:
-        while running or (waiting and failures < limit):
-            while waiting and len(running) < jobs and failures < limit:
-                worker = _start(task, replace(waiting.popleft(), number=next(numbers)))
-                running[worker.pipe] = worker
-            for worker in [running[pipe] for pipe in wait(list(running)) if pipe in running]:
-                drive = worker.next()
-                if drive is None:
-                    del running[worker.pipe]
-                    drive = worker.blamed()
-                    if worker.left:
-                        waiting.appendleft(replace(worker.batch, routes=worker.left))
-                if drive is None:
-                    continue
-                if drive.status != BAD_ROUTE:
-                    failures = failures + 1 if drive.failed else 0
-                yield drive
+        while True:
+            given_up = failures >= limit
+            for worker in [one for one in running if one.job is None]:
+                if given_up or not waiting:
+                    running.remove(worker)
+                    worker.stop()
+            while waiting and not given_up and _free(running, settings.count):
+                worker = next((one for one in running if one.job is None), None) or _Process(
+                    settings, next(numbers)
+                )
+                if worker not in running:
+                    running.append(worker)
+                job = _next_for(worker, waiting)
+                tries[job.name] = tries.get(job.name, 0) + 1
+                prepare(job)
+                worker.begin(job)
+            if not running:
+                return
+            for event in _events(running, settings, watch):
+                if isinstance(event, JobResult):
+                    again = not event.is_finished and tries[event.name] < TRIES
+                    event = replace(event, attempt=tries[event.name], is_last=not again)
+                    failures = 0 if event.is_finished else failures + 1
+                    if again:
+                        waiting.appendleft(next(job for job in jobs if job.name == event.name))
+                yield event
     finally:
-        for worker in running.values():
-            worker.process.terminate()
-        for worker in running.values():
-            worker.process.join()
+        for worker in running:
+            worker.kill()
 
 
-def last_words(text: str) -> str:
-    """The line of a message or a trace that says what happened."""
-    lines = text.strip().splitlines()
-    frames = [index for index, line in enumerate(lines) if line.startswith('  File "')]
-    after = lines[frames[-1] :] if frames else lines
-    return next((line for line in after if line and not line.startswith(" ")), "no reason given")
+def next_log_number(logs: Path) -> int:
+    """The first number that no log of an earlier session has."""
+    numbers = [path.stem.rpartition("_")[2] for path in logs.glob("*_*.log")]
+    return max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
 
 
-def _start(task: Task, batch: Batch) -> _Worker:
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(task, batch, theirs, os.getpid()), daemon=True)
-    process.start()
-    # With no other copy of that end open, the pipe ends when the process does.
-    theirs.close()
-    return _Worker(batch, process, ours)
+def _free(running: Sequence[_Process], most: int) -> bool:
+    return len(running) < most or any(worker.job is None for worker in running)
 
 
-def _work(task: Task, batch: Batch, pipe: Connection, parent_pid: int) -> None:
+def _next_for(worker: _Process, waiting: deque[Job]) -> Job:
+    """The next job, preferably one for the simulator that the worker has."""
+    last = worker.session_of
+    if last is not None:
+        for job in waiting:
+            if (job.session, job.route.town) == (last.session, last.route.town):
+                waiting.remove(job)
+                return job
+    return waiting.popleft()
+
+
+def _events(
+    running: list[_Process], settings: WorkerSettings, watch: Watch
+) -> Generator[Ready | JobResult, None, None]:
+    """What the workers tell within one poll; those that have ended leave `running`."""
+    heard = wait([worker.pipe for worker in running], POLL_S)
+    for worker in list(running):
+        if worker.pipe in heard:
+            yield from _hear(worker, running)
+        elif worker.job is not None:
+            watch(worker.job, worker.pulse.read())
+            what = worker.overdue(settings.limits, settings.stall_s)
+            if what:
+                phase = worker.pulse.read().phase
+                worker.kill()
+                running.remove(worker)
+                yield _verdict(worker, _hung(phase, what))
+
+
+def _hear(worker: _Process, running: list[_Process]) -> Generator[Ready | JobResult, None, None]:
+    try:
+        kind, content = json.loads(worker.pipe.recv_bytes())
+    except (EOFError, OSError):
+        worker.process.join()
+        phase = worker.pulse.read().phase
+        worker.kill()
+        running.remove(worker)
+        if worker.job is not None:
+            yield _verdict(worker, _death(worker, phase))
+        return
+    if kind == "ready":
+        yield Ready(content["town"], content["renderer"])
+    elif kind == "driven":
+        worker.driven = JobResult.from_json(content)
+    elif kind == "cannot begin":
+        raise CannotBeginError(content["problem"])
+    else:
+        result = JobResult.from_json(content)
+        worker.job = None
+        if not result.is_finished:
+            # The client's threads may end this process at any later time: another one goes on.
+            running.remove(worker)
+            worker.kill()
+        yield result
+
+
+def _verdict(worker: _Process, failure: Failure) -> JobResult:
+    """The result of a route whose worker has ended: what was told before, if it had been driven."""
+    assert worker.job is not None
+    if worker.driven is not None:
+        note = {"after_the_route": failure.what}
+        return replace(worker.driven, extra={**worker.driven.extra, **note})
+    return unscored(worker.job, failure, time.monotonic() - worker.began_s)
+
+
+def _hung(phase: Phase, what: str) -> Failure:
+    if phase.is_agents:
+        return Failure(Blame.AGENT, _agent_status(phase), f"{what}: its process was ended")
+    if phase is Phase.EVALUATION:
+        return Failure(Blame.EVALUATION, EVALUATION_FAILED, what)
+    blame = Blame.SIMULATOR if phase is Phase.SIMULATOR else Blame.MACHINE
+    status = SIMULATION_CRASHED if phase is Phase.SIMULATOR else MACHINE_FAILED
+    return Failure(blame, status, what)
+
+
+def _death(worker: _Process, phase: Phase) -> Failure:
+    """Who is to blame for the end of a process, by what it was doing."""
+    code, tail = worker.process.exitcode, worker.log_tail()
+    if code == -signal.SIGKILL:
+        what = "the process was killed, as happens when memory runs out"
+        return Failure(Blame.MACHINE, MACHINE_FAILED, what, tail)
+    ended = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+    if phase.is_agents:
+        return Failure(
+            Blame.AGENT, _agent_status(phase), f"the agent ended its process with {ended}", tail
+        )
+    if phase is Phase.SIMULATOR or (code is not None and code < 0):
+        what = f"the process was ended by {ended} from inside the simulator's client"
+        return Failure(Blame.SIMULATOR, SIMULATION_CRASHED, what, tail)
+    return Failure(Blame.EVALUATION, EVALUATION_FAILED, f"the process ended with {ended}", tail)
+
+
+def _agent_status(phase: Phase) -> str:
+    return AGENT_NOT_SET_UP if phase is Phase.AGENT_SETUP else AGENT_CRASHED
+
+
+def _serve(
+    factory: WorkerFactory,
+    number: int,
+    logs: Path,
+    pipe: Connection,
+    cells: MutableSequence[float],
+    parent_pid: int,
+) -> None:
+    """The process: jobs in, results out, until there are no more."""
     # Ctrl-C reaches the whole group; the parent is the one that acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setpgid(0, 0)
+    _write_to(logs / f"worker_{number}.log")
     _end_with(parent_pid)
-    try:
-        task(batch, pipe.send)
-    except Exception:
-        batch.note(traceback.format_exc())
-        raise
+
+    def tell(kind: str, content: Json) -> None:
+        pipe.send_bytes(json.dumps([kind, content]).encode())
+
+    worker = factory(number, logs, Pulse(cells), tell)
+    for job in iter(pipe.recv, None):
+        try:
+            result = worker.drive(job)
+        except CannotBeginError as error:
+            tell("cannot begin", {"problem": str(error)})
+            break
+        except BaseException:
+            traceback.print_exc()
+            raise
+        tell("result", result.to_json())
+    else:
+        worker.close()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Not by way of the client's destructors, which may hang or abort.
+    os._exit(0)
+
+
+def _write_to(path: Path) -> None:
+    """Sends what this process and the libraries in it print to a file."""
+    with path.open("ab") as log:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
 
 
 def _end_with(parent_pid: int) -> None:
@@ -157,10 +360,3 @@ def _end_with(parent_pid: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _obituary(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        hint = ", as happens when memory runs out" if exit_code == -signal.SIGKILL else ""
-        return f"the process was ended by signal {-exit_code}{hint}"
-    return f"the process ended with exit code {exit_code}"

@@ -43,7 +43,7 @@ class Server:
 
     The child has a session of its own, so that Ctrl-C reaches the runner only, which ends it in
     order; should the runner die, the child sees it (`--parent-pid`) and ends by itself. renderer:
-    the graphics driver that it draws with.
+    the graphics driver that it draws with, "" where the machine has none.
     """
 
     def __init__(self, settings: ServerSettings, log_path: Path) -> None:
@@ -110,7 +110,7 @@ class Server:
                 )
             if line.startswith(READY):
                 facts = json.loads(line.removeprefix(READY))
-                self.renderer = str(facts.get("renderer", ""))
+                self.renderer = str(facts.get("renderer") or "")
                 return int(facts["port"])
 
     def _pump(self, process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import socket
 
-from evaluation.errors import UserError
+from evaluation.errors import MachineError
 
 LOOPBACK = "127.0.0.1"
 ATTEMPTS = 100
 
 
-class PortInUseError(UserError, OSError):
+class PortInUseError(MachineError):
     """Someone else listens on a port that was asked for; the message offers a free one."""
 
 

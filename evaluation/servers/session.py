@@ -13,6 +13,7 @@ import carla
 
 from evaluation.errors import UserError
 from evaluation.routes.lane_graph import LaneGraph
+from evaluation.routes.route import RouteFileError
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
 from evaluation.servers.traffic_manager_watch import TickClock
 
@@ -53,7 +54,8 @@ class Session:
 
     @cached_property
     def world_map(self) -> carla.Map:
-        return self.world.get_map()
+        with self.calling():
+            return self.world.get_map()
 
     @cached_property
     def graph(self) -> LaneGraph:
@@ -69,15 +71,21 @@ class Session:
 
     def tick(self) -> carla.WorldSnapshot:
         """One step of the world; SimulatorError when the simulator does not answer."""
-        try:
-            with self.clock:
-                frame = self.world.tick(self.timeout_s)
-        except RuntimeError as error:
-            raise self.failure(error) from error
+        with self.calling(), self.clock:
+            frame = self.world.tick(self.timeout_s)
         snapshot = self.world.get_snapshot()
         if snapshot.frame != frame:
             raise SimulatorError(f"ticked frame {frame}, but the state is of {snapshot.frame}")
         return snapshot
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Around calls to the simulator: what they raise becomes a SimulatorError. The carla
+        package raises RuntimeError for time-outs and refusals alike, and so does much else."""
+        try:
+            yield
+        except RuntimeError as error:
+            raise self.failure(error) from error
 
     def require_alive(self) -> None:
         """Raises SimulatorError, with the end of its log, if an embedded simulator has ended."""
@@ -116,7 +124,7 @@ def open_session(
 ) -> Iterator[Session]:
     """Starts or reaches a simulator. town: name of the map that a running simulator shall load.
 
-    Raises SimulatorError when there is none, or when its map is not to be had.
+    Raises SimulatorError when there is none, RouteFileError when its map is not to be had.
     """
     with ExitStack() as stack:
         server = None
@@ -150,7 +158,7 @@ def _load(client: carla.Client, town: str) -> carla.World:
     try:
         return client.load_world(town)
     except RuntimeError as error:
-        raise SimulatorError(f"the simulator cannot load {town}: {error}") from None
+        raise RouteFileError(f"the simulator cannot load the town {town}: {error}") from None
 
 
 def _make_synchronous(world: carla.World) -> None:

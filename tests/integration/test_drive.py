@@ -90,8 +90,8 @@ def own_place(tmp_path: Path) -> Place:
     return Place(tmp_path, ("--town", str(write_town(tmp_path))))
 
 
-def simulators_of(pid: int) -> list[int]:
-    """Live simulators that were started by a process."""
+def processes_with(*words: bytes) -> list[int]:
+    """Live processes whose command line holds all of the words."""
     found = []
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
@@ -100,9 +100,14 @@ def simulators_of(pid: int) -> list[int]:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"evaluation.simulator" in command and str(pid).encode() in command:
+        if all(word in command for word in words):
             found.append(int(entry.name))
     return found
+
+
+def simulators_in(folder: Path) -> list[int]:
+    """Live simulators of the town in a folder."""
+    return processes_with(b"evaluation.simulator", str(folder / "straight.xodr").encode())
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -221,15 +226,23 @@ def test_the_expert_drives_with_traffic_and_a_video(place: Place) -> None:
     assert (place.folder / "out" / "drive.mp4").stat().st_size > 10_000
 
 
-def test_a_route_that_leaves_the_map_is_named(
+def test_one_bad_route_of_three_is_recorded_and_the_others_are_driven(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = ROUTES.replace('x="60" y="1.75"', 'x="60" y="80"')
-    (place.folder / "routes.xml").write_text(text)
+    bad = ROUTES.replace('x="60" y="1.75"', 'x="60" y="80"')
+    lost = """<route id="2" town="Atlantis"><waypoints><position x="1" y="1" z="0"/>
+        <position x="9" y="1" z="0"/></waypoints></route></routes>"""
+    (place.folder / "routes.xml").write_text(bad.replace("</routes>", lost))
     agent = write_agent(place.folder, "idle_agent")
-    assert main(place.arguments(agent)) == 2
-    message = capsys.readouterr().err
-    assert re.search(r"routes\.xml, route 0: position 1 .* leaves the map", message)
+    for arguments in (place.arguments(agent), place.arguments(agent, "--resume")):
+        assert main(arguments) == 1
+        statuses = [record["status"] for record in place.records]
+        assert statuses == ["Failed - Route cannot be driven", "Perfect", statuses[0]]
+    failures = [one.get("failure") for one in place.results["extra"]["routes"].values()]
+    assert re.search(r"routes\.xml, route 0: position 1 .* leaves the map", failures[0]["what"])
+    assert "Atlantis" in failures[2]["what"]
+    assert failures[1] is None
+    assert "3 of 3 routes are finished already" in capsys.readouterr().out
 
 
 def test_a_truncated_results_file_is_not_overwritten(
@@ -276,10 +289,10 @@ def test_an_interrupt_keeps_the_results_and_ends_the_simulator(
     results = own_place.folder / "out" / "results.json"
     with started(own_place.arguments(agent)) as process:
         wait_for(lambda: results.is_file() and FIRST_IS_DONE in results.read_text())
-        assert len(simulators_of(process.pid)) == 1
+        assert len(simulators_in(own_place.folder)) == 1
         process.send_signal(number)
         output, _ = process.communicate(timeout=WAIT_S)
-        assert simulators_of(process.pid) == []
+    wait_for(lambda: simulators_in(own_place.folder) == [])
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert [record["status"] for record in own_place.records] == ["Perfect"]
@@ -289,9 +302,9 @@ def test_an_interrupt_keeps_the_results_and_ends_the_simulator(
 @pytest.mark.skipif(not PROC.is_dir(), reason="looks for processes in /proc")
 def test_the_simulator_does_not_outlive_a_killed_runner(own_place: Place) -> None:
     agent = write_agent(own_place.folder, "endless_agent", step="return carla.VehicleControl()")
-    with started(own_place.arguments(agent)) as process:
-        wait_for(lambda: len(simulators_of(process.pid)) == 1)
-    wait_for(lambda: simulators_of(process.pid) == [])
+    with started(own_place.arguments(agent)):
+        wait_for(lambda: len(simulators_in(own_place.folder)) == 1)
+    wait_for(lambda: simulators_in(own_place.folder) == [])
 
 
 @pytest.mark.skipif(not PROC.is_dir(), reason="looks for processes in /proc")
@@ -299,12 +312,15 @@ def test_a_simulator_that_dies_is_told_and_replaced(own_place: Place) -> None:
     agent = write_agent(
         own_place.folder,
         "murderous_agent",
-        setup="Probe.routes = getattr(Probe, 'routes', 0) + 1",
         step=(
             "import os, signal\n        "
-            "from tests.integration.test_drive import simulators_of\n        "
-            "if Probe.routes == 1 and timestamp > 0.5:\n            "
-            "[os.kill(pid, signal.SIGKILL) for pid in simulators_of(os.getpid())]"
+            "from pathlib import Path\n        "
+            "from tests.integration.test_drive import simulators_in\n        "
+            f"folder = Path({str(own_place.folder)!r})\n        "
+            "kills = len(list(folder.glob('kill_*')))\n        "
+            "if timestamp > 0.5 and kills < 2:\n            "
+            "(folder / f'kill_{kills}').touch()\n            "
+            "[os.kill(pid, signal.SIGKILL) for pid in simulators_in(folder)]"
         ),
     )
     with started(own_place.arguments(agent, "--timeout", "10")) as process:
@@ -312,5 +328,85 @@ def test_a_simulator_that_dies_is_told_and_replaced(own_place: Place) -> None:
     assert process.returncode == 1, output
     statuses = [record["status"] for record in own_place.records]
     assert statuses == ["Failed - Simulation crashed", "Perfect"]
+    assert "it is tried again" in output
     assert "exit code -9" in output
-    assert simulators_of(process.pid) == []
+    wait_for(lambda: simulators_in(own_place.folder) == [])
+
+
+def test_a_resume_under_other_settings_is_refused(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = write_agent(place.folder, "constant_agent")
+    assert main(place.arguments(agent)) == 0
+    ledger = place.folder / "out" / "ledger.jsonl"
+    before = ledger.read_bytes(), (place.folder / "out" / "results.json").read_bytes()
+    assert main(place.arguments(agent, "--resume", "--seed", "1", "--rules", "2.1")) == 2
+    assert "seed was 0, is 1; rules was 2.0, is 2.1" in capsys.readouterr().err
+    agent.write_text(agent.read_text().replace("throttle=0.5", "throttle=0.4"))
+    assert main(place.arguments(agent, "--resume")) == 2
+    assert "agent code constant_agent.py was" in capsys.readouterr().err
+    assert before == (ledger.read_bytes(), (place.folder / "out" / "results.json").read_bytes())
+
+
+def test_what_cannot_begin_touches_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    agent = write_agent(place.folder, "first_agent")
+    assert main(place.arguments(agent, "--route-ids", "0")) == 0
+    out = place.folder / "out"
+    before = {path: path.read_bytes() for path in out.glob("*.json*")}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        arguments = place.arguments(agent, "--port", port)
+        at = arguments.index("--simulator")
+        del arguments[at : at + 2]
+        assert main([*arguments, "--town", str(place.folder / "straight.xodr")]) == 2
+    assert f"port {port}" in capsys.readouterr().err
+    broken = place.folder / "broken_agent.py"
+    broken.write_text("import nothing_of_this_name\ndef get_entry_point():\n    return 'Probe'\n")
+    assert main(place.arguments(broken)) == 2
+    assert "ModuleNotFoundError" in capsys.readouterr().err
+    assert before == {path: path.read_bytes() for path in out.glob("*.json*")}
+
+
+@pytest.mark.parametrize(
+    ("where", "status"),
+    [("setup", "Agent couldn't be set up"), ("step", "Agent crashed")],
+)
+@pytest.mark.parametrize("end", ["import os; os._exit(0)", "raise SystemExit(0)"])
+def test_an_agent_that_exits_is_recorded(place: Place, where: str, status: str, end: str) -> None:
+    agent = write_agent(place.folder, "leaving_agent", **{where: end})
+    assert main(place.arguments(agent, "--route-ids", "0")) == 1
+    assert [record["status"] for record in place.records] == [f"Failed - {status}"]
+    (extra,) = place.results["extra"]["routes"].values()
+    assert extra["failure"]["blame"] == "agent"
+
+
+def test_an_agent_that_ends_its_process_in_destroy_keeps_its_route(place: Place) -> None:
+    agent = write_agent(place.folder, "slamming_agent", destroy="import os; os._exit(1)")
+    assert main(place.arguments(agent)) == 0
+    assert [record["status"] for record in place.records] == ["Perfect", "Perfect"]
+
+
+@pytest.mark.parametrize(("where", "what"), [("setup", "setup"), ("step", "run_step")])
+def test_an_agent_that_hangs_is_ended(place: Place, where: str, what: str) -> None:
+    agent = write_agent(place.folder, "dozing_agent", **{where: "import time; time.sleep(999)"})
+    limits = ("--setup-limit", "5", "--step-limit", "5", "--destroy-limit", "5")
+    assert main(place.arguments(agent, "--route-ids", "0", *limits)) == 1
+    (extra,) = place.results["extra"]["routes"].values()
+    assert re.search(rf"{what} took longer than 5 s", extra["failure"]["what"])
+    assert place.results["extra"]["run"]["limits_s"]["step_s"] == 5.0
+
+
+def test_controls_that_are_not_finite_brake_and_are_counted(place: Place) -> None:
+    agent = write_agent(
+        place.folder,
+        "undefined_agent",
+        step="if timestamp > 1.0 and timestamp < 2.0: "
+        "return carla.VehicleControl(throttle=float('nan'))",
+    )
+    assert main(place.arguments(agent, "--route-ids", "0")) == 0
+    (extra,) = place.results["extra"]["routes"].values()
+    assert 18 <= extra["invalid_controls"] <= 20

@@ -8,16 +8,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import multiprocessing
-import os
 import re
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,26 +20,24 @@ from rich.console import Console
 from agent.expert.recording import write_json_gz
 from agent.settings import ExpertSettings, read_expert_settings
 from evaluation.__main__ import build_parser, main
-from evaluation.collection import collect as collect_module
-from evaluation.collection.collect import collect, drive_batch, random_weather
+from evaluation.collection.collect import collect, random_light_times, random_weather
 from evaluation.collection.settings import CollectError, CollectSettings, number_of
 from evaluation.collection.summary import (
-    BAD_ROUTE,
     CONDITIONS_FILE,
-    NOT_RUN,
-    WORKER_DIED,
-    Drive,
-    Report,
+    CollectionReport,
+    completed_set,
     is_finished,
-    take_stock,
     write_json,
 )
-from evaluation.routes.route import Route, RouteFileError, WeatherPoint
+from evaluation.routes.route import Route, WeatherPoint
 from evaluation.routes.route_file import read_routes, write_routes
-from evaluation.runs.workers import Batch, Tell, drive_all, last_words
-from evaluation.servers.embedded import SimulatorError
+from evaluation.runs.job import Job, JobResult
+from evaluation.runs.ledger import LEDGER_FILE, LedgerError, open_ledger, read_ledger
+from tests.evaluation.runs.stand_in import ROUTE, StandIn, driven
 
-ROUTE = Route("7", "Generated3", ((0.0, 0.0, 0.0), (100.0, 0.0, 0.0)))
+NOT_RUN = "Failed - Simulation crashed"
+MACHINE = "Failed - Machine failed"
+EVALUATION = "Failed - Evaluation failed"
 FRAMES = 10
 
 
@@ -63,23 +55,17 @@ def _record(settings: CollectSettings, route: Route) -> Path:
     return folder
 
 
-def stand_in(batch: Batch, tell: Tell) -> None:
-    """Drives by the route's id, in a process of its own; after a file `mended` is there, well."""
-    settings = batch.settings
-    mended = (settings.out / "mended").exists()
-    for route in batch.routes:
-        fate = "ok" if mended else route.route_id.partition("-")[0]
-        if fate == "killed":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if fate == "hangs":
-            time.sleep(60.0)
-        if fate == "raises":
-            raise ValueError("out of luck")
-        if fate == "crashes":
-            tell(batch.failed(route, NOT_RUN, "the simulator is gone"))
-            return
-        _record(settings, route)
-        tell(Drive(settings.drive_name(route), "Perfect", FRAMES, 1.0))
+class RecordingStandIn(StandIn):
+    """Also leaves frames where the expert would."""
+
+    def drive(self, job: Job) -> JobResult:
+        result = super().drive(job)
+        settings = read_expert_settings(job.agent_config)
+        folder = Path(settings.record) / "data" / "simlingo" / job.name / "measurements"
+        folder.mkdir(parents=True)
+        for frame in range(FRAMES):
+            write_json_gz(folder / f"{frame:04d}.json.gz", {})
+        return result
 
 
 def _settings(folder: Path, *route_ids: str, town: str = "Demo", jobs: int = 1) -> CollectSettings:
@@ -90,7 +76,7 @@ def _settings(folder: Path, *route_ids: str, town: str = "Demo", jobs: int = 1) 
 
 def _collect(settings: CollectSettings) -> tuple[int, str]:
     shown = io.StringIO()
-    code = collect(settings, Console(file=shown, width=200), stand_in)
+    code = collect(settings, Console(file=shown, width=200), RecordingStandIn)
     return code, shown.getvalue()
 
 
@@ -106,6 +92,7 @@ def _report(settings: CollectSettings) -> dict[str, Any]:
         ("Failed - Agent got blocked", True),
         ("Unknown", False),
         ("Failed - Simulation crashed", False),
+        ("Failed - Machine failed", False),
     ],
 )
 def test_only_a_drive_that_was_scored_is_finished(
@@ -164,6 +151,7 @@ def test_routes_differ_in_number_and_weather() -> None:
     assert len(numbers) > 45
     assert random_weather(1) == random_weather(1) != random_weather(2)
     assert all(dict(random_weather(seed))["sun_altitude_angle"] > 10.0 for seed in range(50))
+    assert random_light_times(1) == random_light_times(1) != random_light_times(2)
 
 
 def test_what_was_recorded_with_the_same_settings_is_finished(tmp_path: Path) -> None:
@@ -172,8 +160,8 @@ def test_what_was_recorded_with_the_same_settings_is_finished(tmp_path: Path) ->
     other = replace(ROUTE, route_id="8")
     # None of these changes how a drive comes out.
     again = replace(settings, count=99, jobs=7, timeout_s=5.0, expert="perturb=2,rig=NANO")
-    stock = take_stock(again, [ROUTE, other])
-    assert (stock.left, stock.unlabelled) == ((other,), 0)
+    completed = completed_set(again, [ROUTE, other])
+    assert (completed.left, completed.unlabelled) == ((other,), 0)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +181,7 @@ def test_a_drive_with_other_settings_is_an_error(
     folder = _record(settings, ROUTE)
     before = {path: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(CollectError, match=f"Generated3_7: .*{message}.*choose another --out"):
-        take_stock(replace(settings, **change), [ROUTE, replace(ROUTE, route_id="8")])
+        completed_set(replace(settings, **change), [ROUTE, replace(ROUTE, route_id="8")])
     assert {path: path.read_bytes() for path in folder.iterdir()} == before
 
 
@@ -202,12 +190,12 @@ def test_another_route_of_the_same_name_is_an_error(tmp_path: Path) -> None:
     _record(settings, ROUTE)
     longer = replace(ROUTE, positions_world_m=(*ROUTE.positions_world_m, (150.0, 0.0, 0.0)))
     with pytest.raises(CollectError, match=r"other waypoints \(--length was 400.0, is 450.0\)"):
-        take_stock(replace(settings, length_m=450.0), [longer])
+        completed_set(replace(settings, length_m=450.0), [longer])
     with pytest.raises(CollectError, match=r"other waypoints \(place in --towns was 1, is 2\)"):
-        take_stock(replace(settings, towns=("demo", "generated:3")), [longer])
+        completed_set(replace(settings, towns=("demo", "generated:3")), [longer])
     wet = replace(ROUTE, weathers=(WeatherPoint(0.0, (("wetness", 90.0),)),))
     with pytest.raises(CollectError, match="another weather"):
-        take_stock(settings, [wet])
+        completed_set(settings, [wet])
 
 
 def test_a_route_is_the_same_after_it_went_through_a_file(tmp_path: Path) -> None:
@@ -217,7 +205,7 @@ def test_a_route_is_the_same_after_it_went_through_a_file(tmp_path: Path) -> Non
     _record(settings, route)
     write_routes(tmp_path / "routes.xml", [route])
     read = read_routes(tmp_path / "routes.xml")
-    assert take_stock(replace(settings, routes=tmp_path / "routes.xml"), read).left == ()
+    assert completed_set(replace(settings, routes=tmp_path / "routes.xml"), read).left == ()
 
 
 def test_older_drives_without_conditions_are_finished(tmp_path: Path) -> None:
@@ -225,13 +213,13 @@ def test_older_drives_without_conditions_are_finished(tmp_path: Path) -> None:
     folder = _record(settings, ROUTE)
     cameras = json.loads((folder / CONDITIONS_FILE).read_text())["cameras"]
     (folder / CONDITIONS_FILE).unlink()
-    stock = take_stock(replace(settings, seed=1), [ROUTE])
-    assert (stock.left, stock.unlabelled) == ((), 1)
+    completed = completed_set(replace(settings, seed=1), [ROUTE])
+    assert (completed.left, completed.unlabelled) == ((), 1)
     # The cameras were kept at all times.
     (folder / "rig.json").write_text(json.dumps(cameras))
-    assert take_stock(settings, [ROUTE]).left == ()
+    assert completed_set(settings, [ROUTE]).left == ()
     with pytest.raises(CollectError, match="--expert rig was another, is base"):
-        take_stock(replace(settings, expert="rig=base"), [ROUTE])
+        completed_set(replace(settings, expert="rig=base"), [ROUTE])
 
 
 def test_settings_that_came_later_do_not_make_a_drive_another(tmp_path: Path) -> None:
@@ -240,25 +228,25 @@ def test_settings_that_came_later_do_not_make_a_drive_another(tmp_path: Path) ->
     conditions = json.loads(path.read_text())
     del conditions["expert"]["limit_factor"], conditions["cameras"][0]["roll_deg"]
     path.write_text(json.dumps(conditions))
-    assert take_stock(replace(settings, expert="limit_factor=0.5"), [ROUTE]).left == ()
+    assert completed_set(replace(settings, expert="limit_factor=0.5"), [ROUTE]).left == ()
 
 
 def test_a_broken_off_drive_is_driven_with_whatever_settings(tmp_path: Path) -> None:
     settings = CollectSettings(out=tmp_path)
     write_json_gz(_record(settings, ROUTE) / "results.json.gz", {"status": NOT_RUN})
-    assert take_stock(replace(settings, seed=1), [ROUTE]).left == (ROUTE,)
+    assert completed_set(replace(settings, seed=1), [ROUTE]).left == (ROUTE,)
 
 
 def test_conditions_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     settings = CollectSettings(out=tmp_path)
     (_record(settings, ROUTE) / CONDITIONS_FILE).write_text("{")
     with pytest.raises(CollectError, match=rf"Generated3_7/{CONDITIONS_FILE} cannot be read"):
-        take_stock(settings, [ROUTE])
+        completed_set(settings, [ROUTE])
 
 
 def test_two_routes_never_share_a_folder(tmp_path: Path) -> None:
     with pytest.raises(CollectError, match=r"two routes would be recorded as .*Generated3_7"):
-        take_stock(CollectSettings(out=tmp_path), [ROUTE, ROUTE])
+        completed_set(CollectSettings(out=tmp_path), [ROUTE, ROUTE])
 
 
 def test_failures_cost_one_drive_each_and_sessions_add_up(tmp_path: Path) -> None:
@@ -269,31 +257,45 @@ def test_failures_cost_one_drive_each_and_sessions_add_up(tmp_path: Path) -> Non
     assert "3 drives failed" in shown
 
     first = _report(settings)
-    assert first["statuses"] == {"Perfect": 4, WORKER_DIED: 2, NOT_RUN: 1}
-    assert (first["frames"], first["drives"]) == (4 * FRAMES, 7)
+    assert first["statuses"] == {"Perfect": 4, MACHINE: 1, NOT_RUN: 1, EVALUATION: 1}
+    assert (first["frames"], first["drives"]) == (5 * FRAMES, 7)
     drives = {drive["name"]: drive for drive in first["sessions"][0]["drives"]}
     assert set(drives) == {f"training/routes/lane_following/Demo_{one}" for one in ids}
     problems = [drive["problem"] for drive in drives.values() if drive["problem"]]
-    assert re.search("ended by signal 9, as happens when memory", problems[0])
+    assert "killed, as happens when memory" in problems[0]
     assert problems[1:] == ["the simulator is gone", "the process ended with exit code 1"]
-    logs = sorted(path.name for path in settings.logs.iterdir())
-    assert logs == ["failure_0.txt", "failure_1.txt", "failure_2.txt"]
-    assert "ValueError: out of luck" in (settings.logs / logs[2]).read_text()
+    assert "ValueError: out of luck" in (settings.out / LEDGER_FILE).read_text()
 
     (settings.out / "mended").touch()
-    (settings.logs / "simulator_4.log").touch()
     code, shown = _collect(settings)
     assert (code, "7 routes, 4 of them finished before" in shown) == (0, True)
     both = _report(settings)
     assert both["statuses"] == {"Perfect": 7}
     assert (both["frames"], both["drives"]) == (7 * FRAMES, 7)
-    assert both["sessions"][0] == first["sessions"][0]
+    assert both["sessions"][0]["drives"] == first["sessions"][0]["drives"]
     assert both["sessions"][1]["frames"] == 3 * FRAMES
     assert both["wall_s"] == pytest.approx(sum(one["wall_s"] for one in both["sessions"]), abs=0.2)
+    assert len(read_ledger(settings.out / LEDGER_FILE).finished) == 7
 
     before = (settings.out / "collect.json").read_bytes()
     assert _collect(settings)[0] == 0
     assert (settings.out / "collect.json").read_bytes() == before
+
+
+def test_a_drive_that_was_taken_away_is_driven_again(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "ok-0", "ok-1")
+    assert _collect(settings)[0] == 0
+    shutil.rmtree(settings.drive_folder(replace(ROUTE, route_id="ok-1", town="Demo")))
+    assert _collect(settings)[0] == 0
+    report = _report(settings)
+    assert (report["frames"], report["drives"]) == (2 * FRAMES, 2)
+    assert [one["frames"] for one in report["sessions"]] == [FRAMES, FRAMES]
+
+
+def test_two_collections_do_not_share_a_folder(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "ok-0")
+    with open_ledger(settings.out), pytest.raises(LedgerError, match="in use by another run"):
+        _collect(settings)
 
 
 def test_a_collection_that_only_fails_is_given_up(tmp_path: Path) -> None:
@@ -301,66 +303,13 @@ def test_a_collection_that_only_fails_is_given_up(tmp_path: Path) -> None:
     settings.logs.mkdir(parents=True)
     (settings.logs / "simulator_4.log").touch()
     code, shown = _collect(settings)
-    assert (code, "2 routes were left out" in shown) == (1, True)
+    assert (code, "4 routes were left out" in shown) == (1, True)
     report = _report(settings)
-    assert (report["frames"], report["statuses"]) == (0, {NOT_RUN: 3})
-    assert report["sessions"][0]["left"] == 2
+    assert report["statuses"] == {NOT_RUN: 1}
+    assert report["sessions"][0]["left"] == 4
     # Numbers go on after those of earlier sessions.
-    assert (settings.logs / "failure_5.txt").is_file()
-    assert not (settings.logs / "failure_4.txt").exists()
-
-
-def test_no_process_outlives_the_collection(tmp_path: Path) -> None:
-    settings = _settings(tmp_path, "ok-0", "hangs-1")
-    batch = Batch(settings, "demo", read_routes(tmp_path / "routes.xml"))
-    drives = drive_all([batch], 1, 0, stand_in)
-    assert next(drives).status == "Perfect"
-    (process,) = multiprocessing.active_children()
-    drives.close()
-    assert not process.is_alive()
-
-
-def _batch(folder: Path, *route_ids: str) -> Batch:
-    routes = tuple(replace(ROUTE, route_id=route_id) for route_id in route_ids)
-    return Batch(CollectSettings(out=folder), "generated:3", routes, number=4)
-
-
-def test_a_broken_simulator_ends_its_batch_and_a_bad_route_does_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @contextmanager
-    def session(*_: object) -> Iterator[SimpleNamespace]:
-        yield SimpleNamespace(failure=lambda error: SimulatorError(f"it has ended: {error}"))
-
-    def drive(_: object, route: Route, batch: Batch) -> Drive:
-        if route.route_id == "bad":
-            raise RouteFileError("routes.xml, route bad: no lane")
-        if route.route_id == "broken":
-            raise RuntimeError("time-out")
-        return Drive(batch.settings.drive_name(route), "Perfect", FRAMES, 1.0)
-
-    monkeypatch.setattr(collect_module, "open_session", session)
-    monkeypatch.setattr(collect_module, "_drive_route", drive)
-    told: list[Drive] = []
-    drive_batch(_batch(tmp_path, "0", "bad", "1", "broken", "2"), told.append)
-    assert [one.status for one in told] == ["Perfect", BAD_ROUTE, "Perfect", NOT_RUN]
-    assert told[3].problem == "it has ended: time-out"
-    assert "route bad: no lane" in (tmp_path / "logs" / "failure_4.txt").read_text()
-
-
-def test_a_simulator_that_cannot_start_costs_one_drive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def session(*_: object) -> None:
-        raise SimulatorError("the simulator could not start (exit code 3):\nno graphics")
-
-    monkeypatch.setattr(collect_module, "open_session", session)
-    told: list[Drive] = []
-    drive_batch(_batch(tmp_path, "0", "1"), told.append)
-    assert [(one.status, one.problem) for one in told] == [
-        (NOT_RUN, "the simulator could not start (exit code 3):")
-    ]
-    assert "no graphics" in (tmp_path / "logs" / "failure_4.txt").read_text()
+    assert (settings.logs / "worker_5.log").is_file()
+    assert not (settings.logs / "worker_4.log").exists()
 
 
 def test_an_older_report_is_kept_as_a_session(tmp_path: Path) -> None:
@@ -373,27 +322,29 @@ def test_an_older_report_is_kept_as_a_session(tmp_path: Path) -> None:
         "drives": [drive, drive],
     }
     (tmp_path / "collect.json").write_text(json.dumps(older))
-    settings = CollectSettings(out=tmp_path)
-    report = Report(settings, 1)
-    report.add(Drive(settings.drive_name(ROUTE), "Completed", 7, 1.0))
-    content = _report(settings)
+    with open_ledger(tmp_path) as ledger:
+        ledger.begin({"started": "now"})
+        report = CollectionReport(tmp_path, ledger, 1)
+        result = driven(Job("a/b", 0, ROUTE, Path("agent.py"), ""))
+        ledger.add(replace(result, extra={"frames": 7, "at_s": 1.0}))
+        report.write()
+        # Read again, it is no session from before the ledger.
+        report = CollectionReport(tmp_path, ledger, 1)
+        report.write()
+    content = _report(CollectSettings(out=tmp_path.parent / tmp_path.name, towns=()))
     assert content["sessions"][0] == older
-    assert content["statuses"] == {"Perfect": 2, "Completed": 1}
+    assert content["statuses"] == {"Perfect": 3}
     assert (content["frames"], content["drives"]) == (17, 3)
 
 
-def test_what_is_not_a_report_is_not_overwritten(tmp_path: Path) -> None:
-    (tmp_path / "collect.json").write_text("[]")
-    with pytest.raises(CollectError, match=r"collect.json is no report of a collection"):
-        Report(CollectSettings(out=tmp_path), 1)
-
-
-def test_the_line_that_says_what_happened() -> None:
-    assert last_words("no simulator: exit code 3\nits log\n") == "no simulator: exit code 3"
-    trace = (
-        'Traceback (most recent call last):\n  File "a.py", line 1\n    f()\nOSError: full\nmore'
-    )
-    assert last_words(trace) == "OSError: full"
+@pytest.mark.parametrize("text", ["[]", "{", "null", '{"sessions": 3}', "[" * 100_000])
+def test_what_is_not_a_report_is_not_overwritten(tmp_path: Path, text: str) -> None:
+    (tmp_path / "collect.json").write_text(text)
+    with (
+        open_ledger(tmp_path) as ledger,
+        pytest.raises(CollectError, match=r"collect.json is no report of a collection"),
+    ):
+        CollectionReport(tmp_path, ledger, 1)
 
 
 def test_the_help_names_settings_that_the_expert_has(capsys: pytest.CaptureFixture[str]) -> None:

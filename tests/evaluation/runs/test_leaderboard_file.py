@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import math
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from evaluation.closed_loop.episode import (
+from evaluation.closed_loop.episode import Outcome
+from evaluation.closed_loop.failure import (
     AGENT_CRASHED,
+    MACHINE_FAILED,
     SENSORS_INVALID,
     SIMULATION_CRASHED,
-    Outcome,
+    Blame,
+    Failure,
 )
+from evaluation.runs.job import JobResult, plain
 from evaluation.runs.leaderboard_file import (
     Results,
     ResultsFileError,
     outside_m_of,
+    read_foreign,
     record_of,
-    resume,
 )
 from evaluation.scoring.criteria_set import Measures
 from evaluation.scoring.penalty import Rules
@@ -46,10 +51,27 @@ DONE = Outcome(
 NAMES = ["RouteScenario_0_rep0", "RouteScenario_1_rep0", "RouteScenario_2_rep0"]
 
 
+def failed(status: str) -> Outcome:
+    return Outcome(failure=Failure(Blame.AGENT, status, "it went wrong"))
+
+
+def result_of(index: int, outcome: Outcome) -> JobResult:
+    record = record_of(index, NAMES[index], outcome, Rules.V2_0)
+    measures = {} if outcome.measures is None else asdict(outcome.measures)
+    extra = {
+        **measures,
+        "infractions": [found.to_json() for found in outcome.infractions],
+        "sensor_types": outcome.sensor_types,
+        "town": "Demo",
+    }
+    return JobResult(NAMES[index], plain(asdict(record)), plain(extra), outcome.failure)
+
+
 def filled(path: Path, outcomes: list[Outcome], total: int | None = None) -> Results:
     results = Results(path, total or len(outcomes), {"rules": "2.0"})
     for index, outcome in enumerate(outcomes):
-        results.add(record_of(index, NAMES[index], outcome, Rules.V2_0), outcome, {"town": "Demo"})
+        results.add(result_of(index, outcome))
+    results.write()
     return results
 
 
@@ -59,7 +81,7 @@ def filled(path: Path, outcomes: list[Outcome], total: int | None = None) -> Res
         (DONE, "Perfect"),
         (Outcome(completion_percent=100.0, infractions=(RED,)), "Completed"),
         (Outcome(completion_percent=50.0), "Failed"),
-        (Outcome(failure=AGENT_CRASHED), "Failed - Agent crashed"),
+        (failed(AGENT_CRASHED), "Failed - Agent crashed"),
         (
             Outcome(infractions=(RED, Infraction(Kind.BLOCKED, 1, "Agent got blocked at ()"))),
             "Failed - Agent got blocked",
@@ -153,32 +175,30 @@ def test_a_run_that_is_not_over_has_no_totals(tmp_path: Path) -> None:
     ("failure", "status"),
     [
         (SIMULATION_CRASHED, "Crashed"),
+        (MACHINE_FAILED, "Crashed"),
         (SENSORS_INVALID, "Rejected"),
         (AGENT_CRASHED, "Finished"),
     ],
 )
 def test_entry_status(tmp_path: Path, failure: str, status: str) -> None:
-    results = filled(tmp_path / "results.json", [DONE, Outcome(failure=failure)])
+    results = filled(tmp_path / "results.json", [DONE, failed(failure)])
     assert results.entry_status == status
     assert results.to_json()["eligible"] is (status == "Finished")
 
 
-def test_resuming_keeps_what_is_finished(tmp_path: Path) -> None:
+def test_what_another_program_finished_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    crashed = Outcome(failure=SIMULATION_CRASHED)
-    filled(path, [DONE, crashed], total=3)
-    results = resume(path, NAMES, {"rules": "2.0"})
-    assert [record.route_id for record in results.records] == NAMES[:1]
-    results.add(record_of(2, NAMES[2], DONE, Rules.V2_0), DONE, {})
-    results.add(record_of(1, NAMES[1], DONE, Rules.V2_0), DONE, {})
-    again = resume(path, NAMES, {})
-    assert [record.index for record in again.records] == [0, 1, 2]
-    assert again.finished
-    assert again.sensors == ["carla_camera", "carla_gnss"]
+    filled(path, [DONE, failed(SIMULATION_CRASHED), DONE])
+    data = json.loads(path.read_text())
+    data["_checkpoint"]["records"][2]["status"] = "Started"
+    path.write_text(json.dumps(data))
+    done, crashed = read_foreign(path)
+    assert (done.name, done.is_finished) == (NAMES[0], True)
+    assert (crashed.name, crashed.is_finished) == (NAMES[1], False)
 
 
-def test_resuming_without_a_file_starts_afresh(tmp_path: Path) -> None:
-    assert resume(tmp_path / "results.json", NAMES, {}).records == []
+def test_without_a_file_there_is_nothing_to_take_over(tmp_path: Path) -> None:
+    assert read_foreign(tmp_path / "results.json") == []
 
 
 def test_a_truncated_file_is_named_and_left_alone(tmp_path: Path) -> None:
@@ -187,28 +207,37 @@ def test_a_truncated_file_is_named_and_left_alone(tmp_path: Path) -> None:
     half = path.read_text()[:700]
     path.write_text(half)
     with pytest.raises(ResultsFileError, match=r"results\.json is truncated .* was not changed"):
-        resume(path, NAMES, {})
+        read_foreign(path)
     assert path.read_text() == half
 
 
-def test_a_deeply_nested_file_is_named_and_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    path.write_text("[" * 100_000)
-    with pytest.raises(ResultsFileError, match=r"results\.json is nested too deeply"):
-        resume(path, NAMES, {})
-    assert path.stat().st_size == 100_000
+def broken(**changes: object) -> str:
+    record = {**result_of(0, DONE).record, **changes}
+    return json.dumps({"_checkpoint": {"records": [record]}, "sensors": []})
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"_checkpoint": {"records": [{"x": 1}]}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{}",
+        "null",
+        '"text"',
+        '{"_checkpoint": {"records": [{"x": 1}]}}',
+        '{"_checkpoint": {"records": 3}}',
+        '{"_checkpoint": []}',
+        broken(scores={}),
+        broken(scores=None),
+        broken(status=None),
+        broken(status=["Perfect"]),
+        broken(meta={"route_length": "long"}),
+        broken(scores={"score_route": math.nan, "score_penalty": 1, "score_composed": 1}),
+        "[" * 100_000,
+        "\udcff",
+    ],
+)
 def test_another_kind_of_file_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "results.json"
-    path.write_text(text)
-    with pytest.raises(ResultsFileError, match="not a results file"):
-        resume(path, NAMES, {})
-
-
-def test_results_of_other_routes_are_not_mixed_in(tmp_path: Path) -> None:
-    path = tmp_path / "results.json"
-    filled(path, [DONE])
-    with pytest.raises(ResultsFileError, match=r"RouteScenario_0_rep0, which is not among"):
-        resume(path, ["RouteScenario_9_rep0"], {})
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ResultsFileError, match=r"results\.json .*it was not changed"):
+        read_foreign(path)

@@ -1,0 +1,94 @@
+"""One route to drive, and what came of it, as they pass between processes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from evaluation.closed_loop.failure import Failure
+from evaluation.routes.route import Route
+from evaluation.scoring.penalty import Rules
+from evaluation.servers.embedded import ServerSettings
+from evaluation.servers.session import SessionSettings
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One route for one worker.
+
+    Attributes:
+        name: no other job of a run has it; the ledger knows the route by it.
+        index: place among the routes of the run.
+        session: the simulator to drive in; jobs with the same one can share it.
+        traffic: number of background vehicles.
+        video: file to write, None for no video.
+        light_times_s: green and all-red time of the town's lights, None leaves them as they are.
+    """
+
+    name: str
+    index: int
+    route: Route
+    agent: Path
+    agent_config: str
+    session: SessionSettings = field(default_factory=SessionSettings)
+    traffic: int = 0
+    seed: int = 0
+    rules: Rules = Rules.V2_0
+    blackout: bool = False
+    video: Path | None = None
+    video_fps: int = 10
+    light_times_s: tuple[float, float] | None = None
+
+    @property
+    def server(self) -> ServerSettings:
+        return self.session.server
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """A route that is over.
+
+    Attributes:
+        record: in the leaderboard's form, as JSON.
+        extra: what is known beside it, as JSON.
+        failure: why the route was not driven to its end; None where it was scored.
+        attempt: how many times it was tried, this time included.
+        is_last: False for a failed attempt that is followed by another.
+    """
+
+    name: str
+    record: Json
+    extra: Json
+    failure: Failure | None = None
+    wall_s: float = 0.0
+    attempt: int = 1
+    is_last: bool = True
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the route need not be driven again."""
+        return self.failure is None or not self.failure.is_infrastructure
+
+    @property
+    def status(self) -> str:
+        return str(self.record["status"])
+
+    def to_json(self) -> Json:
+        return {**asdict(self), "failure": self.failure and self.failure.to_json()}
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> JobResult:
+        """Raises KeyError, TypeError or ValueError for what `to_json` has not written."""
+        result = JobResult(**content)
+        failure = content["failure"]
+        return replace(result, failure=None if failure is None else Failure.from_json(failure))
+
+
+def plain(content: Any) -> Any:
+    """Content as JSON gives it back: tuples as lists, paths as text, what is not finite as null."""
+    return json.loads(json.dumps(content, default=str), parse_constant=lambda _: None)
