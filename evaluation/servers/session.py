@@ -122,7 +122,8 @@ def parse_address(address: str) -> tuple[str, int]:
 def open_session(
     settings: SessionSettings, log_path: Path, town: str | None = None
 ) -> Iterator[Session]:
-    """Starts or reaches a simulator. town: name of the map that a running simulator shall load.
+    """Starts or reaches a simulator. town: name of the map that a running simulator shall load;
+    vehicles, walkers and sensors in it are removed.
 
     Raises SimulatorError when there is none, RouteFileError when its map is not to be had.
     """
@@ -138,6 +139,7 @@ def open_session(
             world = _load(client, town)
         if server is None:
             stack.callback(_restore, world, world.get_settings())
+            _clear_away(client, world)
         _make_synchronous(world)
         yield Session(client, world, host, port, server, settings.timeout_s)
 
@@ -159,6 +161,13 @@ def _load(client: carla.Client, town: str) -> carla.World:
         return client.load_world(town)
     except RuntimeError as error:
         raise RouteFileError(f"the simulator cannot load the town {town}: {error}") from None
+
+
+def _clear_away(client: carla.Client, world: carla.World) -> None:
+    """Removes what an earlier client has left behind, as one does that was killed in mid-route."""
+    kinds = ("vehicle.", "walker.", "sensor.", "controller.")
+    left = [actor.id for actor in world.get_actors() if actor.type_id.startswith(kinds)]
+    client.apply_batch_sync([carla.command.DestroyActor(actor_id) for actor_id in left], False)
 
 
 def _make_synchronous(world: carla.World) -> None:
