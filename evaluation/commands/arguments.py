@@ -16,8 +16,8 @@ def add_town_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulator",
         metavar="carla://HOST:PORT",
-        help="use a simulator that runs already, for instance a real CARLA server; vehicles, walkers "
-        "and sensors that are in it are removed",
+        help="use a simulator that runs already, for instance a real CARLA server; vehicles, "
+        "walkers and sensors that are in it are removed",
     )
 
 

@@ -139,8 +139,9 @@ def open_session(
             world = _load(client, town)
         if server is None:
             stack.callback(_restore, world, world.get_settings())
-            _clear_away(client, world)
         _make_synchronous(world)
+        if server is None:
+            _clear_away(client, world, settings.timeout_s)
         yield Session(client, world, host, port, server, settings.timeout_s)
 
 
@@ -163,8 +164,10 @@ def _load(client: carla.Client, town: str) -> carla.World:
         raise RouteFileError(f"the simulator cannot load the town {town}: {error}") from None
 
 
-def _clear_away(client: carla.Client, world: carla.World) -> None:
+def _clear_away(client: carla.Client, world: carla.World, timeout_s: float) -> None:
     """Removes what an earlier client has left behind, as one does that was killed in mid-route."""
+    # A client knows no actors before the first tick that it sees.
+    world.tick(timeout_s)
     kinds = ("vehicle.", "walker.", "sensor.", "controller.")
     left = [actor.id for actor in world.get_actors() if actor.type_id.startswith(kinds)]
     client.apply_batch_sync([carla.command.DestroyActor(actor_id) for actor_id in left], False)
