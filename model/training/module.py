@@ -39,7 +39,9 @@ class LossWeights:
 class DrivingModule(lightning.LightningModule):
     """Imitates the labels by mean squared error.
 
-    ``autocast``: the type to compute in where the strategy does not see to that.
+    ``autocast``: the type to compute in where the strategy does not see to that. ``loss_scale``:
+    what the loss, and with it every gradient, is multiplied by; the optimiser allows for it, and
+    the clipping of gradients has to.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class DrivingModule(lightning.LightningModule):
         optim: OptimSettings,
         loss_weights: LossWeights,
         autocast: torch.dtype | None = None,
+        loss_scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.model = model
         self.optim = optim
         self.autocast = autocast
+        self.loss_scale = loss_scale
         self.decaying = decaying_weights(model)
         weights = asdict(loss_weights)
         if not model.config.predict_route_as_wps:
@@ -66,7 +70,7 @@ class DrivingModule(lightning.LightningModule):
         training = summarise_losses(losses, self.loss_weights)
         averages = {f"train/{name}": value for name, value in training.loss_averages.items()}
         self.log_dict({"train/loss": training.loss, **averages}, batch_size=batch.readable)
-        return training.loss
+        return self.loss_scale * training.loss
 
     def validation_step(self, batch: LoadedBatch, batch_index: int) -> dict[str, DrivingOutput]:
         output = self._predict(batch.example.driving_input)
@@ -122,7 +126,7 @@ class DrivingModule(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         deepspeed = isinstance(self.trainer.strategy, DeepSpeedStrategy)
         optimizer, schedule = build_optimizer(
-            self.model, self.optim, self.decaying, steps, deepspeed
+            self.model, self.optim, self.decaying, steps, deepspeed, self.loss_scale
         )
         return {
             "optimizer": optimizer,

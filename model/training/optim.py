@@ -25,6 +25,7 @@ NO_DECAY = (
     "query_embeds",
     "route_head",
 )
+ADAM_EPSILON = 1e-8
 FSDP_PREFIX = "_fsdp_wrapped_module."
 LearningRate = Annotated[float, Within(1e-12, 10)]
 Beta = Annotated[float, Within(0, 0.999999)]
@@ -86,16 +87,23 @@ def build_optimizer(
     decaying: Collection[str],
     steps: int,
     deepspeed: bool = False,
+    loss_scale: float = 1.0,
 ) -> tuple[torch.optim.Optimizer, OneCycleLR]:
-    """Optimiser and schedule for a run of ``steps`` optimiser steps; DeepSpeed brings its own."""
+    """Optimiser and schedule for a run of ``steps`` optimiser steps; DeepSpeed brings its own.
+
+    Adam's step does not change with the scale of the gradients, once its epsilon has it too.
+    """
     groups = parameter_groups(model, settings, decaying)
+    epsilon = loss_scale * ADAM_EPSILON
     optimizer: torch.optim.Optimizer
     if deepspeed:
         # An optional package, and one that only a machine with its compiler can import.
         fused = importlib.import_module("deepspeed.ops.adam").FusedAdam
-        optimizer = fused(groups, lr=settings.lr, betas=settings.betas, adam_w_mode=True)
+        optimizer = fused(
+            groups, lr=settings.lr, betas=settings.betas, eps=epsilon, adam_w_mode=True
+        )
     else:
-        optimizer = AdamW(groups, lr=settings.lr, betas=settings.betas)
+        optimizer = AdamW(groups, lr=settings.lr, betas=settings.betas, eps=epsilon)
     peaks = [group["lr"] for group in groups]
     schedule = OneCycleLR(
         optimizer,

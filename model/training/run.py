@@ -36,6 +36,8 @@ from model.training.settings import (
 from model.training.synthetic import write_dataset
 from model.training.throughput import Throughput, ValidationTable
 
+FP16_LOSS_SCALE = 32.0
+
 
 def train(settings: TrainingSettings) -> Path:
     """Run, or go on with, a training; returns the folder of the exported checkpoint.
@@ -60,10 +62,13 @@ def train(settings: TrainingSettings) -> Path:
         require_same_run(settings, output / SETTINGS_FILE)
         require_readable(state)
     precision, autocast = precision_of(settings.trainer)
+    loss_scale = loss_scale_of(autocast)
     model = DrivingModel(config) if resumes else first_model(settings, config)
-    module = DrivingModule(model, settings.optim, settings.loss_weights, autocast)
+    module = DrivingModule(
+        model, settings.optim, settings.loss_weights, autocast, loss_scale=loss_scale
+    )
     table = ValidationTable(output)
-    trainer = build_trainer(settings, config, output, table, precision)
+    trainer = build_trainer(settings, config, output, table, precision, loss_scale)
     if trainer.is_global_zero:
         write_settings(settings, output / SETTINGS_FILE)
         if settings.data.root is None:
@@ -130,9 +135,16 @@ def precision_of(trainer: TrainerSettings) -> tuple[str, torch.dtype | None]:
     """
     if not trainer.strategy.startswith("deepspeed") or trainer.precision == "32-true":
         return trainer.precision, None
-    fits = trainer.precision == "bf16-mixed"
-    require(fits, "trainer.precision", "bf16-mixed or 32-true with DeepSpeed", trainer)
-    return "32-true", torch.bfloat16
+    mixed = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+    fits = trainer.precision in mixed
+    require(fits, "trainer.precision", "bf16-mixed, 16-mixed or 32-true with DeepSpeed", trainer)
+    return "32-true", mixed[trainer.precision]
+
+
+def loss_scale_of(autocast: torch.dtype | None) -> float:
+    """What the loss is multiplied by, so that small gradients are not 0 in half precision: as in
+    SimLingo's configuration. Lightning sees to it under every other strategy."""
+    return FP16_LOSS_SCALE if autocast is torch.float16 else 1.0
 
 
 def build_trainer(
@@ -141,6 +153,7 @@ def build_trainer(
     output: Path,
     table: ValidationTable,
     precision: str,
+    loss_scale: float,
 ) -> lightning.Trainer:
     """Lightning's trainer with a log, and with the run's state kept in ``output``."""
     trainer = settings.trainer
@@ -164,7 +177,7 @@ def build_trainer(
             num_nodes=trainer.num_nodes,
             strategy=trainer.strategy,
             precision=precision,  # type: ignore[arg-type]
-            gradient_clip_val=trainer.gradient_clip_val,
+            gradient_clip_val=loss_scale * trainer.gradient_clip_val,
             accumulate_grad_batches=trainer.accumulate_grad_batches,
             check_val_every_n_epoch=trainer.check_val_every_n_epoch,
             log_every_n_steps=trainer.log_every_n_steps,

@@ -455,6 +455,7 @@ def test_decay_is_the_same_for_sharded_weights() -> None:
     [
         ("ddp", "bf16-mixed", ("bf16-mixed", None)),
         ("deepspeed_stage_2", "bf16-mixed", ("32-true", torch.bfloat16)),
+        ("deepspeed_stage_2", "16-mixed", ("32-true", torch.float16)),
         ("deepspeed_stage_2", "32-true", ("32-true", None)),
     ],
 )
@@ -476,10 +477,27 @@ def test_module_mixes_precisions_by_itself() -> None:
     assert not torch.equal(ours, wanted)
 
 
-def test_deepspeed_in_half_precision_is_refused() -> None:
-    settings = settings_of("trainer.strategy=deepspeed", "trainer.precision=16-mixed")
-    with pytest.raises(ConfigError, match=r"trainer\.precision: expected bf16-mixed"):
+def test_weights_in_half_precision_are_refused_with_deepspeed() -> None:
+    settings = settings_of("trainer.strategy=deepspeed", "trainer.precision=16-true")
+    with pytest.raises(ConfigError, match=r"trainer\.precision: expected bf16-mixed, 16-mixed or"):
         run.precision_of(settings.trainer)
+
+
+def test_a_scaled_loss_makes_the_same_step() -> None:
+    settings = OptimSettings(1e-3, 1e-3, 0.1, (0.9, 0.999), 0.05)
+    stepped = []
+    for scale in (1.0, run.loss_scale_of(torch.float16)):
+        model = make_model()
+        decaying = decaying_weights(model)
+        optimizer, _ = build_optimizer(model, settings, decaying, 100, loss_scale=scale)
+        output = model(make_input())
+        # Gradients so small that the optimiser's epsilon counts.
+        (scale * 1e-9 * output.speed_wps.square().sum()).backward()
+        optimizer.step()
+        stepped.append(model.state_dict())
+    for name, weight in stepped[0].items():
+        torch.testing.assert_close(stepped[1][name], weight, atol=1e-8, rtol=1e-5, msg=name)
+    assert run.loss_scale_of(torch.bfloat16) == run.loss_scale_of(None) == 1.0
 
 
 def test_a_state_may_be_a_folder(tmp_path: Path) -> None:
