@@ -38,6 +38,9 @@ from evaluation.simulator.wire.codec import Transform, Vector3D, VehicleControl
 
 # How far above its ground a body may be to be touched by the road's friction.
 CONTACT_GAP_M = 0.3
+# What is left of the road's forces without contact; the equations of motion need more than nothing.
+NO_CONTACT_SHARE = 1e-9
+LEAST_FRICTION = 1e-9
 _LEAST_PEDALS = (0.0, 0.0, -1.0)
 
 VEHICLE_FIELDS = (
@@ -199,7 +202,7 @@ class VehicleFleet(BodyTable):
             specs = self._specs
             load_n = axle_loads_n(specs)
             stiffness = [(s.front_stiffness_per_rad, s.rear_stiffness_per_rad) for s in specs]
-            friction = np.array([max(s.tyre_friction, 0.01) for s in specs])
+            friction = np.array([max(s.tyre_friction, LEAST_FRICTION) for s in specs])
             grip_per_friction = (FRONT_GRIP_PER_TYRE_FRICTION, REAR_GRIP_PER_TYRE_FRICTION)
             mass_kg = np.array([s.mass_kg for s in specs])
             yaw_inertia = np.array([s.yaw_inertia_kgm2 for s in specs])
@@ -224,11 +227,11 @@ class VehicleFleet(BodyTable):
         state["velocity_mps"][rows, 1] = sin * body[:, 0] + cos * body[:, 1]
 
     def _lift(self, chassis: Chassis, axle: AxleForces) -> tuple[Chassis, AxleForces]:
-        """Take road forces away from vehicles that hang in the air."""
-        airborne = self.state["ground_gap_m"] > CONTACT_GAP_M
-        if not airborne.any():
+        """Take road forces away from vehicles that hang in the air or weigh nothing."""
+        light = (self.state["ground_gap_m"] > CONTACT_GAP_M) | ~self.state["gravity"]
+        if not light.any():
             return chassis, axle
-        share = np.where(airborne, 1e-3, 1.0)[:, None]
+        share = np.where(light, NO_CONTACT_SHARE, 1.0)[:, None]
         chassis = replace(
             chassis,
             grip_n=chassis.grip_n * share,

@@ -31,6 +31,9 @@ BODY_STIFFNESS_RADPS = 12.0
 MEASURE_EVERY_M = 1.5
 MEASURE_EVERY_TICKS = 3
 MEASURE_LATEST_M = 3.5
+# Ground that is farther above a vehicle than this does not carry it.
+OVERHEAD_M = 2.0
+BOTTOMLESS_M = -1e6
 LEVEL_SLOPE = 1e-5
 REST_MPS = 1e-3
 REST_M = 1e-4
@@ -41,7 +44,8 @@ def measure_ground(
 ) -> None:
     """Measure the plane under each vehicle from the heights below its four wheels, in place.
 
-    Where a height is NaN there is no ground: the plane is set level at the vehicle's own height.
+    Where a height is NaN nothing is known of the ground: the plane is set level at the vehicle's own
+    height. A vehicle with all ground overhead has none below it, and falls.
     """
     position = state["position_m"]
     forward = np.stack((np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])), axis=1)
@@ -54,6 +58,8 @@ def measure_ground(
     height = np.asarray(height, dtype=np.float64).reshape(-1, 4)
     lost = ~np.isfinite(height).all(axis=1)
     height[lost] = position[lost, 2:]
+    buried = (height > position[:, 2:] + OVERHEAD_M).all(axis=1)
+    height[buried] = BOTTOMLESS_M
     front, rear = height[:, :2].mean(axis=1), height[:, 2:].mean(axis=1)
     rise_forward = (front - rear) / (axle_m[:, 0] - axle_m[:, 1])
     rise_right = (height[:, [1, 3]] - height[:, [0, 2]]).mean(axis=1)

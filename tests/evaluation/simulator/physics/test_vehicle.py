@@ -433,6 +433,15 @@ def test_ground_without_height_keeps_the_vehicle_where_it_is() -> None:
     assert np.isfinite(drive.fleet.transforms()).all()
 
 
+def test_below_the_ground_it_falls_and_is_not_lifted() -> None:
+    drive = Drive(transform=Transform(Vector3D(0.0, 0.0, -500.0))).run(2.0)
+    assert drive.fleet.velocities_mps()[0, 2] == pytest.approx(-2.0 * 9.81)
+    assert drive.place[2] == pytest.approx(-500.0 - 0.5 * 9.81 * 2.0**2, rel=0.01)
+    drive.fleet.teleport(ME, Transform(Vector3D(0.0, 0.0, 0.2)))
+    drive.fleet.set_velocity(ME, Vector3D())
+    assert drive.run(2.0).place[2] == 0.0
+
+
 def test_the_level_near_the_vehicle_is_asked_for() -> None:
     def bridge(_xy: Floats, near_z: Floats) -> Floats:
         return np.where(near_z > 3.0, 6.0, 0.0)
@@ -490,6 +499,14 @@ def test_without_gravity_the_height_stays() -> None:
     assert drive.run(1.0).place[2] == 4.0
     drive.fleet.set_gravity(ME, True)
     assert drive.run(3.0).place[2] == 0.0
+
+
+@pytest.mark.parametrize(("gravity", "friction"), [(True, 0.0), (False, 3.5)])
+def test_no_speed_is_lost_without_friction_or_weight(gravity: bool, friction: float) -> None:
+    drive = Drive(replace(CAR, tyre_friction=friction, drag_coefficient=0.0)).run(0.5)
+    drive.fleet.set_gravity(ME, gravity)
+    drive.roll(27.778).run(2.0, VehicleControl(brake=1.0))
+    assert drive.forward_mps == pytest.approx(27.778, abs=1e-3)
 
 
 def test_impulses_change_velocity_by_mass() -> None:
