@@ -8,7 +8,8 @@ is the mean offset to the outside of the turn. In a junction, where lanes overla
 for the connecting lane that it fits best on the whole. Lane changes are left out, from 4 s before
 the line is crossed to 4 s after it. Turns are ticks around which the heading changes by more than
 20 degrees in two seconds. Also counted: vehicles whose origin left every lane, and pairs that
-touched. `--worst N` prints the N worst moments, `--by-model` the figures of each vehicle.
+touched; and vehicles that the traffic manager took away because they stood blocked for 90 s.
+`--worst N` prints the N worst moments, `--by-model` the figures of each vehicle.
 """
 
 from __future__ import annotations
@@ -100,6 +101,8 @@ def main() -> None:
     way_m = [item.way_m for item in judged]
     print(f"way per vehicle: {min(way_m):.0f} to {max(way_m):.0f} m, mean {np.mean(way_m):.0f} m")
     print(f"off the road: {sum(bool(item.off_road.any()) for item in judged)} vehicles")
+    gone = sum(len(track.rows) < ticks for track in tracks)
+    print(f"taken away: {gone} vehicles")
     print(f"collisions: {len(touched)} pairs", *sorted(touched))
     if arguments.by_model:
         for item in judged:
@@ -172,11 +175,14 @@ def drive(
             snapshot = session.world.get_snapshot()
             for actor_id, track in tracks.items():
                 actor = snapshot.find(actor_id)
+                if actor is None:
+                    continue
                 pose, speed_mps = actor.get_transform(), actor.get_velocity().length()
                 place = pose.location
                 track.rows.append((place.x, place.y, place.z, pose.rotation.yaw, speed_mps))
         for car in cars:
-            car.set_autopilot(False, manager.get_port())
+            if len(tracks[car.id].rows) == ticks:
+                car.set_autopilot(False, manager.get_port())
     return list(tracks.values()), touched
 
 

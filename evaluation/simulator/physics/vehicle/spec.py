@@ -22,13 +22,14 @@ AIR_DENSITY_KGPM3 = 1.2
 # In PhysX a tyre's friction is a plain coefficient. CARLA's cars plough rather than spin: the rear
 # axle has more grip than the front one.
 FRONT_GRIP_PER_TYRE_FRICTION = 1.0
-REAR_GRIP_PER_TYRE_FRICTION = 1.1
+REAR_GRIP_PER_TYRE_FRICTION = 1.55 / 1.4
 
 
 _POSITIVE = ("mass_kg", "front_axle_m", "rear_axle_m", "wheel_radius_m", "max_rpm", "final_ratio")
 _NOT_NEGATIVE = (
     "max_steer_rad",
     "steer_share",
+    "grip_share",
     "tyre_friction",
     "damping_full_throttle",
     "damping_zero_throttle",
@@ -64,8 +65,9 @@ class VehicleSpec:
     wheel_radius_m: float
     wheel_count: int = 4
     max_steer_rad: float = radians(70.0)
-    # Of the nominal angle, where the wheels really stand; see `VehicleModel.steer_share`.
+    # What is left of the nominal wheel angle and of the tyres' friction; see `VehicleModel`.
     steer_share: float = 1.0
+    grip_share: float = 1.0
     steering_curve_mps: tuple[tuple[float, float], ...] = (
         (0.0, 1.0),
         (20.0 / KMH_PER_MPS, 0.9),
@@ -128,7 +130,11 @@ class VehicleSpec:
 
     @classmethod
     def for_class(
-        cls, kind: str, half_extent_m: tuple[float, float, float], steer_share: float = 1.0
+        cls,
+        kind: str,
+        half_extent_m: tuple[float, float, float],
+        steer_share: float = 1.0,
+        grip_share: float = 1.0,
     ) -> VehicleSpec:
         """Derive the vehicle of class `kind` whose body has this half extent.
 
@@ -150,6 +156,7 @@ class VehicleSpec:
             template,
             half_extent_m=half_extent_m,
             steer_share=steer_share,
+            grip_share=grip_share,
             mass_kg=template.mass_kg * load_scale,
             front_axle_m=template.front_axle_m * length_scale,
             rear_axle_m=template.rear_axle_m * length_scale,
@@ -219,7 +226,6 @@ BUS = replace(
     front_axle_m=2.8,
     rear_axle_m=2.9,
     half_track_m=1.15,
-    max_steer_rad=radians(60.0),
     brake_torque_nm=8000.0,
     handbrake_torque_nm=14000.0,
 )

@@ -44,8 +44,8 @@ def measure_ground(
 ) -> None:
     """Measure the plane under each vehicle from the heights below its four wheels, in place.
 
-    Where a height is NaN nothing is known of the ground: the plane is set level at the vehicle's own
-    height. A vehicle with all ground overhead has none below it, and falls.
+    Where a height is NaN nothing is known of the ground: the plane is set level at the height of
+    the vehicle. One with all ground overhead has none below it, and falls.
     """
     position = state["position_m"]
     forward = np.stack((np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])), axis=1)

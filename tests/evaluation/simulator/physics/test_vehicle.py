@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluation.simulator.catalogue.vehicle_models import LINCOLN_STEER_SHARE
+from evaluation.simulator.catalogue.vehicle_models import LINCOLN_GRIP_SHARE, LINCOLN_STEER_SHARE
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.physics.vehicle.spec import CLASSES
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
@@ -24,8 +24,8 @@ Floats = NDArray[np.float64]
 TICK_S = 0.05
 ME = 7
 CAR = VehicleSpec.for_class("car", (2.445, 0.92, 0.745))
-LINCOLN = replace(CAR, steer_share=LINCOLN_STEER_SHARE)
-GRIP_MPS2 = 1.1 * 3.5 * 9.81
+LINCOLN = replace(CAR, steer_share=LINCOLN_STEER_SHARE, grip_share=LINCOLN_GRIP_SHARE)
+GRIP_MPS2 = 1.55 / 1.4 * 3.5 * 9.81
 ORIGIN = Transform()
 
 
