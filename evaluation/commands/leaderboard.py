@@ -68,6 +68,7 @@ def run(parsed: argparse.Namespace) -> int:
     from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
     from evaluation.official.results import show
     from evaluation.official.setup_check import show_setup
+    from evaluation.runs.official_results import enter_results
 
     roots = Roots(
         leaderboard=parsed.leaderboard_root,
@@ -99,5 +100,6 @@ def run(parsed: argparse.Namespace) -> int:
         passed_on=parsed.passed_on,
     )
     done = run_leaderboard(settings)
+    enter_results(settings, done)
     show(done.results)
     return done.exit_code
