@@ -108,19 +108,20 @@ class _Walker:
         self._length_m = length_m
         self._generator = generator
         self._following: dict[LaneId, list[LaneId]] = graph.successors()
+        self._name = world_map.name
+        self._outside = [one for one in graph.lane_ids() if not graph.in_junction(one)]
         self._starts = [
             lane_id
-            for lane_id in graph.lane_ids()
-            if not graph.in_junction(lane_id)
-            and len(graph.lane_points_m(lane_id)) > 2 * START_MARGIN_M
+            for lane_id in self._outside
+            if len(graph.lane_points_m(lane_id)) > 2 * START_MARGIN_M
         ]
-        if not self._starts:
-            raise RandomRouteError(
-                f"map {world_map.name}: no lane outside junctions is longer than "
-                f"{2 * START_MARGIN_M} m, so that no route can start"
-            )
 
     def walk(self) -> DenseRoute:
+        if not self._starts:
+            raise RandomRouteError(
+                f"map {self._name}: no lane outside junctions is longer than "
+                f"{2 * START_MARGIN_M} m, so that no route can start"
+            )
         for _ in range(MAX_ATTEMPTS):
             positions = self._positions()
             if positions is None:
@@ -143,14 +144,16 @@ class _Walker:
         Raises:
             RandomRouteError: all of them are too short to be driven.
         """
-        lanes = [self._starts[i] for i in self._generator.permutation(len(self._starts))]
-        walks = (self._follow(lane_id, START_MARGIN_M)[0] for lane_id in lanes[:CANDIDATES])
+        known = self._starts or self._outside
+        begin = START_MARGIN_M if self._starts else 0
+        lanes = [known[i] for i in self._generator.permutation(len(known))[:CANDIDATES]]
+        walks = (self._follow(lane_id, begin)[0] for lane_id in lanes)
         routes = [_shortened(self._graph.route(walk), self._length_m) for walk in walks]
         for route in sorted(routes, key=lambda route: -route.length_m):
             if route.length_m >= SHORTEST_ROUTE_M and self._is_found_again(route):
                 return route
         raise RandomRouteError(
-            f"found no route of even {SHORTEST_ROUTE_M:.0f} m: give a larger town"
+            f"map {self._name} has no route of even {SHORTEST_ROUTE_M:.0f} m: give a larger one"
         )
 
     def _is_found_again(self, route: DenseRoute) -> bool:

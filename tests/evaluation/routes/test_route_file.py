@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import carla
 import numpy as np
 import pytest
 
@@ -23,6 +24,7 @@ from evaluation.routes.route_file import read_routes, write_routes
 from evaluation.routes.towns import open_map
 from planner.geodesy import GeoReference
 from tests.evaluation.scoring.roads import straight_map, straight_route, town_map
+from tests.evaluation.simulator.town.small_maps import document, lane, linked, road, section
 
 GOOD = """<routes>
   <route id="7" town="straight">
@@ -263,3 +265,20 @@ def test_unknown_weather_is_named() -> None:
 def test_routes_compare_by_content() -> None:
     one = Route("0", "Demo", ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)), source=Path("a.xml"))
     assert one == Route("0", "Demo", ((0.0, 0.0, 0.0), (1.0, 0.0, 0.0)), source=Path("b.xml"))
+
+
+def test_a_map_of_short_sections_has_a_route_all_the_same() -> None:
+    parts = [
+        section("", linked(-1, -1 if number else None, -1 if number < 3 else None), s=10.0 * number)
+        for number in range(4)
+    ]
+    text = document(road("".join(parts), length_m=40.0))
+    short = carla.Map("short", text)
+    route = one_route(short, "short", 600.0, seed=0)
+    assert route.dense(LaneGraph(short)).length_m > 15.0
+
+
+def test_a_map_without_room_for_a_route_is_refused() -> None:
+    tiny = carla.Map("tiny", document(road(section("", lane(-1)), length_m=8.0)))
+    with pytest.raises(RandomRouteError, match="map tiny has no route of even 10 m"):
+        one_route(tiny, "tiny", 600.0, seed=0)
