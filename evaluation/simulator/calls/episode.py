@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.simulator.calls.call import Call, accepted, empty_list
+from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.codec import WeatherParameters, describe, flag, integer, text
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
+_MESH_EDITION = 1
+"""Counts the ways in which navigation meshes were built: another one needs another name."""
+_DIGEST_DIGITS = 16
 LOAD_ANSWER_DELAY_S = 0.4
 """A traffic manager's step in flight while its client loads would crash the client; the other calls
 are served meanwhile, so that the step can end before the client changes episodes."""
@@ -49,14 +54,32 @@ def get_available_maps(simulator: Simulator, _caller: Caller, _arguments: Sequen
     return [f"/Game/Carla/Maps/{name}" for name in simulator.shelf.names()]
 
 
-def refuse_file(_simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
-    """Refuse to send a file: `get_required_files` names none."""
-    raise CallError(f"there is no file {describe(arguments[0])}")
+def _navigation_file(town: Town) -> str:
+    """Name the file of a town's navigation mesh; clients keep files by their names for ever."""
+    digest = hashlib.sha256(town.opendrive.encode()).hexdigest()[:_DIGEST_DIGITS]
+    return f"Carla/Maps/Nav/{town.name}-{_MESH_EDITION}-{digest}.bin"
 
 
-def no_bytes(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> bytes:
-    """Return an empty navigation mesh."""
-    return b""
+def get_required_files(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Name the files that clients need: the navigation mesh, where the town has pavements."""
+    folder = text("folder", arguments[0]) if arguments else ""
+    town = simulator.world.town
+    if folder.strip("/") != "Nav" or town.areas.walk.is_empty:
+        return []
+    return [_navigation_file(town)]
+
+
+def request_file(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> bytes:
+    """Send the navigation mesh; there is no other file."""
+    town = simulator.world.town
+    if arguments[0] != _navigation_file(town):
+        raise CallError(f"there is no file {describe(arguments[0])}")
+    return town.navigation
+
+
+def get_navigation_mesh(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> bytes:
+    """Return the navigation mesh."""
+    return simulator.world.town.navigation
 
 
 def load_new_episode(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Deferred:
@@ -113,9 +136,9 @@ CALLS = {
     "get_map_info": Call(get_map_info, Reply.VALUE),
     "get_map_data": Call(get_map_data, Reply.VALUE),
     "get_available_maps": Call(get_available_maps, Reply.VALUE),
-    "get_required_files": accepted(Reply.VALUE, empty_list),
-    "request_file": Call(refuse_file, Reply.VALUE, 1),
-    "get_navigation_mesh": accepted(Reply.VALUE, no_bytes),
+    "get_required_files": Call(get_required_files, Reply.VALUE),
+    "request_file": Call(request_file, Reply.VALUE, 1),
+    "get_navigation_mesh": Call(get_navigation_mesh, Reply.VALUE),
     "copy_opendrive_to_file": Call(take_opendrive, Reply.VOID, 1),
     "load_new_episode": Call(load_new_episode, Reply.VOID, 2),
     "get_actor_definitions": Call(get_actor_definitions, Reply.VALUE),

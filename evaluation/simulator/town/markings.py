@@ -169,7 +169,7 @@ def add_crosswalks(
         for crosswalk in crosswalks
         if len(crosswalk.corners_st_m) > 2
     ]
-    for outline in [*_crosswalk_outlines(carla_map), *along_roads]:
+    for outline in [*crosswalk_outlines(carla_map), *along_roads]:
         box = np.asarray(shapely.Polygon(outline[:, :2]).minimum_rotated_rectangle.exterior.coords)
         a, b, c, d = box[:4]
         if np.linalg.norm(b - a) < np.linalg.norm(c - b):
@@ -190,7 +190,7 @@ def add_crosswalks(
         builder.add_quads(Material.CROSSWALK, corners)
 
 
-def _crosswalk_outlines(carla_map: carla.Map) -> list[F64]:
+def crosswalk_outlines(carla_map: carla.Map) -> list[F64]:
     """CARLA lists the corners of all crosswalks in one row; the document was mended so that each
     ring is closed by its first."""
     outlines: list[F64] = []

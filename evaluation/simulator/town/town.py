@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import carla
@@ -20,8 +21,10 @@ from evaluation.simulator.town.markings import (
     add_crosswalks,
     add_lane_markings,
     add_stop_lines,
+    crosswalk_outlines,
 )
 from evaluation.simulator.town.meshing import MeshBuilder
+from evaluation.simulator.town.navigation import navigation_mesh
 from evaluation.simulator.town.opendrive_file import (
     OpenDriveFile,
     read_opendrive,
@@ -73,6 +76,11 @@ class Town:
     def ground_height_m(self, xy_world_m: F64, near_z_m: F64) -> F64:
         """Height of the surface nearest to `near_z_m` (n,) at `xy_world_m` (n, 2); (n,) m."""
         return self.ground.height_m(xy_world_m, near_z_m)
+
+    @cached_property
+    def navigation(self) -> bytes:
+        """The mesh by which clients steer their walkers; empty where there are no pavements."""
+        return navigation_mesh(self.areas, crosswalk_outlines(self.map), self.ground)
 
 
 def load_town(spec: str, seed: int) -> Town:
