@@ -35,12 +35,12 @@ class ConflictSettings:
     side_margin_m: float = 0.3
     crossing_margin_m: float = 0.5
     walker_margin_m: float = 0.8
-    before_s: float = 0.8
+    before_s: float = 0.5
     """The ego leaves a place this long before somebody else comes to it..."""
     after_s: float = 0.3
     """...or comes to it this long after somebody else has left it."""
     walker_after_s: float = 0.8
-    yield_gap_m: float = 2.5
+    yield_gap_m: float = 1.5
     """Room left before the place that a crossing box will occupy."""
     crossing_angle_rad: float = np.radians(50.0)
     near_walker_m: float = 10.0
@@ -162,11 +162,9 @@ def find_conflicts(
 
 
 def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:
-    """Room to where to wait for somebody `room_m` ahead: before the line of a junction, not in it.
-
-    From the line the ego has a run-up, so that a smaller gap does; half over it, it would run the
-    light that turns red meanwhile.
-    """
+    """Room to where to wait for somebody `room_m` ahead: before the line of a junction with
+    lights, not in it, where the ego, half over the line, would run the light that turns red
+    meanwhile; elsewhere near who crosses, from where a smaller gap does."""
     for enter_m, leave_m in junctions_m:
         line_m = enter_m - LINE_GAP_M
         if front_m <= enter_m and line_m < front_m + room_m <= leave_m + LINE_GAP_M:

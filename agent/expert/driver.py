@@ -53,6 +53,8 @@ ANSWER_S = 0.2
 """Time that the car takes to answer the pedals."""
 TREND_M = 3.0
 """Distance over which the change of the speed profile is looked at."""
+LIGHT_NEAR_M = 8.0
+"""A light belongs to the junction that begins this near its line."""
 JUNCTION_NEAR_M = 2.0
 """The ego hurries through a junction from this far before it."""
 YIELD_MEMORY_S = 0.5
@@ -126,6 +128,11 @@ class ExpertDriver:
         self.settings = settings or DriverSettings()
         self._route_path = path
         self._places = places
+        self._lit_junctions_m = [
+            (enter_m, leave_m)
+            for enter_m, leave_m in places.junctions_m
+            if any(abs(light.distance_m - enter_m) < LIGHT_NEAR_M for light in places.lights)
+        ]
         self._in_junction = _in_stretches(path, places.junctions_m)
         self._stop_signs = StopSigns(places.signs)
         self._forecaster = forecaster
@@ -331,12 +338,12 @@ class ExpertDriver:
         return lead, self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
 
     def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
-        """The nearest conflict that can still be avoided by stopping, before the junction where
+        """The nearest conflict that can still be avoided by stopping, before a light's line where
         that is possible; remembered for a moment."""
         pace = view.ego.speed_mps
         possible: list[Yield] = []
         for one in yields:
-            line_m = wait_room_m(one.distance_m, front_m, self._places.junctions_m)
+            line_m = wait_room_m(one.distance_m, front_m, self._lit_junctions_m)
             for room_m in (line_m, one.distance_m):
                 needed = pace**2 / (2.0 * max(room_m, 0.1))
                 if room_m > -0.5 and needed < self.settings.speed.max_deceleration_mps2:

@@ -268,7 +268,10 @@ def test_without_a_lane_beside_a_parked_car_is_stopped_behind() -> None:
     assert drive.front_m < 80.0 - 2.3
 
 
-def test_who_crosses_a_junction_is_waited_for_before_its_line() -> None:
+@pytest.mark.parametrize(("lit", "waits_m"), [(True, (57.0, 60.0)), (False, (70.0, 79.0))])
+def test_a_gap_is_waited_for_before_a_light_or_near_who_crosses(
+    lit: bool, waits_m: tuple[float, float]
+) -> None:
     """A flow of cars at 8 m/s crosses 20 m into a junction, until one gap of 48 m comes."""
     gap_at_s = 22.0
 
@@ -276,12 +279,20 @@ def test_who_crosses_a_junction_is_waited_for_before_its_line() -> None:
         places = [8.0 * (t - 1.5 * k) for k in range(40) if not gap_at_s < 1.5 * k < gap_at_s + 6.0]
         return users(*(("vehicle", 80.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
 
-    drive = Drive(start(junctions_m=((60.0, 85.0),)), others).run(gap_at_s - 5.0)
+    lights = [StopPlace(1, 60.0)] if lit else []
+    drive = Drive(start(lights, junctions_m=((60.0, 85.0),)), others).run(gap_at_s - 5.0)
     assert drive.speed_mps < 0.1
-    assert 57.0 < drive.front_m < 60.0
-    drive.run(10.0)
+    assert waits_m[0] < drive.front_m < waits_m[1]
+    nearest = math.inf
+    for _ in range(200):
+        drive.run(DT_S)
+        boxes = others(drive.time_s).centres_world_m
+        apart = np.maximum(
+            np.abs(boxes[:, 0] - drive.x_m) - FRONT_M - 0.9, np.abs(boxes[:, 1]) - 3.2
+        )
+        nearest = min(nearest, float(apart.min()))
     assert drive.x_m > 90.0
-    assert min(speed for t, _, speed in drive.track if t > gap_at_s - 2.0) > 3.0
+    assert nearest > 0.5
 
 
 def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> None:
