@@ -5,6 +5,7 @@ Pure functions from a situation to an offset, a shift of the path, or yes and no
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,9 @@ from agent.expert.obstacle import Obstacle
 from agent.expert.path_shift import Shift, smooth_step
 
 F64 = NDArray[np.float64]
+
+WHOLE_LANE_M = 2.5
+"""A strip narrower than this is no lane for a car."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,34 @@ def shift_past(
     return Shift(start_m, full_m, back_m, end_m, passage.offset_m)
 
 
+def lanes_beside(room: LaneRoom) -> list[float]:
+    """Offsets of the next lanes that lead the same way, the right one first."""
+    lanes = [
+        (room.right_m, room.far_right_m, room.right_oncoming),
+        (room.left_m, room.far_left_m, room.left_oncoming),
+    ]
+    return [
+        0.5 * (edge_m + far_m)
+        for edge_m, far_m, oncoming in lanes
+        if abs(far_m - edge_m) > WHOLE_LANE_M and not oncoming
+    ]
+
+
+def shift_now(
+    offset_m: float, distance_m: float, speed_mps: float, stay_m: float, settings: DetourSettings
+) -> Shift:
+    """A shift from where the ego is on, kept up for `stay_m` once it is beside its lane."""
+    ease_m = ease_length_m(speed_mps, offset_m, settings)
+    full_m = distance_m + ease_m
+    return Shift(distance_m, full_m, full_m + stay_m, full_m + stay_m + ease_m, offset_m)
+
+
+def kept_until(shift: Shift, back_m: float) -> Shift:
+    """The shift, kept up to at least `back_m`."""
+    longer_m = max(back_m - shift.back_m, 0.0)
+    return dataclasses.replace(shift, back_m=shift.back_m + longer_m, end_m=shift.end_m + longer_m)
+
+
 def extended(shift: Shift, obstacle: Obstacle, body: EgoBody, settings: DetourSettings) -> Shift:
     """The shift, kept up until `obstacle` has been passed as well, and with room beside it."""
     clear_m = body.half_width_m + settings.side_margin_m
@@ -133,8 +165,8 @@ def extended(shift: Shift, obstacle: Obstacle, body: EgoBody, settings: DetourSe
         offset_m = min(shift.offset_m, obstacle.left_m - clear_m)
     else:
         offset_m = max(shift.offset_m, obstacle.right_m + clear_m)
-    back_m = max(shift.back_m, obstacle.last_m + settings.after_m + body.rear_m)
-    return Shift(shift.start_m, shift.full_m, back_m, shift.end_m + back_m - shift.back_m, offset_m)
+    longer = kept_until(shift, obstacle.last_m + settings.after_m + body.rear_m)
+    return dataclasses.replace(longer, offset_m=offset_m)
 
 
 def accelerated_m(

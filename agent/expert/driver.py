@@ -53,6 +53,8 @@ ANSWER_S = 0.2
 """Time that the car takes to answer the pedals."""
 TREND_M = 3.0
 """Distance over which the change of the speed profile is looked at."""
+HALF_OVER_MPS = 1.0
+"""Who is slower than this with its tail before the line is not through yet: it waits for green."""
 LIGHT_NEAR_M = 8.0
 """A light belongs to the junction that begins this near its line."""
 JUNCTION_NEAR_M = 2.0
@@ -107,8 +109,23 @@ class RoutePlaces:
     junctions_m: Sequence[tuple[float, float]] = ()
 
 
+@dataclass(frozen=True)
+class ActorFacts:
+    """What the driver asks the world for.
+
+    `light_state(id)` names the state of a traffic light; `room_at(place, yaw, height)` is the room
+    beside a place in the world; `has_handbrake(id)` and `is_emergency(id)` tell of a vehicle that
+    it has been parked, and that it is an ambulance, a fire engine or the police.
+    """
+
+    light_state: Callable[[int], str]
+    room_at: Callable[[F64, float, float], LaneRoom]
+    has_handbrake: Callable[[int], bool]
+    is_emergency: Callable[[int], bool]
+
+
 class ExpertDriver:
-    """Drives one route; `light_state(id)` names the state of a traffic light.
+    """Drives one route.
 
     Attributes:
         path: the line that is driven now: the route's, moved aside where something is passed.
@@ -119,9 +136,7 @@ class ExpertDriver:
         path: LanePath,
         places: RoutePlaces,
         forecaster: Forecaster,
-        light_state: Callable[[int], str],
-        room_at: Callable[[F64, float, float], LaneRoom],
-        has_handbrake: Callable[[int], bool],
+        facts: ActorFacts,
         settings: DriverSettings | None = None,
     ) -> None:
         self.path = path
@@ -136,14 +151,15 @@ class ExpertDriver:
         self._in_junction = _in_stretches(path, places.junctions_m)
         self._stop_signs = StopSigns(places.signs)
         self._forecaster = forecaster
-        self._light_state = light_state
+        self._light_state = facts.light_state
         self._overtaking = Overtaking(
             path,
             WorldFacts(
-                room_at=lambda place_m, height_m: room_at(
+                room_at=lambda place_m, height_m: facts.room_at(
                     path.point_world_m(place_m), path.yaw_at_rad(place_m), height_m
                 ),
-                has_handbrake=has_handbrake,
+                has_handbrake=facts.has_handbrake,
+                is_emergency=facts.is_emergency,
                 red_ahead_m=self._red_ahead_m,
             ),
             forecaster,
@@ -285,9 +301,12 @@ class ExpertDriver:
     def _light_ahead(self, distance_m: float, speed_mps: float) -> tuple[str, float | None]:
         """State of the next light within reach, and the room to its line if it is to be obeyed."""
         front_m = distance_m + self.settings.body.front_m
+        rear_m = distance_m - self.settings.body.rear_m
         for place in self._places.lights:
             room_m = place.distance_m - LINE_GAP_M - front_m
-            if place.distance_m < front_m - 1.0:
+            if place.distance_m < front_m - 1.0 and not (
+                speed_mps < HALF_OVER_MPS and place.distance_m > rear_m
+            ):
                 continue  # the front is in the junction: clear it
             if room_m > 60.0:
                 break

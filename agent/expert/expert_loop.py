@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.expert.driver import Decision, DriverSettings, ExpertDriver, RoutePlaces
+from agent.expert.driver import ActorFacts, Decision, DriverSettings, ExpertDriver, RoutePlaces
 from agent.expert.frame_record import ROUTE_POINTS, boxes, measurement
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
 from agent.expert.lane_room import room_at
@@ -84,9 +84,12 @@ class ExpertLoop:
                 junctions_m=planned.junctions_m,
             ),
             LaneForecaster(self._world.map, self._is_red),
-            self._light_state,
-            partial(room_at, self._world.map),
-            self._world.has_handbrake,
+            ActorFacts(
+                light_state=self._light_state,
+                room_at=partial(room_at, self._world.map),
+                has_handbrake=self._world.has_handbrake,
+                is_emergency=self._world.is_emergency,
+            ),
             DriverSettings(speed=speed, brisk=brisk(speed)),
         )
         self._perturbation = SteerPerturbation(settings.perturb, rng)

@@ -1,8 +1,9 @@
-"""Passing what stands or crawls on the ego's lane: when to, where, and until when to wait."""
+"""Leaving the ego's lane, for what stands or crawls on it or has to be let past: when and where."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ from agent.expert.detour import (
     accelerated_m,
     extended,
     is_clear,
+    kept_until,
+    lanes_beside,
     passages,
+    shift_now,
     shift_past,
 )
 from agent.expert.lane_gap import has_gap
@@ -40,6 +44,9 @@ STUCK_S = 25.0
 NO_LIGHT_WITHIN_M = 60.0
 FORCES_AFTER_S = 8.0
 """Who has waited this long takes a smaller gap."""
+SIREN_BEHIND_M = 80.0
+SIREN_PAST_M = 12.0
+"""An emergency vehicle is made way for from this far behind the ego to this far before it."""
 AGAIN_M = 8.0
 """An obstacle nearer than this to where the ego is back in its lane is passed in the same go."""
 BEHIND_M = 60.0
@@ -53,13 +60,14 @@ ENTERS_AT_M = 3.0
 class WorldFacts:
     """What overtaking asks the world for.
 
-    `room_at(distance_m, height_m)` is the room beside the path; `has_handbrake(id)` tells of a
-    vehicle that it has been parked; `red_ahead_m(distance_m)` is the way to the next light that is
-    not green.
+    `room_at(distance_m, height_m)` is the room beside the path; `has_handbrake(id)` and
+    `is_emergency(id)` tell of a vehicle that it has been parked, and that it has a siren;
+    `red_ahead_m(distance_m)` is the way to the next light that is not green.
     """
 
     room_at: Callable[[float, float], LaneRoom]
     has_handbrake: Callable[[int], bool]
+    is_emergency: Callable[[int], bool]
     red_ahead_m: Callable[[float], float]
 
 
@@ -96,6 +104,7 @@ class Overtaking:
         self._under_way: tuple[Shift, ...] = ()
         self._plan: Shift | None = None
         self._standing_since_s: dict[int, float] = {}
+        self._red_until_s = -math.inf
         self._waits_since_s: float | None = None
         self._tick = 0
 
@@ -124,6 +133,7 @@ class Overtaking:
             self.wait_at_m = self.waits_for_kind = None
             if not self._under_way:
                 self.passed_ids = frozenset()
+            self._make_way(view, distance_m)
         elif self._tick % CHECK_EVERY_TICKS == 0:
             self._decide(view, obstacle, distance_m, cruise_mps)
 
@@ -136,7 +146,8 @@ class Overtaking:
             actor_id: self._standing_since_s.get(actor_id, now_s) for actor_id in standing
         }
         near = np.linalg.norm(users.centres_world_m - view.ego.position_world_m, axis=1) < 80.0
-        waits_for_light = self._facts.red_ahead_m(distance_m) < NO_LIGHT_WITHIN_M
+        if self._facts.red_ahead_m(distance_m) < NO_LIGHT_WITHIN_M:
+            self._red_until_s = now_s
         passable = np.zeros(len(users), dtype=bool)
         for row in np.flatnonzero(near):
             actor_id, kind = users.ids[row], users.kinds[row]
@@ -147,8 +158,8 @@ class Overtaking:
                     float(users.half_extents_m[row, 1]), float(speeds[row])
                 )
             elif kind == "vehicle":
-                stood_s = now_s - self._standing_since_s[actor_id]
-                stuck = stood_s > STUCK_S and not waits_for_light
+                since_s = max(self._standing_since_s[actor_id], self._red_until_s)
+                stuck = now_s - since_s > STUCK_S
                 passable[row] = (
                     stuck or actor_id in self.passed_ids or self._facts.has_handbrake(actor_id)
                 )
@@ -202,9 +213,34 @@ class Overtaking:
                 self._body,
                 self._settings,
             )
-            if self._is_free(view, shift, obstacle, distance_m, cruise_mps):
+            if self._is_free(view, shift, self.passed_ids, distance_m, cruise_mps):
                 self._plan = shift
                 self.wait_at_m = self.waits_for_kind = None
+                return
+
+    def _make_way(self, view: WorldView, distance_m: float) -> None:
+        """Leave the lane to an emergency vehicle that comes up from behind, until it has passed."""
+        users = view.others
+        along, lateral, yaw = self._path.frenet(
+            users.centres_world_m, distance_m - SIREN_BEHIND_M, distance_m + SIREN_PAST_M
+        )
+        comes = (np.abs(lateral) < ON_LANE_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
+        comes &= (along < distance_m + SIREN_PAST_M) & (users.speeds_mps > STANDING_MPS)
+        comes &= along > distance_m - SIREN_BEHIND_M + 1.0
+        if not any(self._facts.is_emergency(users.ids[row]) for row in np.flatnonzero(comes)):
+            return
+        if self._under_way:
+            self._under_way = tuple(
+                kept_until(shift, distance_m + SIREN_PAST_M) for shift in self._under_way
+            )
+            return
+        room = self._facts.room_at(distance_m, float(view.ego_transform.location.z))
+        for offset_m in lanes_beside(room):
+            shift = shift_now(
+                offset_m, distance_m, view.ego.speed_mps, SIREN_PAST_M, self._settings
+            )
+            if self._is_free(view, shift, frozenset(), distance_m, view.ego.speed_mps):
+                self._under_way = (shift,)
                 return
 
     def _has_stood(self, obstacle: Obstacle, now_s: float) -> bool:
@@ -219,7 +255,7 @@ class Overtaking:
         self,
         view: WorldView,
         shift: Shift,
-        obstacle: Obstacle,
+        passed_ids: frozenset[int],
         distance_m: float,
         cruise_mps: float,
     ) -> bool:
@@ -236,7 +272,7 @@ class Overtaking:
         )
         same_way = np.cos(view.others.yaws_rad - yaw) > 0.5
         on_own_lane = same_way & (np.abs(lateral) < ON_LANE_M)
-        known = np.array([actor_id in obstacle.actor_ids for actor_id in view.others.ids])
+        known = np.isin(view.others.ids, list(passed_ids))
         moves = view.others.speeds_mps > STANDING_MPS
 
         beside = np.abs(lateral - shift.offset_m) - view.others.half_extents_m[:, 1]

@@ -51,6 +51,7 @@ class _Body:
     centre: tuple[float, float, float]
     half_extent: tuple[float, float]
     half_height: float
+    is_emergency: bool
 
 
 class PrivilegedWorld:
@@ -118,6 +119,11 @@ class PrivilegedWorld:
         """Whether a vehicle has been left with its handbrake on."""
         actor = self.world.get_actor(actor_id)
         return isinstance(actor, carla.Vehicle) and bool(actor.get_control().hand_brake)
+
+    def is_emergency(self, actor_id: int) -> bool:
+        """Whether a vehicle is an ambulance, a fire engine or a police car."""
+        body = self._bodies.get(actor_id)
+        return body is not None and body.is_emergency
 
     def release(self) -> None:
         """Forget the ego and the connection."""
@@ -203,4 +209,11 @@ def _read_body(actor: carla.Actor) -> _Body | None:
     if kind == "prop" and 2.0 * box.extent.z < FLAT_M:
         return None
     centre = (box.location.x, box.location.y, box.location.z)
-    return _Body(kind, actor.type_id, centre, (box.extent.x, box.extent.y), box.extent.z)
+    return _Body(
+        kind=kind,
+        type_id=actor.type_id,
+        centre=centre,
+        half_extent=(box.extent.x, box.extent.y),
+        half_height=box.extent.z,
+        is_emergency=actor.attributes.get("special_type") == "emergency",
+    )

@@ -10,7 +10,7 @@ import carla
 import numpy as np
 import pytest
 
-from agent.expert.driver import Decision, ExpertDriver, RoutePlaces
+from agent.expert.driver import ActorFacts, Decision, ExpertDriver, RoutePlaces
 from agent.expert.lane_path import build_path
 from agent.expert.lane_room import LaneRoom
 from agent.expert.privileged_world import WorldView
@@ -94,15 +94,19 @@ def start(
     state: Callable[[int], str] = lambda _: "Green",
     room: LaneRoom = ONE_LANE,
     junctions_m: tuple[tuple[float, float], ...] = (),
+    handbrake: bool = True,
 ) -> ExpertDriver:
     path = build_path(np.stack([np.arange(400.0), np.zeros(400)], axis=1))
     return ExpertDriver(
         path,
         RoutePlaces(lights or [], signs or [], junctions_m),
         forecast,
-        state,
-        room_at=lambda place, yaw, height: room,
-        has_handbrake=lambda _: True,
+        ActorFacts(
+            light_state=state,
+            room_at=lambda place, yaw, height: room,
+            has_handbrake=lambda _: handbrake,
+            is_emergency=lambda _: True,
+        ),
     )
 
 
@@ -262,6 +266,18 @@ def test_a_car_that_has_just_stopped_is_not_passed_over_the_oncoming_lane() -> N
     assert drive.decisions[-1].detours == ()
 
 
+def test_who_has_waited_at_a_light_is_not_passed_when_it_turns_green() -> None:
+    state = {"now": "Red"}
+    driver = start(
+        [StopPlace(1, 60.0)], state=lambda _: state["now"], room=LEFT_LANE, handbrake=False
+    )
+    drive = Drive(driver, lambda _: users(("vehicle", 50.0, 0.2, 0.0, 0.0))).run(40.0)
+    state["now"] = "Green"
+    assert drive.run(5.0).decisions[-1].detours == ()
+    drive.run(25.0)  # by now it has broken down
+    assert drive.y_m < -1.0
+
+
 def test_without_a_lane_beside_a_parked_car_is_stopped_behind() -> None:
     drive = Drive(start(), lambda _: users(("vehicle", 80.0, 0.2, 0.0, 0.0))).run(40.0)
     assert drive.speed_mps < 0.05
@@ -295,6 +311,29 @@ def test_a_gap_is_waited_for_before_a_light_or_near_who_crosses(
     assert nearest > 0.5
 
 
+def test_an_emergency_vehicle_from_behind_is_let_past_on_the_next_lane() -> None:
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", -90.0 + 15.0 * t, 0.0, 15.0, 0.0))
+
+    drive = Drive(start(room=LEFT_LANE), others)
+    nearest = math.inf
+    for _ in range(400):
+        drive.run(DT_S)
+        along = abs(drive.x_m - others(drive.time_s).centres_world_m[0, 0]) - FRONT_M - 2.3
+        nearest = min(nearest, max(along, abs(drive.y_m) - 0.93 - 0.9))
+    assert nearest > 0.5
+    assert min(drive.side_m) == pytest.approx(-3.5, abs=0.3)
+    assert drive.y_m == pytest.approx(0.0, abs=0.2)
+
+
+def test_half_over_the_line_a_standing_car_waits_for_green() -> None:
+    state = {"now": "Red"}
+    drive = Drive(start([StopPlace(1, 4.0)], state=lambda _: state["now"]), x_m=3.5).run(3.0)
+    assert drive.x_m == pytest.approx(3.5, abs=0.2)
+    state["now"] = "Green"
+    assert drive.run(4.0).x_m > 8.0
+
+
 def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> None:
     """The route leads one lane to the left at 60 m; a column passes there at 12 m/s."""
     change = 3.5 * np.clip((np.arange(400.0) - 50.0) / 24.0, 0.0, 1.0)
@@ -303,9 +342,12 @@ def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> N
         path,
         RoutePlaces(),
         forecast,
-        lambda _: "Green",
-        room_at=lambda place, yaw, height: ONE_LANE,
-        has_handbrake=lambda _: False,
+        ActorFacts(
+            light_state=lambda _: "Green",
+            room_at=lambda place, yaw, height: ONE_LANE,
+            has_handbrake=lambda _: False,
+            is_emergency=lambda _: False,
+        ),
     )
 
     def others(t: float) -> RoadUsers:
