@@ -8,6 +8,7 @@ come onto the path well ahead in its direction, and else given way (`Yield`).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,12 @@ Mask = NDArray[np.bool_]
 
 LOOK_AHEAD_M = 70.0
 BEHIND_M = 30.0
+PATIENT_S, FORCES_S = 6.0, 30.0
+"""The ego's margins shrink between these times of waiting."""
+FORCED_BEFORE_S = -0.7
+"""In the end others come this much earlier than the ego has left: they have to brake for it."""
+WAITED_NEAR_M = 20.0
+WAITING_MPS = 0.3
 OVER_LINE_M = 0.4
 """A car that has stopped by its bumper too far stays where it is."""
 LINE_GAP_M = 1.5
@@ -48,6 +55,17 @@ class ConflictSettings:
     beside_m: float = 1.0
     """Who will be on the path ahead, but now would be this near the ego or beside it, is let go
     first: there is no room to fall in behind without stopping."""
+
+
+def impatient(settings: ConflictSettings, waited_s: float) -> ConflictSettings:
+    """The margins of an ego that has waited: they shrink until it expects others to brake a little.
+
+    Without this it would wait for good at a busy road, where everybody in the end nudges in.
+    """
+    share = min(max((waited_s - PATIENT_S) / (FORCES_S - PATIENT_S), 0.0), 1.0)
+    before_s = settings.before_s + share * (FORCED_BEFORE_S - settings.before_s)
+    after_s = settings.after_s * (1.0 - share)
+    return dataclasses.replace(settings, before_s=before_s, after_s=after_s)
 
 
 @dataclass(frozen=True)
@@ -159,6 +177,26 @@ def find_conflicts(
         if lead is not None:
             leads.append(lead)
     return leads, yields
+
+
+class Patience:
+    """How long the ego has stood for others where it is.
+
+    Attributes:
+        waited_s: time; nothing again once the ego is well past the place.
+    """
+
+    def __init__(self) -> None:
+        self.waited_s = 0.0
+        self._place_m = 0.0
+
+    def step(self, distance_m: float, speed_mps: float, yields: bool, dt_s: float) -> None:
+        """Take note of a tick."""
+        if distance_m > self._place_m + WAITED_NEAR_M:
+            self.waited_s = 0.0
+        if yields and speed_mps < WAITING_MPS:
+            self.waited_s += dt_s
+            self._place_m = distance_m
 
 
 def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:

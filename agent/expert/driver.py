@@ -15,8 +15,10 @@ from agent.expert.conflict import (
     ConflictSettings,
     EgoBody,
     Lead,
+    Patience,
     Yield,
     find_conflicts,
+    impatient,
     wait_room_m,
 )
 from agent.expert.detour import DetourSettings
@@ -55,6 +57,8 @@ TREND_M = 3.0
 """Distance over which the change of the speed profile is looked at."""
 HALF_OVER_MPS = 1.0
 """Who is slower than this with its tail before the line is not through yet: it waits for green."""
+STANDS_IN_M = 3.0
+"""Who stands with its nose this far in another's way stays, rather than drive on before it."""
 LIGHT_NEAR_M = 8.0
 """A light belongs to the junction that begins this near its line."""
 JUNCTION_NEAR_M = 2.0
@@ -173,6 +177,7 @@ class ExpertDriver:
         self._profile_limit_mps = math.nan
         self._distance_m: float | None = None
         self._wanted_mps2 = 0.0
+        self._patience = Patience()
         self._yield: Yield | None = None
         self._yield_until_s = -math.inf
 
@@ -214,6 +219,7 @@ class ExpertDriver:
         wanted = self._wanted_mps2 = limit_rise(
             wishes[reason], self._wanted_mps2, ego.speed_mps, dt_s, speed
         )
+        self._patience.step(distance_m, ego.speed_mps, reason == "yield", dt_s)
         throttle, brake = self._pedals.step(ego.speed_mps, wanted, dt_s)
         steer = steer_to_path(
             self.path, distance_m, ego, view.yaw_rate_radps, self.settings.steering
@@ -345,7 +351,7 @@ class ExpertDriver:
             others,
             self._forecaster(others, times_s),
             self.settings.body,
-            self.settings.conflict,
+            impatient(self.settings.conflict, self._patience.waited_s),
             has_looked_back=any(shift.start_m <= distance_m for shift in self._detours),
         )
         pace = view.ego.speed_mps
@@ -360,12 +366,13 @@ class ExpertDriver:
         """The nearest conflict that can still be avoided by stopping, before a light's line where
         that is possible; remembered for a moment."""
         pace = view.ego.speed_mps
+        least_m = -STANDS_IN_M if pace < HALF_OVER_MPS else -0.5
         possible: list[Yield] = []
         for one in yields:
             line_m = wait_room_m(one.distance_m, front_m, self._lit_junctions_m)
             for room_m in (line_m, one.distance_m):
                 needed = pace**2 / (2.0 * max(room_m, 0.1))
-                if room_m > -0.5 and needed < self.settings.speed.max_deceleration_mps2:
+                if room_m > least_m and needed < self.settings.speed.max_deceleration_mps2:
                     possible.append(dataclasses.replace(one, distance_m=room_m))
                     break
         nearest = min(possible, key=lambda one: one.distance_m, default=None)

@@ -47,7 +47,7 @@ def brisk(settings: SpeedSettings) -> SpeedSettings:
     """The same with more acceleration, for where a car is in the way as long as it lingers."""
     return dataclasses.replace(
         settings,
-        max_acceleration_mps2=3.5,
+        max_acceleration_mps2=4.0,
         max_jerk_mps3=12.0,
         lateral_acceleration_mps2=3.2,
     )
