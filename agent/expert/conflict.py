@@ -23,10 +23,11 @@ Mask = NDArray[np.bool_]
 
 LOOK_AHEAD_M = 70.0
 BEHIND_M = 30.0
-PATIENT_S, FORCES_S = 6.0, 30.0
+PATIENT_S, FORCES_S = 5.0, 20.0
 """The ego's margins shrink between these times of waiting."""
-FORCED_BEFORE_S = -0.7
+FORCED_BEFORE_S = -1.0
 """In the end others come this much earlier than the ego has left: they have to brake for it."""
+GOES_ON_S = 0.4
 WAITED_NEAR_M = 20.0
 WAITING_MPS = 0.3
 OVER_LINE_M = 0.4
@@ -57,13 +58,16 @@ class ConflictSettings:
     first: there is no room to fall in behind without stopping."""
 
 
-def impatient(settings: ConflictSettings, waited_s: float) -> ConflictSettings:
+def impatient(settings: ConflictSettings, waited_s: float, goes: bool) -> ConflictSettings:
     """The margins of an ego that has waited: they shrink until it expects others to brake a little.
 
-    Without this it would wait for good at a busy road, where everybody in the end nudges in.
+    Without this it would wait for good at a busy road, where everybody in the end nudges in. One
+    that `goes` after a wait takes that back only for a margin that is smaller still.
     """
     share = min(max((waited_s - PATIENT_S) / (FORCES_S - PATIENT_S), 0.0), 1.0)
     before_s = settings.before_s + share * (FORCED_BEFORE_S - settings.before_s)
+    if goes and waited_s > 0.0:
+        before_s -= GOES_ON_S
     after_s = settings.after_s * (1.0 - share)
     return dataclasses.replace(settings, before_s=before_s, after_s=after_s)
 

@@ -344,6 +344,7 @@ class ExpertDriver:
         waits_for = [] if self._overtaking.wait_at_m is None else self._overtaking.passed_ids
         others = view.others.select((gap < 80.0) & ~np.isin(view.others.ids, list(waits_for)))
         own_m = self.rollout_m(distance_m, view.ego.speed_mps, times_s, speed.max_acceleration_mps2)
+        goes = view.timestamp_s >= self._yield_until_s
         leads, yields = find_conflicts(
             self.path,
             distance_m,
@@ -351,7 +352,7 @@ class ExpertDriver:
             others,
             self._forecaster(others, times_s),
             self.settings.body,
-            impatient(self.settings.conflict, self._patience.waited_s),
+            impatient(self.settings.conflict, self._patience.waited_s, goes),
             has_looked_back=any(shift.start_m <= distance_m for shift in self._detours),
         )
         pace = view.ego.speed_mps

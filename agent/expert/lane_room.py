@@ -52,6 +52,8 @@ def room_at(world_map: carla.Map, place_world_m: F64, yaw_rad: float, height_m: 
     centre = waypoint.transform.location
     offset_m = float((np.array([centre.x, centre.y]) - place_world_m) @ right)
     half_m = 0.5 * float(waypoint.lane_width)
+    if waypoint.is_junction:  # the nearest lane there may lead anywhere: only the path's counts
+        return LaneRoom(-half_m, half_m, -half_m, half_m, False, False)
     left_m, right_m = offset_m - half_m, offset_m + half_m
     left_width_m, left_oncoming = _beside(waypoint.get_left_lane(), yaw_rad)
     right_width_m, right_oncoming = _beside(waypoint.get_right_lane(), yaw_rad)

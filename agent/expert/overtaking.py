@@ -39,7 +39,7 @@ CHECK_EVERY_TICKS = 2
 ONCOMING_PATIENCE_S = 12.0
 """Something that takes the ego into the oncoming lane has to have stood this long: most of what
 stands goes on."""
-STUCK_S = 25.0
+STUCK_S = 20.0
 """What stands this long with nothing to wait for is an obstacle even with its handbrake off."""
 NO_LIGHT_WITHIN_M = 60.0
 FORCES_AFTER_S = 8.0

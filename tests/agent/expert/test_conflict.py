@@ -6,6 +6,7 @@ import pytest
 
 from agent.expert.conflict import (
     FORCED_BEFORE_S,
+    GOES_ON_S,
     ConflictSettings,
     Patience,
     impatient,
@@ -32,17 +33,21 @@ def test_where_others_are_waited_for(front_m: float, room_m: float, waits_at_m: 
 
 
 @pytest.mark.parametrize(
-    ("waited_s", "before_s", "after_s"),
+    ("waited_s", "goes", "before_s", "after_s"),
     [
-        (0.0, SETTINGS.before_s, SETTINGS.after_s),
-        (6.0, SETTINGS.before_s, SETTINGS.after_s),
-        (18.0, 0.5 * (SETTINGS.before_s + FORCED_BEFORE_S), 0.5 * SETTINGS.after_s),
-        (30.0, FORCED_BEFORE_S, 0.0),
-        (300.0, FORCED_BEFORE_S, 0.0),
+        (0.0, False, SETTINGS.before_s, SETTINGS.after_s),
+        (0.0, True, SETTINGS.before_s, SETTINGS.after_s),
+        (5.0, False, SETTINGS.before_s, SETTINGS.after_s),
+        (5.0, True, SETTINGS.before_s - GOES_ON_S, SETTINGS.after_s),
+        (12.5, False, 0.5 * (SETTINGS.before_s + FORCED_BEFORE_S), 0.5 * SETTINGS.after_s),
+        (20.0, False, FORCED_BEFORE_S, 0.0),
+        (300.0, False, FORCED_BEFORE_S, 0.0),
     ],
 )
-def test_margins_shrink_with_the_waiting(waited_s: float, before_s: float, after_s: float) -> None:
-    shrunk = impatient(SETTINGS, waited_s)
+def test_margins_shrink_with_the_waiting(
+    waited_s: float, goes: bool, before_s: float, after_s: float
+) -> None:
+    shrunk = impatient(SETTINGS, waited_s, goes)
     assert (shrunk.before_s, shrunk.after_s) == pytest.approx((before_s, after_s))
     assert shrunk.walker_after_s == SETTINGS.walker_after_s
 

@@ -275,7 +275,7 @@ def test_who_has_waited_at_a_light_is_not_passed_when_it_turns_green() -> None:
     state["now"] = "Green"
     assert drive.run(5.0).decisions[-1].detours == ()
     drive.run(25.0)  # by now it has broken down
-    assert drive.y_m < -1.0
+    assert min(drive.side_m) < -1.0
 
 
 def test_without_a_lane_beside_a_parked_car_is_stopped_behind() -> None:
