@@ -141,6 +141,7 @@ def test_an_encoder_that_reads_the_rig_gets_the_same_rig_at_the_wheel(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_compiled_stages_equal_eager_ones() -> None:
     policy = FusedPolicy(make_model(PADDED))
     fields = make_input(PADDED, batch=1)

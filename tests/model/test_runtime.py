@@ -147,6 +147,7 @@ def test_a_machine_without_compiler_drives_on(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unchecked_shapes")
 def test_compiled_stages_predict_the_same() -> None:
     model = make_model()
     eager = Runtime(model, "cpu").predict(images(), 4.0, TARGETS)
