@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from omegaconf import DictConfig, OmegaConf
 
 from model.checkpoint import load_config
+from model.conditions import differences
 from model.config import LANGUAGE_PRESETS, PRESETS, ConfigError, ModelConfig
 from model.strict_json import Within, check_fields, from_plain, require
 from model.training.data_module import DataSettings
@@ -171,25 +172,19 @@ def require_same_run(settings: TrainingSettings, path: Path) -> None:
     ``path``; a run without such a file is taken at its word."""
     if not path.is_file():
         return
-    stored = _flat(OmegaConf.to_container(OmegaConf.load(path), resolve=True))
-    wanted = _flat(OmegaConf.to_container(OmegaConf.create(to_plain(settings))))
+    stored: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    wanted: Any = OmegaConf.to_container(OmegaConf.create(to_plain(settings)))
+    if not isinstance(stored, dict):
+        raise ConfigError(f"{path} holds no settings of a run: move it away, or resume=false")
     free = tuple(f"{key}." for key in FREE_TO_CHANGE)
-    for key in sorted(stored.keys() | wanted.keys()):
-        if f"{key}.".startswith(free) or stored.get(key) == wanted.get(key):
-            continue
-        raise ConfigError(
-            f"{key}: {path.parent} holds a run with {stored.get(key)!r}, now {wanted.get(key)!r}. "
-            "Start a new run: another output, from checkpoint=<the old run's checkpoint> if it is "
-            "to go on from there; or resume=false"
-        )
-
-
-def _flat(plain: Any, where: str = "") -> dict[str, Any]:
-    """Leaves by their dotted path."""
-    if not isinstance(plain, dict):
-        return {where: plain}
-    parts = [_flat(value, f"{where}.{key}" if where else key) for key, value in plain.items()]
-    return {key: value for part in parts for key, value in part.items()}
+    for changed in differences(stored, wanted):
+        key = ".".join(changed.path)
+        if not f"{key}.".startswith(free):
+            raise ConfigError(
+                f"{key}: {path.parent} holds a run with {changed.then!r}, now {changed.now!r}. "
+                "Start a new run: another output, from checkpoint=<the old run's checkpoint> if it "
+                "is to go on from there; or resume=false"
+            )
 
 
 def _language(changes: object) -> object:

@@ -206,7 +206,7 @@ def test_resuming_with_another_order_is_refused(dataset_root: Path, tmp_path: Pa
     ("override", "message"),
     [
         ("seed=7", "seed: .* holds a run with 42, now 7"),
-        ("++options.target_points=1", r"options\.target_points: .* with None, now 1"),
+        ("++options.target_points=1", r"options\.target_points: .* with 'absent', now 1"),
         ("optim.lr=0.01", r"optim\.lr: .* with 0\.001, now 0\.01"),
         ("trainer.max_epochs=3", r"trainer\.max_epochs: .* with 1, now 3"),
     ],
