@@ -42,6 +42,8 @@ stands goes on."""
 STUCK_S = 20.0
 """What stands this long with nothing to wait for is an obstacle even with its handbrake off."""
 NO_LIGHT_WITHIN_M = 60.0
+BEGUN_M = 1.0
+"""A shift is carried out, whatever comes, once the ego is this far into it."""
 FORCES_AFTER_S = 8.0
 """Who has waited this long takes a smaller gap."""
 SIREN_BEHIND_M = 80.0
@@ -74,8 +76,8 @@ class WorldFacts:
 class Overtaking:
     """Decides about the shifts of one route's path.
 
-    A shift that still lies ahead is a plan, and looked at again and again; from where it starts on
-    it is carried out.
+    A shift that still lies ahead is a plan, and looked at again and again; once it has begun it is
+    carried out.
 
     Attributes:
         passed_ids: what is, or waits to be, passed, and therefore not followed.
@@ -119,7 +121,7 @@ class Overtaking:
         `cruise_mps` is the speed at which the ego would drive here if it were alone.
         """
         self._tick += 1
-        if self._plan is not None and self._plan.start_m <= distance_m:
+        if self._plan is not None and self._plan.start_m <= distance_m - BEGUN_M:
             self._under_way, self._plan = self.shifts, None
         self._under_way = tuple(s for s in self._under_way if s.end_m > distance_m - 5.0)
         passable = self._passable(view, distance_m)
@@ -183,6 +185,14 @@ class Overtaking:
         self, view: WorldView, obstacle: Obstacle, distance_m: float, cruise_mps: float
     ) -> None:
         """Plan to pass the obstacle on the best side that is free, or to wait before it."""
+        self.passed_ids = frozenset(obstacle.actor_ids)
+        plan = self._plan
+        if (
+            plan is not None
+            and plan.start_m <= distance_m
+            and self._is_free(view, plan, self.passed_ids, distance_m, cruise_mps)
+        ):
+            return
         self._plan = None
         height_m = float(view.ego_transform.location.z)
         middle_m = 0.5 * (obstacle.first_m + obstacle.last_m)
@@ -198,7 +208,6 @@ class Overtaking:
         now_s = view.timestamp_s
         if view.ego.speed_mps < STANDING_MPS and self._waits_since_s is None:
             self._waits_since_s = now_s
-        self.passed_ids = frozenset(obstacle.actor_ids)
         self.wait_at_m = obstacle.first_m - self._settings.wait_gap_m
         self.waits_for_kind = view.others.kinds[view.others.ids.index(obstacle.actor_ids[0])]
         for way in ways:

