@@ -51,6 +51,10 @@ class Sweep:
         self.angle_deg = 0.0
         """Where the head stands; the fan is centred on the sensor's x axis."""
 
+    def stand(self, since_start_s: float) -> None:
+        """Put the head where it stands after a time."""
+        self.angle_deg = math.fmod(self._turns_hz * self._fan_deg * since_start_s, self._fan_deg)
+
     def turn(self, duration_s: float) -> Floats:
         """Return the rays (channels, n, 3) of the coming time, unit vectors, and turn the head."""
         wanted = self._points_per_s * duration_s / self.channels
@@ -74,7 +78,7 @@ class _RotatingSensor:
         self.actor = actor
         self.schedule = Schedule(actor.description)
         self._sweep = Sweep(actor)
-        self._measured_s = world.elapsed_s
+        self._spawned_s, self._spawned_frame = world.elapsed_s, world.frame
 
     def _scan(self, world: World, rays: Floats, scene: RayScene) -> Hits:
         turn = rotation_matrix(world.table.rotation_deg[self.actor.row].tolist())
@@ -82,9 +86,10 @@ class _RotatingSensor:
         return scene.cast(world, origin_m, rays @ turn.T, self._sweep.range_m)
 
     def _next_rays(self, world: World) -> Floats:
-        """Return the rays (channels, n, 3) since the last measurement."""
-        duration_s = world.elapsed_s - self._measured_s
-        self._measured_s = world.elapsed_s
+        """Return the rays (channels, n, 3) since the last measurement, which need not have been
+        heard: where the head stands follows from the time alone."""
+        duration_s = self.schedule.interval_s or world.delta_s
+        self._sweep.stand(world.elapsed_s - duration_s - self._spawned_s)
         return self._sweep.turn(duration_s)
 
     def _message(
@@ -105,7 +110,6 @@ class LidarSensor(_RotatingSensor):
 
     def __init__(self, world: World, actor: Actor) -> None:
         super().__init__(world, actor)
-        self._generator = noise_generator(world, actor)
 
         def share(name: str, default: float) -> float:
             value = actor.description.number(name, default)
@@ -126,15 +130,16 @@ class LidarSensor(_RotatingSensor):
         rays = self._next_rays(world)
         shape = rays.shape[:2]
         rays = rays.reshape(-1, 3)
-        cast = self._generator.random(len(rays)) >= self._lost_share
+        generator = noise_generator(world, self.actor, world.frame - self._spawned_frame)
+        cast = generator.random(len(rays)) >= self._lost_share
         rows = np.flatnonzero(cast)
         hits = self._scan(world, rays[rows], scene)
         met = np.isfinite(hits.distance_m)
         rows, distance_m = rows[met], hits.distance_m[met]
         intensity = np.exp(-self._attenuation_per_m * distance_m)
         if self._deviation_m > 0.0:
-            distance_m = distance_m + self._deviation_m * self._generator.standard_normal(len(rows))
-        seen = self._is_seen(intensity)
+            distance_m = distance_m + self._deviation_m * generator.standard_normal(len(rows))
+        seen = self._is_seen(intensity, generator)
         rows, distance_m, intensity = rows[seen], distance_m[seen], intensity[seen]
         points = np.zeros(len(rows), LIDAR_POINT)
         points["place"] = rays[rows] * distance_m[:, None]
@@ -143,12 +148,12 @@ class LidarSensor(_RotatingSensor):
         kept[rows] = True
         return self._message(StreamType.LIDAR, world, kept.reshape(shape), points)
 
-    def _is_seen(self, intensity: Floats) -> NDArray[np.bool_]:
+    def _is_seen(self, intensity: Floats, generator: np.random.Generator) -> NDArray[np.bool_]:
         """Draw which points (n,) are not lost: all bright ones, the darker the fewer."""
         if self._bright <= 0.0:
             return np.ones(len(intensity), np.bool_)
         chance = 1.0 - self._lost_when_dark * (1.0 - np.minimum(intensity / self._bright, 1.0))
-        seen: NDArray[np.bool_] = self._generator.random(len(intensity)) < chance
+        seen: NDArray[np.bool_] = generator.random(len(intensity)) < chance
         return seen
 
 

@@ -26,8 +26,7 @@ class RadarSensor:
     def __init__(self, world: World, actor: Actor) -> None:
         self.actor = actor
         self.schedule = Schedule(actor.description)
-        self._generator = noise_generator(world, actor)
-        self._measured_s = world.elapsed_s
+        self._spawned_frame = world.frame
 
         def read(name: str, default: float, least: float, largest: float) -> float:
             value = actor.description.number(name, default)
@@ -42,11 +41,11 @@ class RadarSensor:
 
     def measure(self, world: World, scene: RayScene) -> Sequence[Buffer]:
         """Return the message of the detections since the last one."""
-        duration_s = world.elapsed_s - self._measured_s
-        self._measured_s = world.elapsed_s
+        duration_s = self.schedule.interval_s or world.delta_s
+        generator = noise_generator(world, self.actor, world.frame - self._spawned_frame)
         count = int(min(self._points_per_s * duration_s, MAX_POINTS))
-        radius = self._generator.random(count)
-        angle = self._generator.uniform(0.0, 2.0 * math.pi, count)
+        radius = generator.random(count)
+        angle = generator.uniform(0.0, 2.0 * math.pi, count)
         rays = np.ones((count, 3))
         rays[:, 1] = self._tan_half[0] * radius * np.cos(angle)
         rays[:, 2] = self._tan_half[1] * radius * np.sin(angle)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import numpy as np
 import pytest
 
 from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
-from evaluation.simulator.sensors.lidar import Sweep
+from evaluation.simulator.sensors.lidar import LidarSensor, Sweep
+from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
 from evaluation.simulator.town.town import Town, load_town
 from evaluation.simulator.wire.actor_records import AttributeValue, Description
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, WireError
 from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.step import advance
 from evaluation.simulator.world.world import World
 from tests.evaluation.simulator.client_session import DELTA_S, ClientSession, pose
 
@@ -114,6 +117,24 @@ def test_impossible_lidars_are_refused(attributes: dict[str, float]) -> None:
 def test_no_client_number_makes_a_sweep_endless() -> None:
     sweep = Sweep(sensor(points_per_second=1e9, channels=64))
     assert sweep.turn(10.0).shape[:2] == (64, 15625)
+
+
+@pytest.mark.parametrize("kind", ["sensor.lidar.ray_cast", "sensor.other.radar"])
+def test_what_is_measured_does_not_depend_on_who_listened_before(town: Town, kind: str) -> None:
+    def measure(heard: Sequence[bool]) -> bytes:
+        world = World(town, BlueprintLibrary(), 0, 1)
+        actor = world.spawn(Description(0, kind), Transform(Vector3D(150.0, 0.0, 1.0)))
+        sensor = (LidarSensor if "lidar" in kind else RadarSensor)(world, actor)
+        scene = RayScene(town)
+        for is_heard in heard:
+            advance(world, 0.05)
+            if sensor.schedule.is_due(world.elapsed_s) and is_heard:
+                parts = sensor.measure(world, scene)
+        return b"".join(bytes(part) for part in parts)
+
+    last = measure([True] * 4)
+    assert measure([False, True, False, True]) == last
+    assert measure([True] * 3) != last
 
 
 # Through the official client
