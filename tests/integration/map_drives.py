@@ -102,7 +102,7 @@ def drive_map(path: Path, folder: Path) -> Outcome:
     except (TownError, UserError) as error:
         detail = str(error).replace(str(path), path.name)
         return Outcome(path.stem, 0, 0, 0.0, "refused", detail)
-    result, detail = _drive(path, route, folder)
+    result, detail = _drive(path, route, len(town.traffic_lights), folder)
     if result == "failed" and any("more than a car may climb" in note for note in town.notices):
         result, detail = TOO_STEEP, ""
     return Outcome(path.stem, roads, len(town.traffic_lights), length_m, result, detail)
@@ -138,7 +138,7 @@ def _way_through(
     return np.array([before[-min(BEFORE_LIGHT_M, len(before) - 1)], goal])
 
 
-def _drive(path: Path, route: Route, folder: Path) -> tuple[str, str]:
+def _drive(path: Path, route: Route, lights: int, folder: Path) -> tuple[str, str]:
     agent = folder / "red_first.py"
     agent.write_text(AGENT.format(folder=str(PROJECT / "agent")))
     stood = agent.with_suffix(".stood")
@@ -161,7 +161,8 @@ def _drive(path: Path, route: Route, folder: Path) -> tuple[str, str]:
         return "ran a red light", ""
     if record["scores"]["score_route"] < 99.0:
         return "failed", f"{record['status']}, {record['scores']['score_route']:.0f} % driven"
-    return ("stopped at red and drove" if stood.exists() else "drove"), ""
+    stopped = stood.exists() and lights > 0
+    return ("stopped at red and drove" if stopped else "drove"), ""
 
 
 def maps_of(folders: Iterable[Path]) -> list[Path]:

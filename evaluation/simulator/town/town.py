@@ -47,8 +47,8 @@ logger = logging.getLogger(__name__)
 _SPAWN_SPACING_M = 20.0
 _SPAWN_CLEAR_M = 8.0
 _SPAWN_ABOVE_M = 0.5
-_STEEPEST = 0.35
-"""Slope of the steepest streets of the world."""
+_STEEPEST = 0.25
+"""Slope from which on a car may not start uphill: the simulated one does not at 0.3."""
 
 
 class TownError(ValueError):

@@ -353,7 +353,7 @@ def test_town04_has_two_levels() -> None:
 def test_a_road_that_is_too_steep_is_named(tmp_path: Path) -> None:
     climb = '<elevationProfile><elevation s="0" a="0" b="{}" c="0" d="0"/></elevationProfile>'
     path = tmp_path / "hill.xodr"
-    path.write_text(two_way(more=climb.format(0.3)))
+    path.write_text(two_way(more=climb.format(0.2)))
     assert load_town(str(path), 0).notices == ()
     path.write_text(two_way(more=climb.format(0.5)))
     assert load_town(str(path), 0).notices == (
