@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.errors import UserError
+from evaluation.scoring.bench2drive import is_success
 
 ENTRY_STATUSES = ("Started", "Finished", "Rejected", "Crashed", "Invalid")
 STATUSES = ("Started", "Perfect", "Completed", "Failed")
@@ -57,8 +58,7 @@ class OfficialRecord:
     @property
     def success(self) -> bool:
         """As Bench2Drive counts: completed, and nothing but slow driving held against it."""
-        held_against = set(self.infractions) - {"min_speed_infractions"}
-        return self.status in ("Perfect", "Completed") and not held_against
+        return is_success(self.status, self.infractions)
 
 
 @dataclass(frozen=True)
