@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from evaluation.official.carla_server import COMMAND_FILE, GROUPS_FILE
+from evaluation.official.carla_server import COMMAND_FILE, SERVERS_FILE
 
 SCRIPT = "CarlaUE4.sh"
 
@@ -34,14 +34,32 @@ def carla_root(command: Sequence[str]) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            _end_servers(folder / GROUPS_FILE)
+            _end_servers(folder / SERVERS_FILE)
 
 
-def _end_servers(groups: Path) -> None:
-    if not groups.exists():
-        return
-    for group in map(int, groups.read_text(encoding="utf-8").split()):
+def has_ended(folder: Path) -> bool:
+    """Whether the server that was started last is gone again; False before one was started."""
+    servers = _servers(folder / SERVERS_FILE)
+    if not servers:
+        return False
+    try:
+        # The state follows the name, which stands in brackets. Nobody may have waited for it yet.
+        return Path(f"/proc/{servers[-1][1]}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _end_servers(file: Path) -> None:
+    for group, _ in _servers(file):
         # Most often the evaluator has ended it.
         if group != os.getpgrp():
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
+
+
+def _servers(file: Path) -> list[tuple[int, int]]:
+    """Process group and process of each server that was started."""
+    if not file.exists():
+        return []
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [(int(group), int(process)) for group, process in map(str.split, lines)]

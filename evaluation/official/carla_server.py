@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 COMMAND_FILE = "command.json"
-GROUPS_FILE = "process_groups"
+SERVERS_FILE = "servers"
+"""A line for each server that was started: its process group and its own process."""
 PORT = re.compile(r"-{1,2}(?:carla-rpc-port|carla-port|world-port)=(\d+)", re.IGNORECASE)
 CARLA_PORT = 2000
 
@@ -36,8 +37,8 @@ def main(arguments: list[str]) -> None:
     folder, *options = arguments
     command = json.loads((Path(folder) / COMMAND_FILE).read_text(encoding="utf-8"))
     # Evaluators put each server into a process group of its own.
-    with (Path(folder) / GROUPS_FILE).open("a", encoding="utf-8") as groups:
-        groups.write(f"{os.getpgrp()}\n")
+    with (Path(folder) / SERVERS_FILE).open("a", encoding="utf-8") as servers:
+        servers.write(f"{os.getpgrp()} {os.getpid()}\n")
     started = server_command(command, options)
     os.execv(started[0], started)
 

@@ -166,7 +166,7 @@ def run_leaderboard(settings: LeaderboardSettings) -> OfficialRun:
         stack.callback(_end, process)
         rest_s = IDLE_S + (BENCH2DRIVE_WAIT_S if checkouts.evaluator == BENCH2DRIVE else 0.0)
         watch = IdleWatch(process.pid, manager_port, rest_s)
-        code = _wait(process, simulator.server, watch)
+        code = _wait(process, simulator, watch)
     if not settings.checkpoint.exists():
         raise OfficialResultsError(
             f"{checkouts.evaluator} ended with exit code {code} and wrote no results; what it said "
@@ -235,16 +235,25 @@ def _embedded_command(settings: LeaderboardSettings, town: str) -> list[str]:
     return command
 
 
-def _wait(process: subprocess.Popen[bytes], server: Server | None, watch: IdleWatch) -> int:
+def _wait(process: subprocess.Popen[bytes], simulator: Simulator, watch: IdleWatch) -> int:
     """Exit code of the evaluator; SimulatorError if its simulator ends before it, because it would
     only notice after its own long time-out."""
+    without_server_s = 0.0
     while True:
         try:
             return process.wait(POLL_S)
         except subprocess.TimeoutExpired:
-            if server is not None:
-                server.require_running()
             watch.check()
+        if simulator.server is not None:
+            simulator.server.require_running()
+        if simulator.carla_root is not None and bench2drive.has_ended(simulator.carla_root):
+            # An evaluator that has come to its end kills its server just before it goes.
+            without_server_s += POLL_S
+            if without_server_s > STOP_TIMEOUT_S:
+                raise SimulatorError(
+                    "the simulator that Bench2Drive's evaluator has started is gone; what it said "
+                    "stands above"
+                )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -118,6 +118,22 @@ def test_old_results_are_not_taken_for_new_ones(
         run_leaderboard(settings)
 
 
+def test_a_server_that_does_not_start_ends_the_run(
+    settings: LeaderboardSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bench2Drive's own evaluator would try for half an hour to reach it."""
+    monkeypatch.setattr("evaluation.official.leaderboard.POLL_S", 0.05)
+    monkeypatch.setattr("evaluation.official.leaderboard.STOP_TIMEOUT_S", 0.2)
+    failing = [sys.executable, "-c", "raise SystemExit('no graphics')"]
+    monkeypatch.setattr(
+        "evaluation.official.leaderboard._embedded_command", lambda settings, town: failing
+    )
+    start = "subprocess.Popen(os.environ['CARLA_ROOT'] + '/CarlaUE4.sh', shell=True, "
+    monkeypatch.setenv("AND_THEN", start + "preexec_fn=os.setsid); time.sleep(600)")
+    with pytest.raises(SimulatorError, match="evaluator has started is gone"):
+        run_leaderboard(settings)
+
+
 def test_damaged_results_are_named(
     settings: LeaderboardSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
