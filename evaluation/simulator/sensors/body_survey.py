@@ -26,7 +26,7 @@ class BodySurvey:
     """Collects the bodies of a world; remembers what does not change between ticks."""
 
     def __init__(self) -> None:
-        self._membership = -1
+        self._surveyed: tuple[World | None, int] = (None, 0)
         self._actors: list[Actor] = []
         self._kind = np.zeros(0, np.uint8)
         self._half_extent = np.zeros((0, 3))
@@ -37,7 +37,9 @@ class BodySurvey:
 
     def bodies(self, world: World) -> Bodies:
         """Return all bodies where they are now."""
-        if world.membership != self._membership:
+        # Another episode in the same town may have come to the same membership.
+        seen, membership = self._surveyed
+        if seen is not world or membership != world.membership:
             self._survey(world)
         rows = [actor.row for actor in self._actors]
         rotation = np.radians(world.table.rotation_deg[rows])
@@ -55,7 +57,7 @@ class BodySurvey:
 
     def _survey(self, world: World) -> None:
         """Collect shapes and colours of everything that has a body."""
-        self._membership = world.membership
+        self._surveyed = world, world.membership
         self._actors = [actor for actor in world.actors.values() if actor.kind in _VISIBLE]
         boxes = [actor.bounding_box for actor in self._actors]
         self._kind = np.array([_body_kind(world, actor) for actor in self._actors], np.uint8)

@@ -39,7 +39,7 @@ class RayScene:
         self._survey = BodySurvey()
         self._bodies = Solids.join([])
         self._tree = _Tree(self._bodies)
-        self._posed_at = (-1, -1)
+        self._posed_at: tuple[World | None, int, int] = (None, 0, 0)
 
     def cast(
         self,
@@ -75,9 +75,9 @@ class RayScene:
 
     def _pose(self, world: World) -> None:
         """Put the bodies where they are in this tick."""
-        now = (world.frame, world.membership)
-        if now != self._posed_at:
-            self._posed_at = now
+        seen, *moment = self._posed_at
+        if seen is not world or moment != [world.frame, world.membership]:
+            self._posed_at = world, world.frame, world.membership
             self._bodies = body_solids(PosedBodies.of(self._survey.bodies(world)))
             self._tree = _Tree(self._bodies)
 

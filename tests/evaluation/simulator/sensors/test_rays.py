@@ -79,6 +79,17 @@ def test_rays_follow_bodies_that_move(town: Town) -> None:
     assert wider == pytest.approx(13.0 - 1.84 / 2, abs=0.2)
 
 
+def test_another_episode_has_other_actors(town: Town) -> None:
+    scene = RayScene(town)
+    start, way = np.array((40.0, 1.75, 0.8)), np.array((AHEAD,))
+    for first_id, x in ((1, 50.0), (101, 55.0)):
+        world = World(town, BlueprintLibrary(), 0, 1, first_actor_id=first_id)
+        car = world.spawn(Description(0, CAR), Transform(Vector3D(x, 1.75, 0.0)))
+        hits = scene.cast(world, start, way, 100.0)
+        assert hits.actor_id[0] == car.actor_id
+        assert hits.distance_m[0] == pytest.approx(x - 40.0 - HALF_LENGTH_M, abs=0.5)
+
+
 def test_a_sweep_is_ordered_as_in_carla() -> None:
     sweep = Sweep(
         sensor(channels=3, upper_fov=10, lower_fov=-20, points_per_second=240, rotation_frequency=5)
