@@ -35,10 +35,10 @@ class LaneForecaster:
     def __call__(self, users: RoadUsers, times_s: F64) -> Forecast:
         """Boxes at the given times (t,), the first of which is now."""
         ahead = forecast(users, times_s)
+        speeds_mps = users.speeds_mps
         for row, kind in enumerate(users.kinds):
-            speed_mps = float(users.speeds_mps[row])
-            if kind == "vehicle" and speed_mps > MIN_SPEED_MPS:
-                self._along_lane(ahead, users, row, speed_mps)
+            if kind == "vehicle" and speeds_mps[row] > MIN_SPEED_MPS:
+                self._along_lane(ahead, users, row, float(speeds_mps[row]))
         return ahead
 
     def _along_lane(self, ahead: Forecast, users: RoadUsers, row: int, speed_mps: float) -> None:

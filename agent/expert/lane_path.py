@@ -94,8 +94,9 @@ class LanePath:
         """
         first, last = self.index(from_m), self.index(to_m)
         window = self.points_world_m[first : last + 1]
-        offset = points_world_m[..., None, :] - window
-        nearest = first + np.argmin(np.einsum("...j,...j->...", offset, offset), axis=-1)
+        squared = (points_world_m[..., 0, None] - window[:, 0]) ** 2
+        squared += (points_world_m[..., 1, None] - window[:, 1]) ** 2
+        nearest = first + np.argmin(squared, axis=-1)
         yaw = self.yaw_rad[nearest]
         delta = points_world_m - self.points_world_m[nearest]
         along = delta[..., 0] * np.cos(yaw) + delta[..., 1] * np.sin(yaw)
