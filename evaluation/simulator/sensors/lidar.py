@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.physics.pose import Floats, rotation_matrix
 from evaluation.simulator.sensors.ray_scene import Hits, RayScene
-from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
+from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator, whole
 from evaluation.simulator.wire.codec import real
 from evaluation.simulator.wire.snapshot import (
     LIDAR_POINT,
@@ -58,7 +58,7 @@ class Sweep:
     def turn(self, duration_s: float) -> Floats:
         """Return the rays (channels, n, 3) of the coming time, unit vectors, and turn the head."""
         wanted = self._points_per_s * duration_s / self.channels
-        count = max(round(min(wanted, MAX_POINTS / self.channels)), 1)
+        count = max(whole(min(wanted, MAX_POINTS / self.channels)), 1)
         way_deg = self._turns_hz * self._fan_deg * duration_s
         along = self.angle_deg + way_deg * np.arange(count) / count
         yaw_rad = np.radians(np.fmod(along, self._fan_deg) - 0.5 * self._fan_deg)

@@ -9,7 +9,7 @@ import numpy as np
 
 from evaluation.simulator.physics.pose import rotation_matrix
 from evaluation.simulator.sensors.ray_scene import RayScene
-from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator
+from evaluation.simulator.sensors.sensor import Schedule, header, noise_generator, whole
 from evaluation.simulator.wire.codec import real
 from evaluation.simulator.wire.snapshot import Buffer, StreamType
 from evaluation.simulator.world.actor import Actor
@@ -43,7 +43,7 @@ class RadarSensor:
         """Return the message of the detections since the last one."""
         duration_s = self.schedule.interval_s or world.delta_s
         generator = noise_generator(world, self.actor, world.frame - self._spawned_frame)
-        count = int(min(self._points_per_s * duration_s, MAX_POINTS))
+        count = whole(min(self._points_per_s * duration_s, MAX_POINTS))
         radius = generator.random(count)
         angle = generator.uniform(0.0, 2.0 * math.pi, count)
         rays = np.ones((count, 3))

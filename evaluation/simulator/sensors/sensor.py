@@ -12,6 +12,7 @@ from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.world import World
 
 _TIME_SLACK_S = 1e-6
+_COUNT_DIGITS = 6
 
 Message = tuple[int, Sequence[Buffer]]
 """A stream id and the parts of one message on it."""
@@ -40,6 +41,11 @@ class Schedule:
         late = self._next_s + self.period_s <= elapsed_s
         self._next_s = (elapsed_s if late else self._next_s) + self.period_s
         return True
+
+
+def whole(wanted: float) -> int:
+    """Return a number of rays; what the rounding of times adds or takes does not count."""
+    return round(round(wanted, _COUNT_DIGITS))
 
 
 def header(stream_type: int, world: World, actor: Actor) -> bytes:

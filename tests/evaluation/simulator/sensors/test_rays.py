@@ -15,6 +15,7 @@ from evaluation.simulator.catalogue.blueprints import BlueprintLibrary
 from evaluation.simulator.sensors.lidar import LidarSensor, Sweep
 from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
+from evaluation.simulator.sensors.sensor import whole
 from evaluation.simulator.town.town import Town, load_town
 from evaluation.simulator.wire.actor_records import AttributeValue, Description
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, WireError
@@ -128,6 +129,13 @@ def test_impossible_lidars_are_refused(attributes: dict[str, float]) -> None:
 def test_no_client_number_makes_a_sweep_endless() -> None:
     sweep = Sweep(sensor(points_per_second=1e9, channels=64))
     assert sweep.turn(10.0).shape[:2] == (64, 15625)
+
+
+@pytest.mark.parametrize("wanted", [87.5, 75.0, 88.5, 1e6])
+def test_times_that_differ_by_rounding_have_the_same_rays(wanted: float) -> None:
+    # 0.1 + 0.2 - 0.25 is not 0.05: an episode's clock is a sum.
+    counts = {whole(wanted / 0.05 * time_s) for time_s in (0.05, 0.1 + 0.2 - 0.25, 3.7 - 3.65)}
+    assert counts == {round(wanted)}
 
 
 @pytest.mark.parametrize("kind", ["sensor.lidar.ray_cast", "sensor.other.radar"])
