@@ -20,7 +20,7 @@ FASTEST_MPS2 = 6.0
 STRONGEST_BRAKING_MPS2 = 8.0
 _GAP_TIME_S = 0.5
 """In this time the speed controller closes a gap, were its proportional gain CARLA's default."""
-_PEDAL_PER_MPS3 = 0.2
+_PEDAL_PER_MPS3 = 0.6
 """How fast the pedal moves for each m/s2 that is missing, with CARLA's default gain."""
 _STILL_MPS = 0.1
 
