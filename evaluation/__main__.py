@@ -5,6 +5,7 @@ python -m evaluation routes --out FILE.xml     write random routes
 python -m evaluation maps FILE...              what is understood of OpenDRIVE files
 python -m evaluation collect --out DIR         record training data with the expert
 python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
+python -m evaluation compare A B               whether run B is worse than run A
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
 """
@@ -17,7 +18,7 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from evaluation.commands import collect, drive, leaderboard, maps, open_loop, routes, serve
+from evaluation.commands import collect, compare, drive, leaderboard, maps, open_loop, routes, serve
 from evaluation.errors import UserError
 
 INTERRUPTED = 130
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Command] = {
     "drive": drive,
     "collect": collect,
     "open-loop": open_loop,
+    "compare": compare,
     "serve": serve,
     "routes": routes,
     "maps": maps,

@@ -96,14 +96,23 @@ def official_records(path: Path) -> list[OfficialRecord]:
 
 
 def read_results(path: Path) -> OfficialResults:
-    """One results file; OfficialResultsError if it is missing or not what evaluators write."""
+    """One results file, or what Bench2Drive's tool merged of many; OfficialResultsError if it is
+    missing or neither."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise OfficialResultsError(f"{path}: no such results file") from None
+    except OSError as error:
+        raise OfficialResultsError(f"{path} cannot be read: {error.strerror}") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise OfficialResultsError(f"{path} is truncated or not JSON: {error}") from None
+    except RecursionError:
+        raise OfficialResultsError(f"{path} is nested too deeply to be read") from None
     try:
+        if "eval num" in data:
+            found = data["_checkpoint"]["records"]
+            bare = tuple(_record(path, n, {"index": n, **one}) for n, one in enumerate(found))
+            return OfficialResults(path, "Finished", len(bare), bare)
         entry_status = _one_of(data["entry_status"], ENTRY_STATUSES, "entry_status")
         checkpoint = data["_checkpoint"]
         done, planned = map(int, checkpoint["progress"] or (0, 0))
