@@ -8,6 +8,7 @@ python -m evaluation open-loop --run DIR       judge a checkpoint on recorded fr
 python -m evaluation compare A B               whether run B is worse than run A
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
+python -m evaluation doctor                    what would spoil a long run, before it starts
 """
 
 from __future__ import annotations
@@ -18,7 +19,17 @@ import sys
 from types import FrameType
 from typing import Protocol
 
-from evaluation.commands import collect, compare, drive, leaderboard, maps, open_loop, routes, serve
+from evaluation.commands import (
+    collect,
+    compare,
+    doctor,
+    drive,
+    leaderboard,
+    maps,
+    open_loop,
+    routes,
+    serve,
+)
 from evaluation.errors import UserError
 
 INTERRUPTED = 130
@@ -44,6 +55,7 @@ COMMANDS: dict[str, Command] = {
     "routes": routes,
     "maps": maps,
     "leaderboard": leaderboard,
+    "doctor": doctor,
 }
 
 

@@ -1,0 +1,1 @@
+"""What would spoil a long run, found before it starts."""
