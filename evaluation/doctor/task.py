@@ -116,8 +116,9 @@ def check_rig(plan: Plan) -> Finding:
 
     try:
         cameras = load_config(read_agent_settings(plan.agent_config).checkpoint).cameras
-    except CheckpointError as error:
-        return Finding("rig", "wrong", str(error), OTHER_CHECKPOINT)
+    except CheckpointError:
+        text = "not known, because the checkpoint's configuration cannot be read"
+        return Finding("rig", "wrong", text, OTHER_CHECKPOINT)
     specs = [*rig.camera_specs(cameras), *rig.state_specs()]
     try:
         rig.check_rig(cameras)

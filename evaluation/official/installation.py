@@ -38,13 +38,13 @@ def require_packages(evaluator: str, folder: Path = PARSER_FOLDER) -> None:
     missing = missing_packages()
     if missing:
         raise PackageMissingError(
-            f"the official code needs {', '.join(missing)}: make leaderboard-environment, or "
+            f"the official code needs {', '.join(missing)}; make leaderboard-environment, or "
             "python -m pip install -c constraints.txt -e '.[leaderboard]'"
         )
     # Only the master branch loads the scenarios that are written in its own language.
     if evaluator == LEADERBOARD_MASTER and not has_parser(folder):
         raise PackageMissingError(
-            f"{evaluator} needs {PARSER} {PARSER_VERSION} beside the one of Hydra: "
+            f"{evaluator} needs {PARSER} {PARSER_VERSION} beside the one of Hydra; "
             f"make leaderboard-environment, or {parser_command(folder)}"
         )
 

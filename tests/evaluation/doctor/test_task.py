@@ -9,6 +9,7 @@ from pathlib import Path
 import carla
 import pytest
 
+from evaluation.doctor.examine import examine
 from evaluation.doctor.finding import Plan
 from evaluation.doctor.task import (
     check_checkpoint,
@@ -83,6 +84,16 @@ def test_evaluators_that_import(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert "ModuleNotFoundError: srunner" in finding.text
 
 
+def test_packages_of_the_evaluators_that_are_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(installation, "missing_packages", lambda: ["dictor"])
+    plan = Plan(environment=environment_of(tmp_path))
+    (finding,) = examine(plan, {"evaluator": check_evaluator})
+    assert finding.text == "the official code needs dictor"
+    assert finding.fix.startswith("make leaderboard-environment")
+
+
 def test_evaluators_that_do_not_fit(tmp_path: Path) -> None:
     environment = environment_of(tmp_path)
     other = write_scenario_runner(tmp_path / "other", "master")
@@ -130,11 +141,10 @@ def test_a_checkpoint_that_cannot_be_read(copy: Path) -> None:
     assert finding.level == "wrong"
     assert WEIGHTS_FILE in finding.text
     (copy / CONFIG_FILE).write_text('{"of another": "version"}')
-    for check in (check_checkpoint, check_rig):
-        finding = check(Plan(agent_config=str(copy)))
-        assert finding.level == "wrong"
-        assert CONFIG_FILE in finding.text
-        assert finding.fix
+    plan = Plan(agent_config=str(copy))
+    assert CONFIG_FILE in check_checkpoint(plan).text
+    assert check_rig(plan).level == "wrong"
+    assert check_rig(plan).fix == check_checkpoint(plan).fix
 
 
 def test_a_rig_that_the_leaderboard_refuses(copy: Path) -> None:
