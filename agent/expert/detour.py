@@ -42,10 +42,7 @@ class DetourSettings:
     acceleration_mps2: float = 2.5
     """With which the ego gathers speed while it overtakes."""
     gap: GapSettings = field(default_factory=GapSettings)
-    forced_gap: GapSettings = field(
-        default_factory=lambda: GapSettings(behind_s=0.3, behind_mps2=5.0)
-    )
-    """What a lane of the ego's direction has to offer, at first and after a long wait."""
+    """What a lane of the ego's direction has to offer, to an ego that has not waited."""
     oncoming_side_m: float = 0.6
     """Room beside the ego that who comes towards it is left."""
     oncoming_m: float = 2.0

@@ -6,6 +6,7 @@ comfortably, seen from the moment at which the ego enters the lane.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ from numpy.typing import NDArray
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+
+PATIENT_S, FORCES_S = 4.0, 20.0
+"""What is asked of a gap shrinks between these times of waiting."""
+FORCED_MPS2 = 8.0
+"""Braking that who follows is asked for in the end: near what its tyres give."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,16 @@ class GapSettings:
     behind_mps2: float = 3.0
     """Braking that who follows is asked for; the traffic manager's cars brake harder."""
     ahead_mps2: float = 3.0
+
+
+def shrunk(settings: GapSettings, waited_s: float) -> GapSettings:
+    """What is asked of a gap after a wait: a dense column offers no more than hard braking."""
+    share = min(max((waited_s - PATIENT_S) / (FORCES_S - PATIENT_S), 0.0), 1.0)
+    return dataclasses.replace(
+        settings,
+        behind_s=settings.behind_s * (1.0 - share),
+        behind_mps2=settings.behind_mps2 + share * (FORCED_MPS2 - settings.behind_mps2),
+    )
 
 
 def room_behind_m(speed_mps: F64, ego_mps: float, settings: GapSettings) -> F64:

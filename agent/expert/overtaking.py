@@ -22,7 +22,7 @@ from agent.expert.detour import (
     shift_now,
     shift_past,
 )
-from agent.expert.lane_gap import has_gap
+from agent.expert.lane_gap import GapSettings, has_gap, shrunk
 from agent.expert.lane_path import LanePath
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import STANDING_MPS, Obstacle, find_obstacle, is_slow_cyclist
@@ -44,8 +44,8 @@ STUCK_S = 20.0
 NO_LIGHT_WITHIN_M = 60.0
 BEGUN_M = 1.0
 """A shift is carried out, whatever comes, once the ego is this far into it."""
-FORCES_AFTER_S = 8.0
-"""Who has waited this long takes a smaller gap."""
+GOES_ON_S = 8.0
+"""To go on with a shift that has just begun, a gap is enough that would be after this wait."""
 SIREN_BEHIND_M = 80.0
 SIREN_PAST_M = 12.0
 """An emergency vehicle is made way for from this far behind the ego to this far before it."""
@@ -55,7 +55,7 @@ BEHIND_M = 60.0
 """How far behind the ego others are looked at."""
 ON_LANE_M = 1.2
 ENTERS_AT_M = 3.0
-"""The ego's front is in the next lane this far after a shift has begun."""
+"""The ego is seen to enter the next lane this far after a shift has begun."""
 
 
 @dataclass(frozen=True)
@@ -257,8 +257,10 @@ class Overtaking:
         stands = obstacle.speed_mps < STANDING_MPS
         return not stands or now_s - max(since) > ONCOMING_PATIENCE_S
 
-    def _is_patient(self, now_s: float) -> bool:
-        return self._waits_since_s is None or now_s - self._waits_since_s < FORCES_AFTER_S
+    def _gap_asked(self, shift: Shift, now_s: float) -> GapSettings:
+        """A smaller gap after a wait, and to go on with what has just begun."""
+        waited_s = 0.0 if self._waits_since_s is None else now_s - self._waits_since_s
+        return shrunk(self._settings.gap, waited_s + (GOES_ON_S if shift is self._plan else 0.0))
 
     def _is_free(
         self,
@@ -287,7 +289,7 @@ class Overtaking:
         beside = np.abs(lateral - shift.offset_m) - view.others.half_extents_m[:, 1]
         in_lane = same_way & moves & (beside < body.half_width_m + settings.side_margin_m)
         in_lane &= ~(on_own_lane & (along < distance_m)) & ~known
-        entering = int(np.argmax(own_m + body.front_m >= shift.start_m + ENTERS_AT_M))
+        entering = int(np.argmax(own_m >= shift.start_m + ENTERS_AT_M))
         wait_s, entry_m = float(times_s[entering]), float(own_m[entering])
         centres = along[in_lane] + view.others.speeds_mps[in_lane] * wait_s
         half_m = view.others.half_extents_m[in_lane, 0]
@@ -302,7 +304,7 @@ class Overtaking:
             entry_m - body.rear_m,
             entry_m + body.front_m,
             entry_mps,
-            settings.gap if self._is_patient(view.timestamp_s) else settings.forced_gap,
+            self._gap_asked(shift, view.timestamp_s),
         ):
             return False
 

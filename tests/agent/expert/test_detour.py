@@ -15,7 +15,7 @@ from agent.expert.detour import (
     passages,
     shift_past,
 )
-from agent.expert.lane_gap import GapSettings, has_gap, room_ahead_m, room_behind_m
+from agent.expert.lane_gap import GapSettings, has_gap, room_ahead_m, room_behind_m, shrunk
 from agent.expert.lane_path import LanePath, build_path
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import Obstacle, find_obstacle, is_slow_cyclist
@@ -142,6 +142,18 @@ def test_the_room_of_a_gap_grows_with_the_closing_speed_only() -> None:
     assert behind == pytest.approx([6.0, 10.0, 14.0 + 25.0 / 6.0])
     ahead = room_ahead_m(np.array([5.0, 10.0, 15.0]), 10.0, GAP)
     assert ahead == pytest.approx([2.0 + 25.0 / 6.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "behind_s", "behind_mps2"),
+    [(0.0, 0.8, 3.0), (4.0, 0.8, 3.0), (12.0, 0.4, 5.5), (20.0, 0.0, 8.0), (99.0, 0.0, 8.0)],
+)
+def test_what_is_asked_of_a_gap_shrinks_with_the_waiting(
+    waited_s: float, behind_s: float, behind_mps2: float
+) -> None:
+    asked = shrunk(GAP, waited_s)
+    assert (asked.behind_s, asked.behind_mps2) == pytest.approx((behind_s, behind_mps2))
+    assert asked.least_m == GAP.least_m
 
 
 @pytest.mark.parametrize(
