@@ -16,7 +16,7 @@ F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
-PATIENT_S, FORCES_S = 4.0, 20.0
+PATIENT_S, FORCES_S = 8.0, 30.0
 """What is asked of a gap shrinks between these times of waiting."""
 FORCED_MPS2 = 8.0
 """Braking that who follows is asked for in the end: near what its tyres give."""

@@ -44,7 +44,7 @@ STUCK_S = 20.0
 NO_LIGHT_WITHIN_M = 60.0
 BEGUN_M = 1.0
 """A shift is carried out, whatever comes, once the ego is this far into it."""
-GOES_ON_S = 8.0
+GOES_ON_S = 16.0
 """To go on with a shift that has just begun, a gap is enough that would be after this wait."""
 SIREN_BEHIND_M = 80.0
 SIREN_PAST_M = 12.0
@@ -308,7 +308,9 @@ class Overtaking:
         ):
             return False
 
-        others = view.others.select(~known & ~(same_way & (moves | (along < distance_m))))
+        # Who stands beyond, at a light say, is stopped behind as always.
+        elsewhere = (along < distance_m) | (along > shift.back_m)
+        others = view.others.select(~known & ~(same_way & (moves | elsewhere)))
         if len(others) == 0:
             return True
         taken = occupancy(

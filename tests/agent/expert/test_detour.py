@@ -146,7 +146,7 @@ def test_the_room_of_a_gap_grows_with_the_closing_speed_only() -> None:
 
 @pytest.mark.parametrize(
     ("waited_s", "behind_s", "behind_mps2"),
-    [(0.0, 0.8, 3.0), (4.0, 0.8, 3.0), (12.0, 0.4, 5.5), (20.0, 0.0, 8.0), (99.0, 0.0, 8.0)],
+    [(0.0, 0.8, 3.0), (8.0, 0.8, 3.0), (19.0, 0.4, 5.5), (30.0, 0.0, 8.0), (99.0, 0.0, 8.0)],
 )
 def test_what_is_asked_of_a_gap_shrinks_with_the_waiting(
     waited_s: float, behind_s: float, behind_mps2: float

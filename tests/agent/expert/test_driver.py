@@ -243,6 +243,15 @@ def test_a_parked_car_is_passed_on_the_next_lane_and_the_path_is_what_is_driven(
     assert np.abs([one.lateral_m for one in drive.decisions]).max() < 0.4
 
 
+def test_a_parked_car_is_passed_though_others_stand_beyond_it() -> None:
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", 80.0, 0.2, 0.0, 0.0), ("vehicle", 105.0, 0.0, 0.0, 0.0))
+
+    drive = Drive(start(room=LEFT_LANE, handbrake=True), others).run(20.0)
+    assert least_gap_m(drive, (80.0, 0.2)) > 0.3
+    assert drive.x_m > 84.0
+
+
 def test_a_gap_that_closes_before_the_ego_has_moved_is_not_taken() -> None:
     """A car comes up fast in the next lane while the ego still stands behind a parked one."""
     parked = ("vehicle", 80.0, 0.2, 0.0, 0.0)
