@@ -44,6 +44,9 @@ STUCK_S = 20.0
 NO_LIGHT_WITHIN_M = 60.0
 BEGUN_M = 1.0
 """A shift is carried out, whatever comes, once the ego is this far into it."""
+GAIN_SHARE = 0.2
+"""Weight of the last tick in the smoothed acceleration of others."""
+LARGEST_GAIN_MPS2 = 4.0
 GOES_ON_S = 16.0
 """To go on with a shift that has just begun, a gap is enough that would be after this wait."""
 SIREN_BEHIND_M = 80.0
@@ -71,6 +74,31 @@ class WorldFacts:
     has_handbrake: Callable[[int], bool]
     is_emergency: Callable[[int], bool]
     red_ahead_m: Callable[[float], float]
+
+
+class SpeedGains:
+    """How fast others gather speed, smoothed over a few ticks; braking counts as none."""
+
+    def __init__(self) -> None:
+        self._gain_mps2: dict[int, float] = {}
+        self._speed_mps: dict[int, float] = {}
+        self._time_s = 0.0
+
+    def note(self, users: RoadUsers, now_s: float) -> None:
+        """Take note of a tick."""
+        dt_s = max(now_s - self._time_s, 1e-3)
+        speeds = {i: float(v) for i, v in zip(users.ids, users.speeds_mps, strict=True)}
+        self._gain_mps2 = {
+            i: (1.0 - GAIN_SHARE) * self._gain_mps2.get(i, 0.0)
+            + GAIN_SHARE * (speed - self._speed_mps.get(i, speed)) / dt_s
+            for i, speed in speeds.items()
+        }
+        self._speed_mps, self._time_s = speeds, now_s
+
+    def of(self, users: RoadUsers) -> F64:
+        """Accelerations (n,), 0 or more."""
+        gains = [max(self._gain_mps2.get(i, 0.0), 0.0) for i in users.ids]
+        return np.minimum(np.array(gains, dtype=np.float64), LARGEST_GAIN_MPS2)
 
 
 class Overtaking:
@@ -106,6 +134,7 @@ class Overtaking:
         self._under_way: tuple[Shift, ...] = ()
         self._plan: Shift | None = None
         self._standing_since_s: dict[int, float] = {}
+        self._gains = SpeedGains()
         self._red_until_s = -math.inf
         self._waits_since_s: float | None = None
         self._tick = 0
@@ -121,6 +150,7 @@ class Overtaking:
         `cruise_mps` is the speed at which the ego would drive here if it were alone.
         """
         self._tick += 1
+        self._gains.note(view.others, view.timestamp_s)
         if self._plan is not None and self._plan.start_m <= distance_m - BEGUN_M:
             self._under_way, self._plan = self.shifts, None
         self._under_way = tuple(s for s in self._under_way if s.end_m > distance_m - 5.0)
@@ -291,7 +321,9 @@ class Overtaking:
         in_lane &= ~(on_own_lane & (along < distance_m)) & ~known
         entering = int(np.argmax(own_m >= shift.start_m + ENTERS_AT_M))
         wait_s, entry_m = float(times_s[entering]), float(own_m[entering])
-        centres = along[in_lane] + view.others.speeds_mps[in_lane] * wait_s
+        gains = self._gains.of(view.others)[in_lane]
+        speeds = view.others.speeds_mps[in_lane] + gains * wait_s
+        centres = along[in_lane] + (speeds - 0.5 * gains * wait_s) * wait_s
         half_m = view.others.half_extents_m[in_lane, 0]
         entry_mps = min(
             view.ego.speed_mps + settings.acceleration_mps2 * wait_s,
@@ -300,7 +332,7 @@ class Overtaking:
         if not has_gap(
             centres - half_m,
             centres + half_m,
-            view.others.speeds_mps[in_lane],
+            speeds,
             entry_m - body.rear_m,
             entry_m + body.front_m,
             entry_mps,

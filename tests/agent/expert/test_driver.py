@@ -261,6 +261,23 @@ def test_a_gap_that_closes_before_the_ego_has_moved_is_not_taken() -> None:
     assert drive.run(0.2).decisions[-1].detours == ()
 
 
+def test_who_follows_and_gathers_speed_is_not_pulled_out_before() -> None:
+    """At its present speed the car in the next lane would leave room enough; it gathers 3 m/s²."""
+    parked = ("vehicle", 80.0, 0.2, 0.0, 0.0)
+
+    def detours(gain_mps2: float) -> int:
+        def others(t: float) -> RoadUsers:
+            speed = 7.0 + gain_mps2 * t
+            place = 44.0 + 7.0 * t + 0.5 * gain_mps2 * t**2 - 7.0 * 0.5 - 0.125 * gain_mps2
+            return users(parked, ("vehicle", place, -3.5, speed, 0.0))
+
+        drive = Drive(start(room=LEFT_LANE), others, x_m=66.0)
+        return len(drive.run(0.5).decisions[-1].detours)
+
+    assert detours(0.0) == 1
+    assert detours(3.0) == 0
+
+
 def test_a_parked_car_is_waited_behind_until_who_comes_has_passed() -> None:
     """Somebody comes towards the ego on the only other lane, past the parked car after 18 s."""
 
