@@ -183,16 +183,10 @@ def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, J
     """The leaderboard's global record: mean scores over all routes, infractions per km. extras: by
     route, what is known beside the record."""
     columns = {key: [float(record.scores[key]) for record in records] for key in SCORES}  # type: ignore[literal-required]
-    km = sum(r.meta["route_length"] / 1000 * r.scores["score_route"] / 100 for r in records)
-    infractions: dict[str, float] = {}
-    for kind in Kind:
-        found = [record.infractions[kind.value] for record in records]
-        if kind is Kind.OUTSIDE_LANES:
-            # A length, not a number of events, and therefore not per kilometre.
-            outside_m = sum(outside_m_of(one, extras.get(one.route_id, {})) for one in records)
-            infractions[kind.value] = round(outside_m / 1000, DIGITS)
-        else:
-            infractions[kind.value] = round(sum(map(len, found)) / max(km, 0.001), DIGITS)
+    infractions = infractions_per_km(records)
+    # A length, not a number of events, and therefore not per kilometre.
+    outside_m = sum(outside_m_of(one, extras.get(one.route_id, {})) for one in records)
+    infractions[Kind.OUTSIDE_LANES.value] = round(outside_m / 1000, DIGITS)
     statuses = {"Failed" if record.failed else record.status for record in records}
     return {
         "index": -1,
@@ -215,6 +209,17 @@ def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, J
                 if record.failed
             ],
         },
+    }
+
+
+def infractions_per_km(records: Sequence[RouteRecord]) -> dict[str, float]:
+    """By kind, per kilometre of the routes that was driven, as the leaderboard rounds it."""
+    km = sum(r.meta["route_length"] / 1000 * r.scores["score_route"] / 100 for r in records)
+    return {
+        kind.value: round(
+            sum(len(r.infractions[kind.value]) for r in records) / max(km, 0.001), DIGITS
+        )
+        for kind in Kind
     }
 
 

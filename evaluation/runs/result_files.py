@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from statistics import fmean
 from xml.etree import ElementTree as ET
 
+import numpy as np
+
 from evaluation.closed_loop.failure import EVALUATION_FAILED, MACHINE_FAILED, SIMULATION_CRASHED
 from evaluation.errors import UserError
 from evaluation.official.results import ROUTE_PREFIX, OfficialRecord, official_records
 from evaluation.routes.route_file import read_routes
 from evaluation.runs.leaderboard_file import STARTED
+from evaluation.scoring.bench2drive import Motion
+from evaluation.scoring.criteria.outside_lanes import metres_in
 from evaluation.scoring.penalty import Rules, penalty
 from evaluation.scoring.status import PERFECT
 from evaluation.scoring.tick import Infraction, Kind
@@ -228,3 +234,34 @@ def contradictions(record: OfficialRecord, benchmark: Benchmark) -> list[str]:
         rebuilt = penalty(_infractions(record, benchmark), benchmark.rules)
         found.append(f"penalty {record.penalty}, but its infractions make {rebuilt:.6f}")
     return found
+
+
+def outside_m(record: OfficialRecord) -> float:
+    """Metres driven outside the lanes; a sentence that names none counts 0."""
+    total_m = 0.0
+    for sentence in record.infractions.get(Kind.OUTSIDE_LANES.value, ()):
+        with suppress(ValueError):
+            total_m += metres_in(sentence)
+    return total_m
+
+
+def read_motion(folder: Path, record: OfficialRecord) -> Motion:
+    """What Bench2Drive stored of a route's samples in the folder. Raises ResultFileError."""
+    path = folder / str(record.as_written.get("save_name", "")) / "metric_info.json"
+    try:
+        samples = list(json.loads(path.read_text(encoding="utf-8")).values())
+        vectors = {
+            name: np.array([sample[name] for sample in samples], dtype=np.float64)
+            for name in ("acceleration", "forward_vector", "right_vector", "angular_velocity")
+        }
+        planar = {name: values[:, :2] for name, values in vectors.items()}
+        yaw_rate_degps = vectors["angular_velocity"][:, 2]
+    except OSError as error:
+        raise ResultFileError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise ResultFileError(f"{path} holds no samples of a drive: {error!r}") from None
+    if len(samples) < 3:
+        raise ResultFileError(f"{path} holds {len(samples)} samples; comfort needs three or more")
+    return Motion(
+        planar["acceleration"], planar["forward_vector"], planar["right_vector"], yaw_rate_degps
+    )
