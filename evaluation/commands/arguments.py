@@ -28,12 +28,20 @@ def number(text: str) -> int:
 
 
 def metres(text: str) -> float:
+    return _positive(text, "a length of more than 0 m")
+
+
+def seconds(text: str) -> float:
+    return _positive(text, "a time of more than 0 s")
+
+
+def _positive(text: str, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
     if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a length of more than 0 m, got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {what}, got {text!r}")
     return value
 
 
@@ -41,16 +49,6 @@ def count(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a whole number of 0 or more, got {text!r}")
     return int(text)
-
-
-def seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0.0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a time of more than 0 s, got {text!r}")
-    return value
 
 
 def port(text: str) -> int:
