@@ -5,7 +5,7 @@ python -m evaluation routes --out FILE.xml     write random routes
 python -m evaluation maps FILE...              what is understood of OpenDRIVE files
 python -m evaluation collect --out DIR         record training data with the expert
 python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
-python -m evaluation score FILE --protocol ...   what results files come to
+python -m evaluation score FILE --protocol P   what results files come to
 python -m evaluation compare A B               whether run B is worse than run A
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
