@@ -27,7 +27,7 @@ FREE_GPU_BYTES = 4 * GIB
 """BASE's 365 M parameters in fp32 take 1.4 GiB; the rest is for activations and CUDA itself."""
 LEAST_FREE_BYTES = 1 * GIB
 AMPLE_FREE_BYTES = 10 * GIB
-"""A run of many routes with videos, or a data set for NANO, fits in this."""
+"""Chosen: below the first a ledger and its videos are at risk, below the second a data set."""
 CARLA_PORTS = {"simulator": (2000, 2), "traffic manager": (8000, 1)}
 """CARLA's usual ports, and how many neighbouring ones each takes."""
 DRAWING_TIMEOUT_S = 180.0

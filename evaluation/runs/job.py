@@ -11,7 +11,6 @@ from typing import Any
 from evaluation.closed_loop.failure import Failure
 from evaluation.routes.route import Route
 from evaluation.scoring.penalty import Rules
-from evaluation.servers.embedded import ServerSettings
 from evaluation.servers.session import SessionSettings
 
 Json = dict[str, Any]
@@ -43,10 +42,6 @@ class Job:
     video: Path | None = None
     video_fps: int = 10
     light_times_s: tuple[float, float] | None = None
-
-    @property
-    def server(self) -> ServerSettings:
-        return self.session.server
 
 
 @dataclass(frozen=True)
