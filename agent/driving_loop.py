@@ -109,6 +109,7 @@ class DrivingLoop:
             control=self._control,
             stage_ms={**stages, **model_ms},
             notes=notes,
+            terms=self._controller.terms,
         )
 
     def warnings(self) -> Counter[str]:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from model.config import CameraConfig
 from model.strict_json import Within, check_fields
+from planner.controller import ControlTerms
 from planner.frames import yaw_from_compass_rad
 from planner.records import Control, EgoState, Plan, Target
 
@@ -65,6 +66,7 @@ class AgentStep:
         plan: route and waypoints in the ego frame; None when there was none.
         stage_ms: what each stage of the tick took.
         notes: short facts for an image's text panel.
+        terms: how the control came about; None where the agent does not tell.
     """
 
     frame: int
@@ -76,6 +78,7 @@ class AgentStep:
     control: Control
     stage_ms: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    terms: ControlTerms | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.interpolate import PchipInterpolator
 
-from planner.pid import Pid, PidGains
+from planner.pid import Pid, PidGains, PidTerms
 from planner.records import FloatArray
 from planner.route import Polyline
 
@@ -67,15 +67,26 @@ def point_along_route(route_ego_m: FloatArray, distance_m: float) -> FloatArray:
 
 
 class LateralController:
-    """Turns the predicted route into steer."""
+    """Turns the predicted route into steer.
+
+    Attributes:
+        aim_ego_m: (2,) the point that was steered at last; NaN before the first step.
+    """
 
     def __init__(self, settings: LateralSettings | None = None) -> None:
         self._settings = settings or LateralSettings()
         self._pid = Pid(self._settings.gains)
+        self.aim_ego_m: FloatArray = np.full(2, math.nan)
+
+    @property
+    def terms(self) -> PidTerms | None:
+        """Of the last step; the error is that of the heading in units of 90 degrees."""
+        return self._pid.terms
 
     def step(self, route_ego_m: FloatArray, speed_mps: float) -> float:
         """Steer in [-1, 1], right positive, for a finite route of at least one point."""
         aim = point_along_route(route_ego_m, lookahead_m(abs(speed_mps), self._settings))
+        self.aim_ego_m = aim
         heading_error_rad = math.atan2(aim[1], aim[0]) if np.any(aim) else 0.0
         steer = self._pid.step(heading_error_rad / (math.pi / 2.0))
         return min(max(steer, -1.0), 1.0)

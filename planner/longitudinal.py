@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from planner.pid import Pid, PidGains
+from planner.pid import Pid, PidGains, PidTerms
 from planner.records import FloatArray
 
 
@@ -72,6 +72,11 @@ class LongitudinalController:
     def __init__(self, settings: LongitudinalSettings | None = None) -> None:
         self._settings = settings or LongitudinalSettings()
         self._pid = Pid(self._settings.gains)
+
+    @property
+    def terms(self) -> PidTerms | None:
+        """Of the last step; the error is that of the speed in m/s, clipped."""
+        return self._pid.terms
 
     def desired_mps(self, waypoints_ego_m: FloatArray, interval_s: float) -> float:
         """`desired_speed_mps` between the settings' waypoints."""

@@ -178,3 +178,23 @@ def test_stops_where_the_plan_stops(speed_mps: float) -> None:
         state = predict(state, controller.step(plan, ego.speed_mps), TICK_S, CAR)
     assert state[3] == 0.0
     assert abs(state[0] - stop_m) < 1.0
+
+
+def test_the_terms_add_up_to_the_control_and_tell_what_was_clipped_or_held() -> None:
+    controller = Controller(ControllerSettings(start_brake_ticks=1))
+    controller.step(straight_plan(8.0), 0.0)
+    assert controller.terms is not None
+    assert controller.terms.halted == "start"
+    control = controller.step(straight_plan(8.0, 0.1), 5.0)
+    terms = controller.terms
+    assert terms is not None
+    assert terms.steer is not None
+    assert terms.throttle is not None
+    assert control.steer == terms.steer.output
+    assert terms.desired_mps == pytest.approx(8.0)
+    assert terms.throttle.error == 1.0
+    assert terms.clipped == ("speed error", "throttle")
+    controller.step(Plan(STRAIGHT * np.nan, STRAIGHT), 5.0)
+    assert controller.terms is not None
+    assert controller.terms.throttle is None
+    assert controller.terms.halted == "no usable plan or speed"
