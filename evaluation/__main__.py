@@ -7,6 +7,7 @@ python -m evaluation collect --out DIR         record training data with the exp
 python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
 python -m evaluation score FILE --protocol P   what results files come to
 python -m evaluation compare A B               whether run B is worse than run A
+python -m evaluation merge A B --out FILE      one results file of several
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
 python -m evaluation doctor                    what would spoil a long run, before it starts
@@ -27,6 +28,7 @@ from evaluation.commands import (
     drive,
     leaderboard,
     maps,
+    merge,
     open_loop,
     routes,
     score,
@@ -54,6 +56,7 @@ COMMANDS: dict[str, Command] = {
     "open-loop": open_loop,
     "score": score,
     "compare": compare,
+    "merge": merge,
     "serve": serve,
     "routes": routes,
     "maps": maps,

@@ -35,19 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
+    from evaluation.routes.route_file import read_routes
     from evaluation.runs.atomic_file import write_atomically
-    from evaluation.runs.compare_runs import compare, to_junit, to_markdown
-    from evaluation.runs.result_files import ResultFileError, outcomes, read_pair, read_planned
+    from evaluation.runs.benchmark import ResultFileError
+    from evaluation.runs.compare_runs import compare_records, to_junit, to_markdown
+    from evaluation.runs.result_files import planned_of, read_pair
 
-    planned = read_planned(parsed.routes) if parsed.routes else {}
+    planned = planned_of(read_routes(parsed.routes) if parsed.routes else ())
     first, second = read_pair(parsed.first, parsed.second)
-    comparison = compare(
-        outcomes(first, planned),
-        outcomes(second, planned),
-        parsed.margin,
-        parsed.lost_share,
-        planned,
-    )
+    comparison = compare_records(first, second, planned, parsed.margin, parsed.lost_share)
     if comparison is None:
         raise ResultFileError(f"{parsed.first} and {parsed.second} have no route in common")
     if parsed.plan:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 HELP = "what results files come to"
+INVALID = 3
 PROTOCOLS = ("leaderboard-2.0", "leaderboard-2.1", "bench2drive-0.0.3", "bench2drive-0.0.4")
 
 
@@ -20,21 +22,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE|DIR", help="of one run")
     parser.add_argument("--protocol", required=True, choices=PROTOCOLS)
     parser.add_argument(
-        "--routes", type=Path, metavar="FILE", help="route file; missing routes are named, count 0"
+        "--routes", type=Path, metavar="FILE", help="route file: missing routes are named"
     )
     parser.add_argument(
         "--metrics", type=Path, metavar="DIR", help="Bench2Drive's metric_info.json files: comfort"
+    )
+    parser.add_argument(
+        "--towns", type=Path, metavar="DIR", help="folder of TOWN.xodr: whether signs were passed"
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("zero", "invalid"),
+        default="zero",
+        help="missing routes count 0, or they and crashed ones make it INVALID (exit code 3)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from evaluation.runs.result_files import Benchmark, read_all, read_motion, read_planned
-    from evaluation.runs.run_scores import score_run, to_text
+    from evaluation.routes.route_file import read_routes
+    from evaluation.runs.benchmark import Benchmark
+    from evaluation.runs.result_files import planned_of, read_motion, read_run
+    from evaluation.runs.run_scores import score_run
+    from evaluation.runs.scores_text import to_text
+    from evaluation.runs.sign_passing import abilities_of
 
-    records = read_all(parsed.paths)
-    planned = read_planned(parsed.routes) if parsed.routes else {}
-    motions = [read_motion(parsed.metrics, record) for record in records] if parsed.metrics else []
-    scores = score_run(records, Benchmark(parsed.protocol), planned, motions)
+    results, benchmark = read_run(parsed.paths), Benchmark(parsed.protocol)
+    routes = read_routes(parsed.routes) if parsed.routes else ()
+    planned = planned_of(routes)
+    motions = (
+        [read_motion(parsed.metrics, record) for record in results.records]
+        if parsed.metrics
+        else []
+    )
+    abilities = (
+        abilities_of(results, benchmark, planned, routes, parsed.towns)
+        if benchmark.is_bench2drive
+        else None
+    )
+    scores = score_run(results, benchmark, planned, motions, abilities)
     print(json.dumps(asdict(scores), indent=2) if parsed.json else to_text(scores))
+    if parsed.missing == "invalid" and not scores.is_whole:
+        print("INVALID: routes are missing or crashed", file=sys.stderr)
+        return INVALID
     return 0

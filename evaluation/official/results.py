@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class OfficialRecord:
         route_id: `RouteScenario_<id>_rep<n>`.
         completion_percent, penalty, score: the evaluator's route score, penalty and composed one.
         infractions: texts by the evaluator's names of the kinds, those without any left out.
-        scenario, town: known to Bench2Drive only, else empty.
+        scenario, town: known to Bench2Drive and to this program, else empty.
         as_written: the record as it stands in the file.
     """
 
@@ -76,23 +76,30 @@ class OfficialResults:
         return sum(record.score for record in self.records) / max(self.planned, 1)
 
 
-def official_records(path: Path) -> list[OfficialRecord]:
-    """All records of a results file, or of every results file in a folder, each route once.
+def official_results(path: Path) -> list[OfficialResults]:
+    """A results file, or those of a folder: the ones in it, or else the ones in its subfolders.
 
     Raises OfficialResultsError for a file that is damaged and for a route that occurs twice.
     """
     files = [path]
     if path.is_dir():
-        # What Bench2Drive's tools write into the same folder has no records to add.
-        files = [file for file in sorted(path.glob("*.json")) if "merged" not in file.name]
+        files = _results_in(path.glob("*.json")) or _results_in(path.rglob("*.json"))
         if not files:
             raise OfficialResultsError(f"{path} holds no results: there is no .json file in it")
-    records = [record for file in files for record in read_results(file).records]
+    results = [read_results(file) for file in files]
+    records = [record for found in results for record in found.records]
     for route_id, count in Counter(record.route_id for record in records).items():
         if count > 1:
             where = ", ".join(str(one.source) for one in records if one.route_id == route_id)
             raise OfficialResultsError(f"{route_id} stands {count} times in the results: {where}")
-    return records
+    return results
+
+
+def _results_in(files: Iterable[Path]) -> list[Path]:
+    """Without what Bench2Drive's tools and its agents write beside results."""
+    return sorted(
+        file for file in files if "merged" not in file.name and file.name != "metric_info.json"
+    )
 
 
 def read_results(path: Path) -> OfficialResults:
@@ -111,12 +118,14 @@ def read_results(path: Path) -> OfficialResults:
     try:
         if "eval num" in data:
             found = data["_checkpoint"]["records"]
-            bare = tuple(_record(path, n, {"index": n, **one}) for n, one in enumerate(found))
+            bare = tuple(_record(path, n, {"index": n, **one}, {}) for n, one in enumerate(found))
             return OfficialResults(path, "Finished", len(bare), bare)
         entry_status = _one_of(data["entry_status"], ENTRY_STATUSES, "entry_status")
         checkpoint = data["_checkpoint"]
         done, planned = map(int, checkpoint["progress"] or (0, 0))
-        records = [_record(path, number, one) for number, one in enumerate(checkpoint["records"])]
+        ours = data.get("extra", {}).get("routes", {})
+        found = enumerate(checkpoint["records"])
+        records = [_record(path, number, one, ours) for number, one in found]
         if not len(records) <= max(done, planned):
             raise ValueError(f"{len(records)} records of {planned} planned routes")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -125,8 +134,12 @@ def read_results(path: Path) -> OfficialResults:
     return OfficialResults(path, entry_status, planned, tuple(records))
 
 
-def _record(path: Path, number: int, data: Mapping[str, Any]) -> OfficialRecord:
+def _record(
+    path: Path, number: int, data: Mapping[str, Any], ours: Mapping[str, Any]
+) -> OfficialRecord:
+    """ours: what this program knows beside the records of the routes that it drove itself."""
     try:
+        extra = ours.get(data["route_id"], {})
         status = str(data["status"])
         _one_of(status.partition(" - ")[0], STATUSES, "status")
         completion, penalty, score = (_number(data["scores"][name], name) for name in SCORES)
@@ -145,8 +158,8 @@ def _record(path: Path, number: int, data: Mapping[str, Any]) -> OfficialRecord:
             length_m=_number(meta["route_length"], "route_length"),
             game_s=_number(meta["duration_game"], "duration_game"),
             as_written=data,
-            scenario=str(data.get("scenario_name") or ""),
-            town=str(data.get("town_name") or ""),
+            scenario=str(data.get("scenario_name") or extra.get("scenario") or ""),
+            town=str(data.get("town_name") or extra.get("town") or ""),
         )
     except KeyError as error:
         raise ValueError(f"record {number}: {error} is missing") from None

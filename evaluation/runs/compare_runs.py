@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from xml.etree import ElementTree as ET
 
 from evaluation.runs.job import Json
-from evaluation.runs.result_files import RouteOutcome
+from evaluation.runs.result_files import PlannedRoute, RouteOutcome, RunRecords, outcomes
 from evaluation.scoring.comparison import (
     Interval,
     PairedSuccess,
@@ -47,12 +47,13 @@ class Difference:
 @dataclass(frozen=True)
 class Comparison:
     """expected: number of routes that there ought to be; lost: those that lack an outcome on a
-    side, and why; failure_rates: of first and second, 0..1; deviation: of the paired differences of
-    the score, in points."""
+    side, and why; unnamed: how many more a side was to have; failure_rates: of first and second,
+    0..1; deviation: of the paired differences of the score, in points."""
 
     margin: float
     expected: int
     lost: Mapping[str, str]
+    unnamed: int
     success: Difference
     score: Difference
     counts: PairedSuccess
@@ -77,12 +78,18 @@ class Comparison:
 
 
 def compare(
-    first: Outcomes, second: Outcomes, margin: float, lost_share: float, planned: Iterable[str] = ()
+    first: Outcomes,
+    second: Outcomes,
+    margin: float,
+    lost_share: float,
+    planned: Iterable[str] = (),
+    unnamed: int = 0,
 ) -> Comparison | None:
     """Compares route by route; None if no route has two outcomes.
 
     margin: points that the second may be worse by; lost_share: share of the routes that may be lost
-    before the comparison is INVALID; planned: routes that there ought to be.
+    before the comparison is INVALID; planned: routes that there ought to be; unnamed: how many more
+    a side was to have.
     """
     expected = sorted({*first, *second, *planned})
     lost = {name: why for name in expected if (why := _why_lost(name, first, second))}
@@ -113,11 +120,12 @@ def compare(
         balance = by_scenario[one.scenario or "no scenario"]
         kind = "tie" if math.isclose(gain, 0.0, abs_tol=1e-6) else "win" if gain > 0 else "loss"
         setattr(balance, kind, getattr(balance, kind) + 1)
-    too_many = len(lost) > lost_share * len(expected)
+    too_many = len(lost) + unnamed > lost_share * (len(expected) + unnamed)
     return Comparison(
         margin=margin,
-        expected=len(expected),
+        expected=len(expected) + unnamed,
         lost=lost,
+        unnamed=unnamed,
         success=success,
         score=score,
         counts=counts,
@@ -128,6 +136,25 @@ def compare(
         by_scenario=dict(sorted(by_scenario.items())),
         deviation=stdev(gains) if len(gains) > 1 else 0.0,
         verdict=Verdict.INVALID if too_many else worst_of([success.verdict, score.verdict]),
+    )
+
+
+def compare_records(
+    first: RunRecords,
+    second: RunRecords,
+    planned: Mapping[str, PlannedRoute],
+    margin: float,
+    lost_share: float,
+) -> Comparison | None:
+    """As `compare`, of the records of two runs. planned: empty if that is not known."""
+    known = {*planned, *first.repetitions, *second.repetitions}
+    return compare(
+        outcomes(first, planned),
+        outcomes(second, planned),
+        margin,
+        lost_share,
+        planned,
+        max(first.missing(known).unnamed, second.missing(known).unnamed),
     )
 
 
@@ -169,9 +196,10 @@ def to_markdown(comparison: Comparison) -> str:
         f"| {name} | {one.win} | {one.tie} | {one.loss} |"
         for name, one in comparison.by_scenario.items()
     ]
-    if comparison.lost:
-        told = "; ".join(f"{name} {why}" for name, why in comparison.lost.items())
-        lines += ["", f"Left out: {told}"]
+    told = [f"{name} {why}" for name, why in comparison.lost.items()]
+    told += [f"{comparison.unnamed} more that are missing"] if comparison.unnamed else []
+    if told:
+        lines += ["", f"Left out: {'; '.join(told)}"]
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import fsum, isfinite
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 from evaluation.closed_loop.episode import Outcome
@@ -30,6 +30,7 @@ from evaluation.scoring.criteria.outside_lanes import metres_in
 from evaluation.scoring.penalty import SCORE_DIGITS, Rules, Scores, score
 from evaluation.scoring.status import status_of
 from evaluation.scoring.tick import Kind
+from evaluation.scoring.totals import deviation_over, mean_over
 
 DIGITS = 3
 STARTED = "Started"
@@ -194,10 +195,10 @@ def summarise(records: Sequence[RouteRecord], total: int, extras: Mapping[str, J
         "status": next((s for s in ("Failed", "Completed") if s in statuses), "Perfect"),
         "infractions": infractions,
         "scores_mean": {
-            key: round(sum(column) / total, SCORE_DIGITS) for key, column in columns.items()
+            key: round(mean_over(column, total), SCORE_DIGITS) for key, column in columns.items()
         },
         "scores_std_dev": {
-            key: round(stdev(column), DIGITS) if total > 1 else 0 for key, column in columns.items()
+            key: round(deviation_over(column, total), DIGITS) for key, column in columns.items()
         },
         "meta": {
             "total_length": sum(record.meta["route_length"] for record in records),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from xml.etree import ElementTree as ET
@@ -17,45 +15,19 @@ from xml.etree import ElementTree as ET
 import numpy as np
 
 from evaluation.closed_loop.failure import EVALUATION_FAILED, MACHINE_FAILED, SIMULATION_CRASHED
-from evaluation.errors import UserError
-from evaluation.official.results import ROUTE_PREFIX, OfficialRecord, official_records
-from evaluation.routes.route_file import read_routes
+from evaluation.official.results import (
+    ROUTE_PREFIX,
+    OfficialRecord,
+    OfficialResults,
+    official_results,
+)
+from evaluation.routes.route import Route
+from evaluation.runs.benchmark import Benchmark, ResultFileError, check_benchmark
 from evaluation.runs.leaderboard_file import STARTED
 from evaluation.scoring.bench2drive import Motion
-from evaluation.scoring.criteria.outside_lanes import metres_in
-from evaluation.scoring.penalty import Rules, penalty
-from evaluation.scoring.status import PERFECT
-from evaluation.scoring.tick import Infraction, Kind
 
 LOST = (STARTED, SIMULATION_CRASHED, MACHINE_FAILED, EVALUATION_FAILED)
 """Ends of the status of a route that tells nothing about the driver."""
-PENALTY_TOLERANCE = 1e-4
-"""The sentences name the share outside the lanes to two decimals of a percent."""
-SCORE_TOLERANCE = 1e-3
-"""Points by which a product of numbers of six decimals is off, and to spare."""
-PERCENT_IN_SENTENCE = re.compile(r"(-?\d+(?:\.\d+)?)%")
-AMOUNTS = (Kind.OUTSIDE_LANES, Kind.MIN_SPEED)
-
-
-class ResultFileError(UserError, ValueError):
-    """Results that cannot be scored; the message names file or route and says what to do."""
-
-
-class Benchmark(Enum):
-    """By whose rules a file was written, as `--protocol` names them."""
-
-    LEADERBOARD_2_0 = "leaderboard-2.0"
-    LEADERBOARD_2_1 = "leaderboard-2.1"
-    BENCH2DRIVE_0_0_3 = "bench2drive-0.0.3"
-    BENCH2DRIVE_0_0_4 = "bench2drive-0.0.4"
-
-    @property
-    def is_bench2drive(self) -> bool:
-        return self in (Benchmark.BENCH2DRIVE_0_0_3, Benchmark.BENCH2DRIVE_0_0_4)
-
-    @property
-    def rules(self) -> Rules:
-        return Rules.V2_1 if self is Benchmark.LEADERBOARD_2_1 else Rules.V2_0
 
 
 @dataclass(frozen=True)
@@ -76,6 +48,10 @@ class RouteOutcome:
         return self.success_share > 0.5
 
 
+NOTHING = RouteOutcome(0.0, 0.0, 0.0, True, "", "")
+"""Of a route without a record, where it is to count 0."""
+
+
 @dataclass(frozen=True)
 class PlannedRoute:
     """What the route file knows of a route; scenario: type of the first one, "" without any."""
@@ -84,19 +60,64 @@ class PlannedRoute:
     scenario: str
 
 
-def read_all(paths: Iterable[Path]) -> list[OfficialRecord]:
-    """The records of all files and folders, by route id. The same record twice is one; two records
-    of a route that differ raise ResultFileError."""
+@dataclass(frozen=True)
+class Missing:
+    """Drives that there ought to be. named: by what the routes and their repetitions tell;
+    unnamed: how many more the files were to have (their `progress`)."""
+
+    named: tuple[tuple[str, int], ...] = ()
+    unnamed: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.named) + self.unnamed
+
+
+@dataclass(frozen=True)
+class RunRecords:
+    """One run. records: by route id, each once; lacking: by file, how many routes it was to have
+    beside those that it has."""
+
+    records: tuple[OfficialRecord, ...]
+    lacking: Mapping[Path, int] = field(default_factory=dict)
+
+    @cached_property
+    def repetitions(self) -> Mapping[str, Sequence[OfficialRecord]]:
+        """The records of each route, by its id in the route file."""
+        found: dict[str, list[OfficialRecord]] = defaultdict(list)
+        for record in self.records:
+            found[id_in_route_file(record)].append(record)
+        return found
+
+    def missing(self, planned: Iterable[str] = ()) -> Missing:
+        """planned: ids of the route file, empty if that is not known."""
+        there = {(id_in_route_file(one), repetition_of(one)) for one in self.records}
+        numbers = {number for _, number in there} or {0}
+        routes = set(planned) or {route for route, _ in there}
+        named = {(route, number) for route in routes for number in numbers} - there
+        return Missing(tuple(sorted(named)), max(sum(self.lacking.values()) - len(named), 0))
+
+
+def read_run(paths: Iterable[Path]) -> RunRecords:
+    """The records of all files and folders, in whatever order. The same record twice is one; two
+    records of a route that differ raise ResultFileError."""
+    files = {
+        one.path.resolve(): one for path in dict.fromkeys(paths) for one in official_results(path)
+    }
     merged: dict[str, OfficialRecord] = {}
-    for path in paths:
-        for record in official_records(path):
+    for _, file in sorted(files.items()):
+        for record in file.records:
             known = merged.setdefault(record.route_id, record)
             if _content(known) != _content(record):
                 raise ResultFileError(
                     f"{record.route_id} differs in {known.source} and {record.source}: "
                     "score them apart, or leave one out"
                 )
-    return [merged[route_id] for route_id in sorted(merged)]
+    lacking = {one.path: one.planned - len(one.records) for one in _latest(list(files.values()))}
+    return RunRecords(
+        tuple(merged[route_id] for route_id in sorted(merged)),
+        {path: count for path, count in lacking.items() if count > 0},
+    )
 
 
 def _content(record: OfficialRecord) -> dict[str, object]:
@@ -104,14 +125,33 @@ def _content(record: OfficialRecord) -> dict[str, object]:
     return {key: value for key, value in record.as_written.items() if key != "index"}
 
 
-def read_planned(path: Path) -> dict[str, PlannedRoute]:
-    """The routes of a route file by id."""
+def _latest(files: Sequence[OfficialResults]) -> list[OfficialResults]:
+    """Without those all of whose records stand in another that was to have as many or more: they
+    are its earlier state, or went into it."""
+    ids = [frozenset(record.route_id for record in file.records) for file in files]
+
+    def is_older(mine: int, other: int) -> bool:
+        fewer = (len(ids[mine]), files[mine].planned, -mine)
+        more = (len(ids[other]), files[other].planned, -other)
+        return (
+            fewer < more
+            and bool(ids[mine])
+            and files[mine].planned <= files[other].planned
+            and ids[mine] <= ids[other]
+        )
+
+    numbers = range(len(files))
+    return [files[one] for one in numbers if not any(is_older(one, other) for other in numbers)]
+
+
+def planned_of(routes: Iterable[Route]) -> dict[str, PlannedRoute]:
+    """What there ought to be, by id, in the order of the route file."""
     return {
         route.route_id: PlannedRoute(
             route.town,
             ET.fromstring(route.scenarios[0]).get("type", "") if route.scenarios else "",
         )
-        for route in read_routes(path)
+        for route in routes
     }
 
 
@@ -120,17 +160,17 @@ def id_in_route_file(record: OfficialRecord) -> str:
     return record.route_id.removeprefix(ROUTE_PREFIX).rpartition("_rep")[0] or record.route_id
 
 
+def repetition_of(record: OfficialRecord) -> int:
+    number = record.route_id.rpartition("_rep")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 def is_lost(record: OfficialRecord) -> bool:
     return record.status.endswith(LOST)
 
 
-def outcomes(
-    records: Sequence[OfficialRecord], planned: Mapping[str, PlannedRoute]
-) -> dict[str, RouteOutcome]:
+def outcomes(run: RunRecords, planned: Mapping[str, PlannedRoute]) -> dict[str, RouteOutcome]:
     """By route id. Scenario and town are the record's, or else the route file's."""
-    repetitions: dict[str, list[OfficialRecord]] = defaultdict(list)
-    for record in records:
-        repetitions[id_in_route_file(record)].append(record)
     nothing = PlannedRoute("", "")
     return {
         route_id: RouteOutcome(
@@ -141,7 +181,7 @@ def outcomes(
             scenario=scenario_type(found[0]) or planned.get(route_id, nothing).scenario,
             town=found[0].town or planned.get(route_id, nothing).town,
         )
-        for route_id, found in repetitions.items()
+        for route_id, found in run.repetitions.items()
     }
 
 
@@ -150,61 +190,29 @@ def scenario_type(record: OfficialRecord) -> str:
     return re.sub(r"_\d+$", "", record.scenario)
 
 
-def check_benchmark(records: Sequence[OfficialRecord], benchmark: Benchmark) -> None:
-    """Raises ResultFileError for a record that other rules than the benchmark's gave."""
-    for record in records:
-        theirs = "scenario_name" in record.as_written
-        if theirs != benchmark.is_bench2drive:
-            writer = "Bench2Drive" if theirs else "the leaderboard"
-            raise ResultFileError(
-                f"{record.source}: {record.route_id} was written by {writer}, which is not "
-                f"{benchmark.value}: choose another --protocol, never mix them"
-            )
-        if not theirs and not _fits(record, benchmark):
-            for other in (Benchmark.LEADERBOARD_2_0, Benchmark.LEADERBOARD_2_1):
-                if _fits(record, other):
-                    raise ResultFileError(
-                        f"{record.source}: the penalty of {record.route_id} is {other.value}'s, "
-                        f"not {benchmark.value}'s: choose another --protocol, never mix them"
-                    )
-
-
-def _fits(record: OfficialRecord, benchmark: Benchmark) -> bool:
-    """Whether the penalty is what the rules make of the infractions."""
-    rebuilt = penalty(_infractions(record, benchmark), benchmark.rules)
-    return abs(rebuilt - record.penalty) <= PENALTY_TOLERANCE
-
-
-def _infractions(record: OfficialRecord, benchmark: Benchmark) -> list[Infraction]:
-    """From the sentences; the percent is NaN where a sentence that needs one names none."""
-    known = {kind.value: kind for kind in Kind}
-    found: list[Infraction] = []
-    for name, sentences in record.infractions.items():
-        kind = known.get(name)
-        if kind is None or (kind is Kind.MIN_SPEED and benchmark.is_bench2drive):
-            continue  # Bench2Drive penalises no speed.
-        for sentence in sentences:
-            amount = percent_in(sentence) if kind in AMOUNTS else None
-            found.append(Infraction(kind, 0, sentence, amount))
-    return found
-
-
-def percent_in(sentence: str) -> float:
-    """The percentage that a sentence names; NaN if none."""
-    found = PERCENT_IN_SENTENCE.search(sentence)
-    return float(found[1]) if found else math.nan
-
-
-def read_pair(first: Path, second: Path) -> tuple[list[OfficialRecord], list[OfficialRecord]]:
+def read_pair(first: Path, second: Path) -> tuple[RunRecords, RunRecords]:
     """The records of two runs; ResultFileError if different rules gave them."""
-    pair = read_all([first]), read_all([second])
-    if not all(pair):
-        empty = first if not pair[0] else second
+    pair = read_run([first]), read_run([second])
+    if not all(run.records for run in pair):
+        empty = first if not pair[0].records else second
         raise ResultFileError(f"{empty} holds no record of a route")
     for benchmark in Benchmark:
-        if all(_is_of(records, benchmark) for records in pair):
+        if all(_is_of(run.records, benchmark) for run in pair):
+            _require_same_routes(*pair)
             return pair
     raise ResultFileError(f"{first} and {second} were scored by different rules: never mix them")
+
+
+def _require_same_routes(first: RunRecords, second: RunRecords) -> None:
+    """Bench2Drive 0.0.3 and 0.0.4 have ids in common under which they drive different routes."""
+    for route_id in set(first.repetitions) & set(second.repetitions):
+        one, other = first.repetitions[route_id][0], second.repetitions[route_id][0]
+        for ours, theirs in ((one.town, other.town), (scenario_type(one), scenario_type(other))):
+            if ours and theirs and ours != theirs:
+                raise ResultFileError(
+                    f"route {route_id} is one with {ours} in {one.source} and one with {theirs} in "
+                    f"{other.source}: they are of different benchmarks, never mix them"
+                )
 
 
 def _is_of(records: Sequence[OfficialRecord], benchmark: Benchmark) -> bool:
@@ -213,36 +221,6 @@ def _is_of(records: Sequence[OfficialRecord], benchmark: Benchmark) -> bool:
     except ResultFileError:
         return False
     return True
-
-
-def contradictions(record: OfficialRecord, benchmark: Benchmark) -> list[str]:
-    """In what a record contradicts itself; such a record is counted as it stands."""
-    found: list[str] = []
-    entries = sum(map(len, record.infractions.values()))
-    told = record.as_written.get("num_infractions", entries)
-    if told != entries:
-        found.append(f"num_infractions is {told}, but {entries} are listed")
-    complete, failed = record.completion_percent >= 100.0, record.status.startswith("Failed")
-    if record.status != STARTED and complete == failed:
-        found.append(f"{record.status!r} at {record.completion_percent} % of the route")
-    if record.status == PERFECT and entries:
-        found.append(f"{PERFECT!r} with {entries} infractions")
-    product = max(record.completion_percent * record.penalty, 0.0)
-    if abs(product - record.score) > SCORE_TOLERANCE:
-        found.append(f"score {record.score} is not completion times penalty ({product:.6f})")
-    if not _fits(record, benchmark):
-        rebuilt = penalty(_infractions(record, benchmark), benchmark.rules)
-        found.append(f"penalty {record.penalty}, but its infractions make {rebuilt:.6f}")
-    return found
-
-
-def outside_m(record: OfficialRecord) -> float:
-    """Metres driven outside the lanes; a sentence that names none counts 0."""
-    total_m = 0.0
-    for sentence in record.infractions.get(Kind.OUTSIDE_LANES.value, ()):
-        with suppress(ValueError):
-            total_m += metres_in(sentence)
-    return total_m
 
 
 def read_motion(folder: Path, record: OfficialRecord) -> Motion:

@@ -1,4 +1,4 @@
-"""Bench2Drive's figures: driving score, success rate, efficiency and comfort.
+"""Bench2Drive's figures: success, efficiency and comfort.
 
 Source: Thinklab-SJTU/Bench2Drive, tools/merge_route_json.py and
 tools/efficiency_smoothness_benchmark.py; 0.0.3 and 0.0.4 agree in them.
@@ -38,11 +38,6 @@ def is_success(status: str, infractions: Mapping[str, Sequence[str]]) -> bool:
     """Completed, and nothing but slow driving held against it; kinds unknown to us count too."""
     held_against = {kind for kind, found in infractions.items() if found}
     return status in (PERFECT, COMPLETED) and held_against <= {Kind.MIN_SPEED.value}
-
-
-def mean_over(values: Iterable[float], routes: int = PUBLISHED_ROUTES) -> float:
-    """Driving score of composed scores, or success rate of flags; routes without one count 0."""
-    return sum(values) / routes
 
 
 def efficiency_percent(speeds_percent: Iterable[Sequence[float]]) -> float | None:

@@ -53,6 +53,17 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(float(found.low), float(found.high))
 
 
+def share_interval(shares: Sequence[float]) -> Interval | None:
+    """Of the mean of successes, 0 or 1 each, after Wilson: it has a width where all are equal, too.
+    Of shares in between, of repetitions, by bootstrap. None for fewer than two values."""
+    if len(shares) < 2:
+        return None
+    if any(share not in (0.0, 1.0) for share in shares):
+        return mean_interval(shares)
+    found = stats.binomtest(round(sum(shares)), len(shares)).proportion_ci(LEVEL, method="wilson")
+    return Interval(float(found.low), float(found.high))
+
+
 @dataclass(frozen=True)
 class PairedSuccess:
     """How many routes both drivers succeeded on, only one of them, or none."""

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from evaluation.official.results import (
     OfficialResultsError,
-    official_records,
+    official_results,
     read_results,
     show,
 )
@@ -82,22 +82,30 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     write(tmp_path / "a.json", results([record(0)]))
     write(tmp_path / "b.json", results([record(1)]))
     write(tmp_path / "merged.json", {"driving score": 80.0})
-    records = official_records(tmp_path)
+    records = [one for found in official_results(tmp_path) for one in found.records]
     assert [(one.source.name, one.index) for one in records] == [("a.json", 0), ("b.json", 1)]
+
+
+def test_a_folder_of_folders(tmp_path: Path) -> None:
+    (tmp_path / "0" / "save").mkdir(parents=True)
+    write(tmp_path / "0" / "endpoint.json", results([record(0)]))
+    write(tmp_path / "0" / "save" / "metric_info.json", {"1": {}})
+    (found,) = official_results(tmp_path)
+    assert [one.route_id for one in found.records] == ["RouteScenario_0_rep0"]
 
 
 def test_a_route_in_two_files_is_named(tmp_path: Path) -> None:
     write(tmp_path / "a.json", results([record(3)]))
     write(tmp_path / "b.json", results([record(3)]))
     with pytest.raises(OfficialResultsError, match=r"Scenario_3_rep0 stands 2 times.*a\.js.*b\.js"):
-        official_records(tmp_path)
+        official_results(tmp_path)
 
 
 def test_a_folder_without_results(tmp_path: Path) -> None:
     with pytest.raises(OfficialResultsError, match="holds no results"):
-        official_records(tmp_path)
+        official_results(tmp_path)
     with pytest.raises(OfficialResultsError, match="no such results file"):
-        official_records(tmp_path / "none.json")
+        official_results(tmp_path / "none.json")
 
 
 SCORE = {"score_route": 100.0, "score_penalty": 0.8}
@@ -124,7 +132,7 @@ SCORE = {"score_route": 100.0, "score_penalty": 0.8}
 )
 def test_what_is_damaged_is_named(data: Any, message: str, tmp_path: Path) -> None:
     with pytest.raises(OfficialResultsError, match=rf"broken\.json.*{message}"):
-        official_records(write(tmp_path / "broken.json", data))
+        official_results(write(tmp_path / "broken.json", data))
 
 
 def test_more_records_than_routes(tmp_path: Path) -> None:

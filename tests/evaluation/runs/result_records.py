@@ -41,8 +41,10 @@ def record(
     } | (theirs if scenario else {})
 
 
-def leaderboard(path: Path, records: Sequence[Record]) -> Path:
-    checkpoint = {"progress": [len(records), len(records)], "records": list(records)}
+def leaderboard(path: Path, records: Sequence[Record], planned: int | None = None) -> Path:
+    """planned: how many routes the file is to have in the end."""
+    progress = [len(records), len(records) if planned is None else planned]
+    checkpoint = {"progress": progress, "records": list(records)}
     path.write_text(
         json.dumps({"entry_status": "Finished", "_checkpoint": checkpoint}), encoding="utf-8"
     )

@@ -10,16 +10,20 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from evaluation.__main__ import main
-from evaluation.official.results import OfficialResultsError
-from evaluation.runs.result_files import (
+from evaluation.official.results import OfficialRecord, OfficialResultsError
+from evaluation.runs.benchmark import (
     Benchmark,
     ResultFileError,
     check_benchmark,
     contradictions,
-    read_all,
 )
+from evaluation.runs.result_files import read_pair, read_run
 from evaluation.scoring.tick import Kind
 from tests.evaluation.runs.result_records import bench2drive, leaderboard, merged, record
+
+
+def read_all(paths: Sequence[Path]) -> list[OfficialRecord]:
+    return list(read_run(paths).records)
 
 
 def test_a_driver_is_no_worse_than_itself(tmp_path: Path) -> None:
@@ -82,7 +86,8 @@ def test_bench2drives_folder_and_its_merged_file_are_the_same(
     assert main(["compare", str(folder), str(one), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert set(told["by_scenario"]) == {"Accident", "MergerV2"}
-    assert read_all([folder, one]) == read_all([folder]) == read_all([folder, folder])
+    assert read_run([folder, one]) == read_run([one, folder])
+    assert read_run([folder]) == read_run([folder, folder])
     assert [r.route_id for r in read_all([one, folder])] == [r.route_id for r in read_all([one])]
 
 
@@ -116,6 +121,27 @@ def test_different_rules_are_never_compared(tmp_path: Path) -> None:
     check_benchmark(read_all([old]), Benchmark.LEADERBOARD_2_0)
     with pytest.raises(ResultFileError, match=r"is leaderboard-2\.0's, not leaderboard-2\.1's"):
         check_benchmark(read_all([old]), Benchmark.LEADERBOARD_2_1)
+
+
+def test_ids_that_mean_other_routes_are_never_compared(tmp_path: Path) -> None:
+    """As two of Bench2Drive 0.0.3 do in 0.0.4."""
+    one = leaderboard(tmp_path / "a.json", [record(0, scenario="Accident_1")])
+    other = leaderboard(tmp_path / "b.json", [record(0, scenario="T_Junction_1")])
+    with pytest.raises(ResultFileError, match=r"route 0 is one with Accident in .*a\.json and one"):
+        read_pair(one, other)
+
+
+def test_what_the_files_say_is_missing_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = [record(n) for n in range(200)]
+    first = leaderboard(tmp_path / "a.json", records)
+    second = leaderboard(tmp_path / "b.json", records, planned=210)
+    assert main(["compare", str(first), str(second), "--json"]) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["unnamed"], told["expected"]) == ("INVALID", 10, 210)
+    assert main(["compare", str(first), str(second), "--lost-share", "0.05"]) == 0
+    assert "Left out: 10 more that are missing" in capsys.readouterr().out
 
 
 def test_duplicates_are_an_error(tmp_path: Path) -> None:

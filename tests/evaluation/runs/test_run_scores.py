@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from evaluation.__main__ import main
+from evaluation.routes.route_file import read_routes
+from evaluation.runs.benchmark import Benchmark
+from evaluation.runs.drive import DEMO_ROUTES
+from evaluation.runs.result_files import read_run
+from evaluation.runs.run_scores import score_run
 from evaluation.scoring.tick import Kind
 from tests.evaluation.runs.result_records import bench2drive, leaderboard, record
 
@@ -29,6 +34,90 @@ def test_means_and_infractions_per_km(tmp_path: Path, capsys: pytest.CaptureFixt
     assert told["contradictions"] == {}
 
 
+@pytest.mark.parametrize(("completion", "rate"), [(3.0, 33.333), (0.0, 1000.0)])
+def test_infractions_per_km_of_hardly_any_way(
+    tmp_path: Path, completion: float, rate: float
+) -> None:
+    hit = {Kind.COLLISION_VEHICLE: ["hit"]}
+    one = record(0, hit, 0.6, completion=completion, status="Failed - Agent got blocked")
+    run = read_run([leaderboard(tmp_path / "a.json", [one])])
+    scores = score_run(run, Benchmark.LEADERBOARD_2_0, {})
+    assert scores.infractions_per_km["collisions_vehicle"] == rate
+
+
+def test_means_are_over_the_routes_that_the_file_was_to_have(tmp_path: Path) -> None:
+    red = {Kind.RED_LIGHT: ["red"]}
+    found = [record(0), record(1, red, 0.7), record(2, red, 0.7, completion=50.0, status="Failed")]
+    run = read_run([leaderboard(tmp_path / "a.json", found, planned=5)])
+    scores = score_run(run, Benchmark.LEADERBOARD_2_0, {})
+    assert (scores.missing, scores.unnamed, scores.is_whole) == ((), 2, False)
+    assert scores.over_planned.driving_score == pytest.approx(205 / 5)
+    assert scores.over_present.driving_score == pytest.approx(205 / 3)
+    squares = sum((score - 41) ** 2 for score in (100, 70, 35))
+    assert scores.standard_deviation == pytest.approx((squares / 4) ** 0.5)
+    assert scores.driving_score_interval is not None
+    assert scores.driving_score_interval.low < 41 < scores.driving_score_interval.high
+
+
+def test_missing_repetitions_are_named_and_count_nothing(tmp_path: Path) -> None:
+    red = {Kind.RED_LIGHT: ["red"]}
+    found = [record(0), record(0, red, 0.7, repetition=1), record(1)]
+    run = read_run([leaderboard(tmp_path / "a.json", found, planned=4)])
+    scores = score_run(run, Benchmark.LEADERBOARD_2_0, {})
+    assert (scores.missing, scores.unnamed) == (("1_rep1",), 0)
+    assert scores.over_planned.driving_score == pytest.approx(270 / 4)
+    assert scores.repetition_deviation == pytest.approx(30 / 2**0.5)
+
+
+def test_crashed_routes_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crashed = record(1, completion=0.0, status="Failed - Simulation crashed")
+    path = leaderboard(tmp_path / "a.json", [record(0), crashed])
+    words = ["score", str(path), "--protocol", "leaderboard-2.1"]
+    assert main([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["crashed"] == ["1"]
+    assert told["over_present"]["driving_score"] == 50.0
+    assert told["over_finished"]["driving_score"] == 100.0
+    assert main([*words, "--missing", "invalid"]) == 3
+    assert "INVALID: routes are missing or crashed" in capsys.readouterr().err
+
+
+def test_the_interval_has_a_width_where_all_succeed(tmp_path: Path) -> None:
+    run = read_run([leaderboard(tmp_path / "a.json", [record(n) for n in range(20)])])
+    scores = score_run(run, Benchmark.LEADERBOARD_2_0, {})
+    assert scores.success_rate_interval is not None
+    assert scores.success_rate_interval.low == pytest.approx(0.8389, abs=1e-4)
+
+
+def test_abilities_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One route of the demo town fails before and one behind its junction; a third needs no map."""
+    points = '<waypoints><position x="{}" y="{}" z="0"/><position x="{}" y="{}" z="0"/></waypoints>'
+    demo = read_routes(DEMO_ROUTES)[0]
+    ends = [demo.positions_world_m[0][:2], demo.positions_world_m[1][:2]]
+    places = points.format(*ends[0], *ends[1])
+    scenario = '<scenarios><scenario type="T_Junction"/></scenarios>'
+    routes = tmp_path / "routes.xml"
+    routes.write_text(
+        "<routes>"
+        + "".join(f'<route id="{n}" town="Demo">{places}{scenario}</route>' for n in range(3))
+        + "</routes>"
+    )
+    failed = [
+        record(n, completion=completion, status="Failed", scenario="T_Junction_1")
+        for n, completion in enumerate((1.0, 99.0))
+    ]
+    folder = bench2drive(tmp_path / "results", [*failed, record(2, scenario="T_Junction_1")])
+    words = ["score", str(folder), "--protocol", "bench2drive-0.0.4", "--json"]
+    assert main([*words, "--routes", str(routes)]) == 0
+    told = json.loads(capsys.readouterr().out)["abilities"]
+    assert told["values"]["Traffic_Signs"] == pytest.approx(2 / 3)
+    assert told["needed"] == {}
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out)["abilities"]
+    assert told["values"]["Traffic_Signs"] is None
+    assert "--routes FILE" in told["needed"]["any"]
+
+
 def test_missing_routes_are_named_and_count_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,4 +136,4 @@ def test_missing_routes_are_named_and_count_nothing(
     assert told["published"]["driving_score"] == pytest.approx(300 / 220)
     assert set(told["by_scenario"]) == {"Accident"}
     assert main(words) == 0
-    assert "missing routes: 3" in capsys.readouterr().out
+    assert "missing, counted 0: 3" in capsys.readouterr().out
