@@ -13,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	&& echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install leaderboard-environment official drive test search lint format benchmark lock clean
+.PHONY: help install leaderboard-environment official drive test search lint format benchmark gpu lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
@@ -60,6 +60,12 @@ benchmark: $(READY) ## Time the simulator, the renderer, the model's tick and tr
 	$(BIN)/python -m tests.benchmarks.render
 	$(BIN)/python -m tests.benchmarks.tick --preset nano --device cpu
 	$(BIN)/python -m tests.benchmarks.training --preset nano
+
+# No environment is made: a GPU machine's own torch is the one to measure.
+GPU_PYTHON ?= $(shell test -x $(BIN)/python && echo $(BIN)/python || echo python3)
+GPU_ARGS ?=
+gpu: ## Measure and test what only a GPU can tell, within 8 minutes; table in out/gpu/gpu.md
+	$(GPU_PYTHON) -m tests.benchmarks.gpu $(GPU_ARGS)
 
 lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt
 	$(BIN)/python -m pip install --quiet uv

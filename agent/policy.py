@@ -39,14 +39,14 @@ class Policy:
         checkpoint: directory of the checkpoint; raises `CheckpointError` where it does not fit.
         device: cpu, cuda, cuda:N or auto.
         threads: of torch on a CPU; 0 leaves torch's own number. One is best beside a simulator.
-        compile_cpu: also compile where there is no GPU; see `Runtime`.
+        backend: how the network is run; see `Runtime`.
     """
 
     def __init__(
-        self, checkpoint: Path, device: str = "auto", threads: int = 1, compile_cpu: bool = False
+        self, checkpoint: Path, device: str = "auto", threads: int = 1, backend: str = "auto"
     ) -> None:
         self._runtime: Runtime | None = Runtime(
-            load_checkpoint(checkpoint), device, compiled=compile_cpu or None, threads=threads
+            load_checkpoint(checkpoint), device, backend=backend, threads=threads
         )
         self.config: ModelConfig = self._runtime.config
         self.cameras: tuple[CameraConfig, ...] = self.config.cameras

@@ -43,8 +43,9 @@ class AgentSettings:
         checkpoint: directory with config.json and model.safetensors.
         device: cpu, cuda, cuda:1 or auto.
         threads: of torch on a CPU; 0 leaves torch's own number.
-        compile_cpu: compile the network on a CPU as well: a sixth less time per tick, but a minute
-            at the first start (seconds later), and a C++ compiler is needed.
+        backend: how the network is run: auto, eager, compiled (on a CPU a sixth less time per tick,
+            but a minute at the first start and seconds later, and a C++ compiler is needed), or
+            graphs (GPU).
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
@@ -59,7 +60,7 @@ class AgentSettings:
     checkpoint: Path = DEFAULT_CHECKPOINT
     device: str = "auto"
     threads: Annotated[int, Within(0, 1024)] = 1
-    compile_cpu: bool = False
+    backend: str = "auto"
     jpeg_quality: Annotated[int, Within(0, 100)] = ObserverSettings.jpeg_quality
     max_stale_ticks: Ticks = ObserverSettings.max_stale_ticks
     max_blind_ticks: Ticks = ObserverSettings.max_blind_ticks

@@ -65,7 +65,7 @@ class SimLingoAgent(AutonomousAgent):
             self._settings.checkpoint,
             self._settings.device,
             self._settings.threads,
-            self._settings.compile_cpu,
+            self._settings.backend,
         )
         self.cameras = self._policy.cameras
         check_rig(self.cameras)

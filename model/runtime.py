@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +13,15 @@ from torch import Tensor
 from model.batch import InputError
 from model.config import ModelConfig
 from model.driving import DrivingModel
+from model.eager import EagerStages
 from model.enhance import equalise
 from model.fused import FusedPolicy
-from model.graphs import GraphedStages, compile_stage
+from model.graphs import GraphedStages
 from model.latency import LatencyLog
 from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at
 
 STAGES = ("images", "vision", "language", "head")
+BACKENDS = ("auto", "eager", "compiled", "graphs")
 WARM_UP_TICKS = 3
 
 
@@ -45,12 +46,15 @@ class Prediction:
 class Runtime:
     """Runs a model: vision and Llama in bfloat16 on a GPU, everything in float32 on a CPU.
 
-    ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one). On a GPU the
-    stages are replayed as CUDA graphs. On a CPU torch is set to ``threads`` threads, for the whole
-    process: beside a simulator more than one is slower (0: torch keeps its own number).
-    ``compiled`` sends the stages through torch.compile; None does so on a GPU only, because on a
-    CPU it saves a sixth of the time but needs a C++ compiler and, at the first start, a minute. The
-    first ticks, which allocate and compile, are run here with empty images.
+    ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one). ``backend``
+    is one of ``BACKENDS``: ``eager`` launches the network's operations one by one; ``compiled``
+    sends the stages through torch.compile, which on a CPU saves a sixth of the time but needs a C++
+    compiler and, at the first start, a minute; on a GPU ``graphs`` replays the stages as CUDA
+    graphs, and ``compiled`` does both. ``auto`` is ``compiled`` on a GPU and ``eager`` on a CPU.
+    On a CPU torch is set to ``threads`` threads, for the whole process: beside a simulator more
+    than one is slower (0: torch keeps its own number). The first ticks, which allocate and compile,
+    are run here with empty images. Raises :class:`DeviceError` for a device or a backend that
+    cannot be used.
     """
 
     def __init__(
@@ -58,26 +62,29 @@ class Runtime:
         model: DrivingModel,
         device: str = "auto",
         *,
-        compiled: bool | None = None,
+        backend: str = "auto",
         threads: int = 1,
     ) -> None:
         self.device = find_device(device)
+        self.backend = find_backend(backend, self.device)
         on_gpu = self.device.type == "cuda"
         self.config = model.config
         self.latency = LatencyLog()
         self.policy = FusedPolicy(model).place(
             self.device, torch.bfloat16 if on_gpu else torch.float32
         )
-        self._graphs = (
-            GraphedStages(self.policy, compiled=compiled is not False) if on_gpu else None
-        )
-        self._vision: Callable[[Tensor], Tensor] = self.policy.vision
-        self._language: Callable[[Tensor, Tensor, Tensor], Tensor] = self.policy.language
         if not on_gpu and threads:
             torch.set_num_threads(threads)
-        if not on_gpu and compiled:
-            self._compile_for_cpu()
+        self._stages = self._make_stages()
         self._warm_up()
+
+    def _make_stages(self) -> EagerStages | GraphedStages:
+        if self.device.type == "cuda" and self.backend != "eager":
+            return GraphedStages(self.policy, compiled=self.backend == "compiled")
+        stages = EagerStages(self.policy)
+        if self.backend == "compiled":
+            stages.compile(*blank_input(self.config))
+        return stages
 
     def predict(
         self,
@@ -145,26 +152,8 @@ class Runtime:
     def _run(
         self, images: Tensor, speeds: Tensor, route: Tensor
     ) -> tuple[tuple[Tensor, ...], Mapping[str, float]]:
-        if self._graphs is not None:
-            outputs, spans_ms = self._graphs.run(images, speeds, route)
-        else:
-            outputs, spans_ms = self._run_on_cpu(images, speeds, route)
+        outputs, spans_ms = self._stages.run(images, speeds, route)
         return outputs, dict(zip(STAGES, spans_ms, strict=True))
-
-    @torch.inference_mode()
-    def _run_on_cpu(
-        self, images: Tensor, speeds: Tensor, route: Tensor
-    ) -> tuple[tuple[Tensor, ...], list[float]]:
-        clock_s = [time.perf_counter()]
-        patches = self.policy.images(images)
-        clock_s.append(time.perf_counter())
-        vision = self._vision(patches)
-        clock_s.append(time.perf_counter())
-        features = self._language(vision, speeds, route)
-        clock_s.append(time.perf_counter())
-        outputs = self.policy.head(features)
-        clock_s.append(time.perf_counter())
-        return outputs, (1e3 * np.diff(clock_s)).tolist()
 
     def _prediction(self, outputs: tuple[Tensor, ...], stage_ms: Mapping[str, float]) -> Prediction:
         predicted = [output[0].numpy() for output in outputs]
@@ -176,17 +165,6 @@ class Runtime:
         if self.config.speed_wps_mode == "1d":
             waypoints = points_at(route, waypoints[:, 0])
         return Prediction(waypoints, route, stage_ms)
-
-    @torch.inference_mode()
-    def _compile_for_cpu(self) -> None:
-        """Compile the two stages that cost anything, their weights built in as constants."""
-        images, speeds, route = blank_input(self.config)
-        patches = self.policy.images(images)
-        self._vision = compile_stage(self.policy.vision, (patches,), {"freezing": True})
-        tokens = self._vision(patches)
-        self._language = compile_stage(
-            self.policy.language, (tokens, speeds, route), {"freezing": True}
-        )
 
     def _warm_up(self) -> None:
         images, speeds, route = blank_input(self.config)
@@ -218,6 +196,19 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"device: expected cpu, cuda, cuda:N or auto, got {name!r}")
     return device
+
+
+def find_backend(name: str, device: torch.device) -> str:
+    """What ``auto`` means on ``device``; any other of ``BACKENDS`` as it is. Raises
+    :class:`DeviceError` for an unknown one and for graphs without a GPU."""
+    if name not in BACKENDS:
+        raise DeviceError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
+    on_gpu = device.type == "cuda"
+    if name == "graphs" and not on_gpu:
+        raise DeviceError("backend: graphs need device=cuda, got cpu; take eager or compiled")
+    if name == "auto":
+        return "compiled" if on_gpu else "eager"
+    return name
 
 
 def blank_input(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:

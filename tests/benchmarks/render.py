@@ -20,7 +20,7 @@ from evaluation.simulator.town.town import Town, load_town
 from evaluation.simulator.wire.codec import Transform
 
 _CAR_HALF_M = (2.35, 0.95, 0.74)
-_RIGS: dict[str, tuple[int, int, float, tuple[float, float, float], tuple[float, ...]]] = {
+RIGS: dict[str, tuple[int, int, float, tuple[float, float, float], tuple[float, ...]]] = {
     "nano": (192, 96, 65.0, (-1.0, 0.0, 2.2), (0.0, -58.0, 58.0)),
     "base": (1024, 512, 110.0, (-1.5, 0.0, 2.0), (0.0, -55.0, 55.0)),
 }
@@ -34,7 +34,7 @@ def _pose(transform: Transform) -> NDArray[np.float64]:
 
 def rig_views(name: str, world_from_ego: NDArray[np.float64]) -> list[CameraView]:
     """The cameras of a rig on a vehicle."""
-    width, height, fov_deg, position, yaws_deg = _RIGS[name]
+    width, height, fov_deg, position, yaws_deg = RIGS[name]
     return [
         CameraView(
             world_from_ego @ pose_matrix(np.array(position), np.radians([0.0, 0.0, yaw])),
@@ -64,7 +64,7 @@ def parked_cars(town: Town, count: int, generator: np.random.Generator) -> Bodie
     )
 
 
-def _measure(
+def measure_calls(
     renderer: Renderer, frame: RenderFrame, places: Sequence[list[CameraView]], repeats: int
 ) -> NDArray[np.float64]:
     """Processor and wall milliseconds (n, 2) of every call."""
@@ -76,6 +76,14 @@ def _measure(
             renderer.render(frame, views)
             rows.append((time.process_time() - start[0], time.perf_counter() - start[1]))
     return 1e3 * np.array(rows)
+
+
+def views_of_places(
+    town: Town, rig: str, generator: np.random.Generator, count: int
+) -> list[list[CameraView]]:
+    """The rig's cameras on `count` of the town's spawn points."""
+    chosen = generator.permutation(len(town.spawn_points))[:count]
+    return [rig_views(rig, _pose(town.spawn_points[index])) for index in chosen]
 
 
 def main() -> None:
@@ -90,13 +98,12 @@ def main() -> None:
     generator = np.random.default_rng(0)
     lamps = np.arange(len(town.scenery.lamp_heads.yaw_rad), dtype=np.uint8) % 3
     frame = RenderFrame(parked_cars(town, arguments.cars, generator), lamps)
-    places = generator.permutation(len(town.spawn_points))[: arguments.places]
     with Renderer(town.scenery, arguments.samples) as renderer:
         print(f"{town.name}, {arguments.cars} cars, {renderer.describe()}")
         print("rig    images          CPU ms: median   p95    wall ms: median   p95")
-        for name, (width, height, _, _, yaws) in _RIGS.items():
-            views = [rig_views(name, _pose(town.spawn_points[index])) for index in places]
-            cost = _measure(renderer, frame, views, arguments.repeats)
+        for name, (width, height, _, _, yaws) in RIGS.items():
+            places = views_of_places(town, name, np.random.default_rng(1), arguments.places)
+            cost = measure_calls(renderer, frame, places, arguments.repeats)
             (cpu, wall), (cpu_95, wall_95) = (
                 np.median(cost, axis=0),
                 np.percentile(cost, 95, axis=0),

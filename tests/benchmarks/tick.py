@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from model.config import PRESETS, ModelConfig
 from model.driving import DrivingModel
 from model.latency import LatencyLog
-from model.runtime import STAGES, Runtime
+from model.runtime import BACKENDS, STAGES, Runtime
 from tests.model.reference import ReferencePipeline
 
 TARGETS_EGO_M = np.array([[12.0, 1.0], [45.0, -6.0]])
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--ticks", type=int, default=0, help="0: 100, or 2 for base on a CPU")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compiled", action="store_true", help="torch.compile on a CPU as well")
+    parser.add_argument("--backend", choices=BACKENDS, default="auto")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -95,8 +95,7 @@ def run(
     camera = config.cameras[0]
     size = (len(config.cameras), camera.height_px, camera.width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
-    compiled = arguments.compiled or None
-    runtime = Runtime(model, str(device), compiled=compiled, threads=arguments.threads)
+    runtime = Runtime(model, str(device), backend=arguments.backend, threads=arguments.threads)
     runtime.predict(images, SPEED_MPS, TARGETS_EGO_M)
     memory_gb = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
     runtime.latency = LatencyLog()

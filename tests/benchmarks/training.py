@@ -34,7 +34,7 @@ from model.training.augment import AugmentSettings
 from model.training.dataset import DrivingDataset, LoadedBatch, collate
 from model.training.drives import WAYPOINTS
 from model.training.images import ImageCache, read_image
-from model.training.index import load_index
+from model.training.index import DatasetIndex, load_index
 from model.training.labels import equally_spaced, future_waypoints
 from model.training.optim import OptimSettings, build_optimizer, decaying_weights
 from model.training.sampler import BatchSampler, Draw
@@ -92,6 +92,11 @@ def loader_of(dataset: DrivingDataset, batch_size: int, workers: int) -> Iterato
         position=lambda: 0,
     )
     return iter(DataLoader(dataset, batch_sampler=sampler, num_workers=workers, collate_fn=collate))
+
+
+def with_labels(index: DatasetIndex) -> DatasetIndex:
+    """The frames that have all of their waypoints."""
+    return index.rows(np.flatnonzero(np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))))
 
 
 class TrainingStep:
@@ -160,8 +165,7 @@ def main() -> None:
 
 
 def measure(root: Path, config: ModelConfig, arguments: argparse.Namespace) -> None:
-    index = load_index(root, "training")
-    index = index.rows(np.flatnonzero(np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))))
+    index = with_labels(load_index(root, "training"))
     size, count = arguments.batch_size, arguments.batches
     ours = loader_of(DrivingDataset(root, index, config, AUGMENT), size, 0)
     plain = loader_of(DrivingDataset(root, index, config), size, 0)

@@ -131,6 +131,15 @@ def test_unusable_devices_are_named() -> None:
         Runtime(make_model(), "cuda:99")
 
 
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [("fast", "expected one of auto, eager.* got 'fast'"), ("graphs", "graphs need device=cuda")],
+)
+def test_a_backend_that_cannot_run_is_named(backend: str, message: str) -> None:
+    with pytest.raises(DeviceError, match=message):
+        Runtime(make_model(), "cpu", backend=backend)
+
+
 def test_a_machine_without_compiler_drives_on(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -141,7 +150,7 @@ def test_a_machine_without_compiler_drives_on(
         return fail
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
-    prediction = Runtime(make_model(), "cpu", compiled=True).predict(images(), 4.0, TARGETS)
+    prediction = Runtime(make_model(), "cpu", backend="compiled").predict(images(), 4.0, TARGETS)
     assert np.isfinite(prediction.route).all()
     assert "running vision uncompiled: no C++ compiler found" in caplog.text
 
@@ -151,21 +160,21 @@ def test_a_machine_without_compiler_drives_on(
 def test_compiled_stages_predict_the_same() -> None:
     model = make_model()
     eager = Runtime(model, "cpu").predict(images(), 4.0, TARGETS)
-    compiled = Runtime(model, "cpu", compiled=True).predict(images(), 4.0, TARGETS)
+    compiled = Runtime(model, "cpu", backend="compiled").predict(images(), 4.0, TARGETS)
     np.testing.assert_allclose(compiled.route, eager.route, atol=1e-4)
     np.testing.assert_allclose(compiled.speed_wps, eager.speed_wps, atol=1e-4)
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("compiled", [False, True])
-def test_gpu_predicts_what_the_cpu_predicts(compiled: bool) -> None:
+@pytest.mark.parametrize("backend", ["eager", "graphs", "compiled"])
+def test_gpu_predicts_what_the_cpu_predicts(backend: str) -> None:
     """bfloat16 against float32: within half of what the inputs of another sample change."""
     model = make_model()
     fields = make_telling_input()
     images = fields.camera_images[:, 0].permute(0, 1, 3, 4, 2).numpy()
     speeds, targets = fields.vehicle_speed[:, 0].numpy(), points_of(fields).numpy()
-    on_cpu, on_gpu = Runtime(model, "cpu"), Runtime(model, "cuda", compiled=compiled)
+    on_cpu, on_gpu = Runtime(model, "cpu"), Runtime(model, "cuda", backend=backend)
     for row in range(len(images)):
         ours = on_gpu.predict(images[row], speeds[row], targets[row])
         exact = on_cpu.predict(images[row], speeds[row], targets[row])
