@@ -191,6 +191,7 @@ def _drive(
         clock.lap("criteria")
         with pulse.during(Phase.SIMULATOR):
             scenario.follow_weather(criteria.completion_percent)
+            scenario.follow_ego(snapshot, tick)
         clock.lap("scenario")
         tally.ticks += 1
         tally.game_s = tick.time_s

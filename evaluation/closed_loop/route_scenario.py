@@ -13,9 +13,12 @@ import carla
 import numpy as np
 
 from evaluation.closed_loop.background_traffic import Traffic
+from evaluation.closed_loop.scenarios.cast import Cast
+from evaluation.closed_loop.traffic_places import TrafficPlaces
 from evaluation.closed_loop.weather import WeatherSchedule
 from evaluation.routes.lane_graph import DenseRoute
 from evaluation.routes.route import Route
+from evaluation.routes.scenario import scenario_of
 from evaluation.scoring.criteria.red_light import find_lights
 from evaluation.scoring.criteria.stop_sign import find_stop_signs
 from evaluation.scoring.criteria_set import RoadRules
@@ -38,6 +41,7 @@ class RouteScenario:
         self.route = route
         self.dense = dense
         self.traffic: Traffic | None = None
+        self.cast: Cast | None = None
         self._weather = WeatherSchedule(route.weathers)
         self._weather_percent = 0
         with session.calling():
@@ -72,6 +76,15 @@ class RouteScenario:
             with self.session.calling():
                 self.session.world.set_weather(self._weather.at(route_percent))
 
+    def follow_ego(self, snapshot: carla.WorldSnapshot, tick: Tick) -> None:
+        """Lets the scenario's road users act, and the background traffic stay around the ego."""
+        with self.session.calling():
+            if self.cast is not None:
+                traffic_ids = () if self.traffic is None else self.traffic.vehicle_ids
+                self.cast.step(snapshot, tick, self.ego.id, traffic_ids)
+            if self.traffic is not None:
+                self.traffic.follow(snapshot, tick)
+
     def start_clock(self, snapshot: carla.WorldSnapshot) -> None:
         """Route time counts from here; what was touched while settling is forgotten."""
         self._start_s = snapshot.timestamp.elapsed_seconds
@@ -102,6 +115,7 @@ class RouteScenario:
             red_light_ids=frozenset(light.id for light in self._lights if light.state == red),
             collisions=collisions,
             traffic_speeds_mps=None if self.traffic is None else self.traffic.speeds_mps(snapshot),
+            allows_wrong_way=self.cast is not None and self.cast.allows_wrong_way(),
         )
 
 
@@ -136,8 +150,24 @@ def open_route_scenario(
         with session.calling():
             session.world.reset_all_traffic_lights()
             session.tick()
+            script = scenario_of(route)
+            if script is not None:
+                scenario.cast = Cast(session, script, dense)
+                stack.callback(scenario.cast.destroy)
+                traffic = max(traffic, script.background)
             if traffic > 0:
-                scenario.traffic = Traffic(session, traffic, seed, scenario.ego)
+                scenario.traffic = Traffic(
+                    session,
+                    traffic,
+                    seed,
+                    TrafficPlaces(
+                        session.world_map,
+                        dense,
+                        None if scenario.cast is None else scenario.cast.keep_clear_world_m,
+                    ),
+                    scenario.ego.get_transform(),
+                    scenario.ego.get_speed_limit() / 3.6,
+                )
                 stack.callback(scenario.traffic.destroy)
             blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
             sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=scenario.ego)

@@ -22,13 +22,16 @@ from pathlib import Path
 
 import carla
 
+from evaluation.routes.benchmarks import of_parts, route_file
 from evaluation.routes.route import Route, RouteFileError, WeatherPoint
 
 logger = logging.getLogger(__name__)
 
 
 def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
-    """All routes of the file, or those whose ids are given, in the file's order."""
+    """All routes of the file, or those whose ids are given, in the file's order. path: also the
+    name of a benchmark that comes with this program."""
+    path, parts = route_file(path)
     try:
         root = ET.parse(path).getroot()
     except FileNotFoundError:
@@ -49,6 +52,7 @@ def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
     missing = [route_id for route_id in only if route_id not in ids]
     if missing:
         raise RouteFileError(f"{path}: no route {', '.join(missing)}; it has {', '.join(ids)}")
+    routes = of_parts(routes, parts)
     return tuple(route for route in routes if not only or route.route_id in only)
 
 

@@ -78,7 +78,8 @@ class Tick:
 
     location_world_m, velocity_world_mps, half_extent_m: (3,); yaw_rad clockwise positive; time_s
     since the route began; speed_limit_mps of the lane; red_light_ids: actors now red; collisions
-    since the last tick; traffic_speeds_mps: (m,) speeds of the background vehicles.
+    since the last tick; traffic_speeds_mps: (m,) speeds of the background vehicles;
+    allows_wrong_way: the ego's lane is blocked, so that it has to use the other direction's.
     """
 
     frame: int
@@ -91,6 +92,7 @@ class Tick:
     red_light_ids: frozenset[int] = frozenset()
     collisions: tuple[CollisionEvent, ...] = ()
     traffic_speeds_mps: NDArray[np.float64] | None = None
+    allows_wrong_way: bool = False
 
     @property
     def speed_mps(self) -> float:

@@ -47,6 +47,7 @@ class OutsideLanes:
         self._map = world_map
         self._outside = False
         self._wrong_lane = False
+        self._counts = False
         self._last: carla.Waypoint | None = None
         self._frame = 0
         self.outside_m = 0.0
@@ -59,7 +60,7 @@ class OutsideLanes:
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
         location = carla.Location(*(float(value) for value in tick.location_world_m))
-        was_outside = self._outside or self._wrong_lane
+        was_outside = self._counts
         driving = self._map.get_waypoint(location, lane_type=carla.LaneType.Driving)
         self._outside = self._beyond_edge(location, driving)
         self._wrong_lane = self._in_wrong_lane(driving, tick.yaw_rad)
@@ -67,7 +68,9 @@ class OutsideLanes:
         self._progress.step(tick.location_world_m)
         if self._progress.driven_m > before_m:
             self._frame = tick.frame
-        if self._outside or self._wrong_lane:
+        # Scenarios that block the lane switch the second half off (SwitchWrongDirectionTest).
+        self._counts = self._outside or (self._wrong_lane and not tick.allows_wrong_way)
+        if self._counts:
             self.outside_m += self._progress.driven_m - before_m
             self.events += not was_outside
         return ()

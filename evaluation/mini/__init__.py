@@ -1,0 +1,1 @@
+"""The benchmark `mini`: its route file, and how that was made."""

@@ -1,0 +1,41 @@
+"""The route file is what the design gives, and its routes are drivable and as long as was asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluation.mini.crossings import Town
+from evaluation.mini.design import HELD_OUT_SEEDS, design
+from evaluation.routes.route_file import read_routes, write_routes
+from evaluation.routes.scenario import Stream, Walker, scenario_of
+from evaluation.routes.towns import open_map
+
+
+@pytest.fixture(scope="module")
+def towns() -> list[Town]:
+    return [Town(*open_map(f"generated:{seed}")) for seed in HELD_OUT_SEEDS]
+
+
+def test_the_file_is_what_the_design_gives(towns: list[Town], tmp_path: Path) -> None:
+    write_routes(tmp_path / "routes.xml", design(towns, 20, 0))
+    assert read_routes(tmp_path / "routes.xml") == read_routes(Path("mini:heldout"))
+
+
+def test_routes_are_short_and_meet_their_road_users(towns: list[Town]) -> None:
+    graphs = {town.name: town.graph for town in towns}
+    for route in read_routes(Path("mini:heldout")):
+        dense = route.dense(graphs[route.town])
+        assert 200.0 < dense.length_m < 400.0
+        scenario = scenario_of(route)
+        assert scenario is not None
+        for user in scenario.road_users:
+            if isinstance(user, Stream | Walker):
+                here = dense.points_world_m[np.searchsorted(dense.distance_m, user.ego_m), :2]
+                path = np.array(user.path)
+                if isinstance(user, Stream):
+                    path = graphs[route.town].route(path).points_world_m
+                steps = np.linspace(path[:-1], path[1:], 20).reshape(-1, 3)[:, :2]
+                assert np.linalg.norm(steps - here, axis=1).min() < 6.0
