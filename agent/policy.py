@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.checkpoint import load_checkpoint
 from model.config import FRAME_INTERVAL_S, CameraConfig, ModelConfig
 from model.latency import Latency
+from model.onnx_stages import FOLDER
 from model.route import planned_points
 from model.runtime import Runtime
 from planner.frames import ego_from_world
@@ -46,7 +47,11 @@ class Policy:
         self, checkpoint: Path, device: str = "auto", threads: int = 1, backend: str = "auto"
     ) -> None:
         self._runtime: Runtime | None = Runtime(
-            load_checkpoint(checkpoint), device, backend=backend, threads=threads
+            load_checkpoint(checkpoint),
+            device,
+            backend=backend,
+            threads=threads,
+            onnx_folder=checkpoint / FOLDER,
         )
         self.config: ModelConfig = self._runtime.config
         self.cameras: tuple[CameraConfig, ...] = self.config.cameras

@@ -44,8 +44,8 @@ class AgentSettings:
         device: cpu, cuda, cuda:1 or auto.
         threads: of torch on a CPU; 0 leaves torch's own number.
         backend: how the network is run: auto, eager, compiled (on a CPU a sixth less time per tick,
-            but a minute at the first start and seconds later, and a C++ compiler is needed), or
-            graphs (GPU).
+            but a minute at the first start and seconds later, and a C++ compiler is needed), onnx
+            (on a CPU a third less), or graphs (GPU); auto takes the fastest that is ready.
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.

@@ -1,4 +1,5 @@
-"""Write a checkpoint's policy as one file: ``python -m model.export CHECKPOINT --to FILE``.
+"""Write a checkpoint's policy as one file: ``python -m model.export CHECKPOINT --to FILE``; or,
+with ``--stages`` instead, the files in ``CHECKPOINT/onnx`` with which the agent drives on a CPU.
 
 ``FILE.pt2`` is a program of torch.export; ``FILE.onnx`` needs the packages onnx, onnxscript and
 onnxruntime. Inputs: camera_images (1, time, cameras, 3, rows, columns) uint8, equalised beforehand
@@ -27,6 +28,15 @@ from model.checkpoint import CheckpointError, load_checkpoint
 from model.config import ModelConfig
 from model.driving import DrivingModel
 from model.fused import FusedPolicy, stacked
+from model.onnx_stages import (
+    DIGEST_KEY,
+    FOLDER,
+    STAGE_FILES,
+    OnnxError,
+    OnnxStages,
+    Stage,
+    digest,
+)
 from model.runtime import blank_input
 
 # Positions may differ by this much between eager and exported: far below what a car can follow.
@@ -55,7 +65,38 @@ def export(model: DrivingModel, path: Path) -> float:
     else:
         outputs = _export_onnx(policy, inputs, path)
     pairs = zip(expected, outputs, strict=True)
-    error_m = max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
+    return _checked(path, max(float((ours - theirs).abs().max()) for ours, theirs in pairs))
+
+
+def export_stages(model: DrivingModel, folder: Path) -> float:
+    """Write the files of :mod:`model.onnx_stages` into ``folder`` and compare, as :func:`export`
+    does."""
+    check_packages()
+    policy = FusedPolicy(model)
+    images, speeds, route = random_input(model.config)
+    with torch.no_grad():
+        patches = policy.images(images)
+        vision = policy.vision(patches)
+        expected = policy(images, speeds, route)
+    folder.mkdir(exist_ok=True)
+    stamp = digest(policy, model.config)
+    for name, inputs in (("vision", (patches,)), ("language", (vision, speeds, route))):
+        path = folder / STAGE_FILES[name]
+        _write_onnx(Stage(policy, name), inputs, path)
+        _stamp(path, stamp)
+    outputs, _ = OnnxStages(policy, model.config, folder, threads=1).run(images, speeds, route)
+    pairs = zip(expected, outputs, strict=True)
+    return _checked(folder, max(float((a - b).abs().max()) for a, b in pairs))
+
+
+def _stamp(path: Path, stamp: str) -> None:
+    onnx: Any = import_module("onnx")
+    graph = onnx.load(path)
+    onnx.helper.set_model_props(graph, {DIGEST_KEY: stamp})
+    onnx.save(graph, path)
+
+
+def _checked(path: Path, error_m: float) -> float:
     if not error_m <= PARITY_M:
         raise ExportError(f"{path}: differs from the model by {error_m} m, allowed {PARITY_M} m")
     return error_m
@@ -71,7 +112,13 @@ def check_target(path: Path) -> None:
         raise ExportError(f"{path}: expected a file in a folder that is there, got {problem}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ExportError(f"{path}: expected a place that can be written to, got a read-only one")
-    for package in ONNX_PACKAGES if path.suffix == ".onnx" else ():
+    if path.suffix == ".onnx":
+        check_packages()
+
+
+def check_packages() -> None:
+    """Raise :class:`ExportError` where one that ONNX files are made with is missing."""
+    for package in ONNX_PACKAGES:
         if find_spec(package) is None:
             raise ExportError(f"onnx: expected the package {package}, found none; pip install it")
 
@@ -110,15 +157,7 @@ def _export_program(
 
 def _export_onnx(policy: FusedPolicy, inputs: tuple[Tensor, ...], path: Path) -> tuple[Tensor, ...]:
     by_name = dict(zip(("camera_images", "vehicle_speed", "route"), inputs, strict=True))
-    torch.onnx.export(
-        policy,
-        inputs,
-        path,
-        input_names=list(by_name),
-        dynamo=True,
-        external_data=False,
-        verbose=False,
-    )
+    _write_onnx(policy, inputs, path, list(by_name))
     runtime: Any = import_module("onnxruntime")
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     # An input that the model does not read is not in the graph.
@@ -126,17 +165,41 @@ def _export_onnx(policy: FusedPolicy, inputs: tuple[Tensor, ...], path: Path) ->
     return tuple(torch.from_numpy(np.asarray(output)) for output in session.run(None, fed))
 
 
+def _write_onnx(
+    module: torch.nn.Module,
+    inputs: tuple[Tensor, ...],
+    path: Path,
+    input_names: list[str] | None = None,
+) -> None:
+    torch.onnx.export(
+        module,
+        inputs,
+        path,
+        input_names=input_names,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--to", type=Path, required=True, help="FILE.pt2 or FILE.onnx")
+    target = parser.add_mutually_exclusive_group(required=True)
+    target.add_argument("--to", type=Path, help="FILE.pt2 or FILE.onnx")
+    target.add_argument("--stages", action="store_true", help="write CHECKPOINT/onnx")
     arguments = parser.parse_args()
+    path = arguments.checkpoint / FOLDER if arguments.stages else arguments.to
     try:
-        check_target(arguments.to)
-        error_m = export(load_checkpoint(arguments.checkpoint), arguments.to)
-    except (CheckpointError, ExportError) as error:
+        if arguments.stages:
+            check_packages()
+            error_m = export_stages(load_checkpoint(arguments.checkpoint), path)
+        else:
+            check_target(path)
+            error_m = export(load_checkpoint(arguments.checkpoint), path)
+    except (CheckpointError, ExportError, OnnxError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(f"{arguments.to}: largest difference {error_m:.1e} m")
+    print(f"{path}: largest difference {error_m:.1e} m")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,10 +20,13 @@ from model.enhance import equalise
 from model.fused import FusedPolicy
 from model.graphs import GraphedStages
 from model.latency import LatencyLog
+from model.onnx_stages import OnnxError, OnnxStages, is_usable
 from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at
 
+logger = logging.getLogger(__name__)
+
 STAGES = ("images", "vision", "language", "head")
-BACKENDS = ("auto", "eager", "compiled", "graphs")
+BACKENDS = ("auto", "eager", "compiled", "onnx", "graphs")
 WARM_UP_TICKS = 3
 
 
@@ -49,8 +54,10 @@ class Runtime:
     ``device`` is ``cpu``, ``cuda``, ``cuda:N`` or ``auto`` (a GPU where there is one). ``backend``
     is one of ``BACKENDS``: ``eager`` launches the network's operations one by one; ``compiled``
     sends the stages through torch.compile, which on a CPU saves a sixth of the time but needs a C++
-    compiler and, at the first start, a minute; on a GPU ``graphs`` replays the stages as CUDA
-    graphs, and ``compiled`` does both. ``auto`` is ``compiled`` on a GPU and ``eager`` on a CPU.
+    compiler and, at the first start, a minute; on a CPU ``onnx`` runs the files in ``onnx_folder``
+    (:mod:`model.onnx_stages`); on a GPU ``graphs`` replays the stages as CUDA graphs, and
+    ``compiled`` does both. ``auto`` is ``compiled`` on a GPU, ``onnx`` on a CPU where the files and
+    their package are there, else ``eager``.
     On a CPU torch is set to ``threads`` threads, for the whole process: beside a simulator more
     than one is slower (0: torch keeps its own number). The first ticks, which allocate and compile,
     are run here with empty images. Raises :class:`DeviceError` for a device or a backend that
@@ -64,9 +71,10 @@ class Runtime:
         *,
         backend: str = "auto",
         threads: int = 1,
+        onnx_folder: Path | None = None,
     ) -> None:
         self.device = find_device(device)
-        self.backend = find_backend(backend, self.device)
+        self.backend = find_backend(backend, self.device, onnx_folder)
         on_gpu = self.device.type == "cuda"
         self.config = model.config
         self.latency = LatencyLog()
@@ -75,10 +83,20 @@ class Runtime:
         )
         if not on_gpu and threads:
             torch.set_num_threads(threads)
-        self._stages = self._make_stages()
+        self._stages = self._make_stages(onnx_folder, threads, backend == "auto")
         self._warm_up()
 
-    def _make_stages(self) -> EagerStages | GraphedStages:
+    def _make_stages(
+        self, onnx_folder: Path | None, threads: int, chosen_here: bool
+    ) -> EagerStages | GraphedStages | OnnxStages:
+        if self.backend == "onnx" and onnx_folder is not None:
+            try:
+                return OnnxStages(self.policy, self.config, onnx_folder, threads)
+            except OnnxError as error:
+                if not chosen_here:
+                    raise DeviceError(str(error)) from error
+                logger.warning("the network runs in torch: %s", error)
+                self.backend = "eager"
         if self.device.type == "cuda" and self.backend != "eager":
             return GraphedStages(self.policy, compiled=self.backend == "compiled")
         stages = EagerStages(self.policy)
@@ -198,17 +216,21 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def find_backend(name: str, device: torch.device) -> str:
+def find_backend(name: str, device: torch.device, onnx_folder: Path | None = None) -> str:
     """What ``auto`` means on ``device``; any other of ``BACKENDS`` as it is. Raises
-    :class:`DeviceError` for an unknown one and for graphs without a GPU."""
+    :class:`DeviceError` for an unknown one and for one that is not for ``device``."""
     if name not in BACKENDS:
         raise DeviceError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
     on_gpu = device.type == "cuda"
     if name == "graphs" and not on_gpu:
         raise DeviceError("backend: graphs need device=cuda, got cpu; take eager or compiled")
-    if name == "auto":
-        return "compiled" if on_gpu else "eager"
-    return name
+    if name == "onnx" and (on_gpu or onnx_folder is None):
+        raise DeviceError("backend: onnx needs device=cpu and the files of model.export --stages")
+    if name != "auto":
+        return name
+    if on_gpu:
+        return "compiled"
+    return "onnx" if onnx_folder is not None and is_usable(onnx_folder) else "eager"
 
 
 def blank_input(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:

@@ -21,9 +21,11 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from model.checkpoint import load_checkpoint
 from model.config import PRESETS, ModelConfig
 from model.driving import DrivingModel
 from model.latency import LatencyLog
+from model.onnx_stages import FOLDER
 from model.runtime import BACKENDS, STAGES, Runtime
 from tests.model.reference import ReferencePipeline
 
@@ -80,6 +82,7 @@ def main() -> None:
     parser.add_argument("--ticks", type=int, default=0, help="0: 100, or 2 for base on a CPU")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
+    parser.add_argument("--checkpoint", type=Path, help="its weights and its files for onnx")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
@@ -91,11 +94,22 @@ def run(
     config: ModelConfig, device: torch.device, ticks: int, arguments: argparse.Namespace
 ) -> None:
     torch.manual_seed(0)
-    model = DrivingModel(config).eval()
+    onnx_folder = None
+    if arguments.checkpoint is None:
+        model = DrivingModel(config).eval()
+    else:
+        model, onnx_folder = load_checkpoint(arguments.checkpoint), arguments.checkpoint / FOLDER
+        config = model.config
     camera = config.cameras[0]
     size = (len(config.cameras), camera.height_px, camera.width_px, 3)
     images = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
-    runtime = Runtime(model, str(device), backend=arguments.backend, threads=arguments.threads)
+    runtime = Runtime(
+        model,
+        str(device),
+        backend=arguments.backend,
+        threads=arguments.threads,
+        onnx_folder=onnx_folder,
+    )
     runtime.predict(images, SPEED_MPS, TARGETS_EGO_M)
     memory_gb = torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
     runtime.latency = LatencyLog()
@@ -106,6 +120,7 @@ def run(
         runtime.predict(images, SPEED_MPS, TARGETS_EGO_M)
         reference.tick(images)
     flops = count_flops(lambda: reference.tick(images)), policy_flops(runtime, images)
+    print(f"backend {runtime.backend}")
     report(config.name, device, arguments.threads, ticks, reference.latency, runtime.latency)
     peak = peak_flops(device)
     total_ms = [log.summary()["total"].p50_ms for log in (reference.latency, runtime.latency)]

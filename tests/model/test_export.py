@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from model.export import ExportError, export, main
+from model.export import ExportError, export, export_stages, main
+from model.runtime import Runtime
 from tests.model.samples import PADDED, make_model
 
 
@@ -18,6 +19,15 @@ def test_onnx_computes_what_the_model_does(tmp_path: Path) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package, reason=f"needs the package {package}: pip install {package}")
     assert export(make_model(PADDED), tmp_path / "policy.onnx") <= 1e-3
+
+
+@pytest.mark.slow
+def test_stages_compute_what_the_model_does(tmp_path: Path) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package, reason=f"needs the package {package}: pip install {package}")
+    model = make_model(PADDED)
+    assert export_stages(model, tmp_path / "onnx") <= 1e-4
+    assert Runtime(model, "cpu", onnx_folder=tmp_path / "onnx").backend == "onnx"
 
 
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
