@@ -8,6 +8,7 @@ python -m evaluation open-loop --run DIR       judge a checkpoint on recorded fr
 python -m evaluation score FILE --protocol P   what results files come to
 python -m evaluation compare A B               whether run B is worse than run A
 python -m evaluation merge A B --out FILE      one results file of several
+python -m evaluation report DIR                a page of a run: scores, maps, curves, videos
 python -m evaluation serve --port 2000         a simulator for CARLA clients
 python -m evaluation leaderboard --routes ...  the official evaluator on that simulator
 python -m evaluation doctor                    what would spoil a long run, before it starts
@@ -30,6 +31,7 @@ from evaluation.commands import (
     maps,
     merge,
     open_loop,
+    report,
     routes,
     score,
     serve,
@@ -57,6 +59,7 @@ COMMANDS: dict[str, Command] = {
     "score": score,
     "compare": compare,
     "merge": merge,
+    "report": report,
     "serve": serve,
     "routes": routes,
     "maps": maps,

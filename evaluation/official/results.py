@@ -39,6 +39,7 @@ class OfficialRecord:
         infractions: texts by the evaluator's names of the kinds, those without any left out.
         scenario, town: known to Bench2Drive and to this program, else empty.
         as_written: the record as it stands in the file.
+        extra: what this program knows beside the record, of routes that it drove itself.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class OfficialRecord:
     as_written: Mapping[str, Any]
     scenario: str = ""
     town: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def success(self) -> bool:
@@ -63,12 +65,14 @@ class OfficialRecord:
 
 @dataclass(frozen=True)
 class OfficialResults:
-    """One results file. planned: number of routes that it is to have in the end."""
+    """One results file. planned: number of routes that it is to have in the end; run: what this
+    program knows of a run of its own, with the conditions of all its routes."""
 
     path: Path
     entry_status: str
     planned: int
     records: Sequence[OfficialRecord] = field(default_factory=tuple)
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def mean_score(self) -> float:
@@ -123,7 +127,8 @@ def read_results(path: Path) -> OfficialResults:
         entry_status = _one_of(data["entry_status"], ENTRY_STATUSES, "entry_status")
         checkpoint = data["_checkpoint"]
         done, planned = map(int, checkpoint["progress"] or (0, 0))
-        ours = data.get("extra", {}).get("routes", {})
+        beside = data.get("extra", {})
+        ours, run = beside.get("routes", {}), dict(beside.get("run", {}))
         found = enumerate(checkpoint["records"])
         records = [_record(path, number, one, ours) for number, one in found]
         if not len(records) <= max(done, planned):
@@ -131,7 +136,7 @@ def read_results(path: Path) -> OfficialResults:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
         raise OfficialResultsError(f"{path} is damaged or no results file: {reason}") from None
-    return OfficialResults(path, entry_status, planned, tuple(records))
+    return OfficialResults(path, entry_status, planned, tuple(records), run)
 
 
 def _record(
@@ -160,6 +165,7 @@ def _record(
             as_written=data,
             scenario=str(data.get("scenario_name") or extra.get("scenario") or ""),
             town=str(data.get("town_name") or extra.get("town") or ""),
+            extra=extra,
         )
     except KeyError as error:
         raise ValueError(f"record {number}: {error} is missing") from None

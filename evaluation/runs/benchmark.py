@@ -64,6 +64,20 @@ def check_benchmark(records: Sequence[OfficialRecord], benchmark: Benchmark) -> 
                     )
 
 
+def benchmark_of(records: Sequence[OfficialRecord]) -> Benchmark:
+    """The one that the records are of, as far as they tell: leaderboard 2.0 before 2.1, and of
+    Bench2Drive the latest. Raises ResultFileError if they are of none."""
+    if any("scenario_name" in record.as_written for record in records):
+        check_benchmark(records, Benchmark.BENCH2DRIVE_0_0_4)
+        return Benchmark.BENCH2DRIVE_0_0_4
+    for benchmark in (Benchmark.LEADERBOARD_2_0, Benchmark.LEADERBOARD_2_1):
+        if all(_fits(record, benchmark) for record in records):
+            return benchmark
+    raise ResultFileError(
+        "the penalties are neither leaderboard 2.0's nor 2.1's throughout: choose a --protocol"
+    )
+
+
 def _fits(record: OfficialRecord, benchmark: Benchmark) -> bool:
     """Whether the penalty is what the rules make of the infractions."""
     rebuilt = penalty(_infractions(record, benchmark), benchmark.rules)

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from evaluation.closed_loop.agent_loader import check_agent_file
 from evaluation.closed_loop.failure import ROUTE_INVALID, Blame, Failure
+from evaluation.closed_loop.observers.trace import trace_path
 from evaluation.closed_loop.pulse import TimeLimits
 from evaluation.errors import UserError
 from evaluation.routes.random_routes import one_route
@@ -157,6 +158,7 @@ def _job(settings: DriveSettings, index: int, route: Route, spec: str | None, ma
         blackout=settings.blackout,
         video=settings.out / video if settings.video else None,
         video_fps=settings.video_fps,
+        trace=trace_path(settings.out, route.name),
     )
 
 

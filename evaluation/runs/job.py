@@ -26,6 +26,7 @@ class Job:
         session: the simulator to drive in; jobs with the same one can share it.
         traffic: number of background vehicles.
         video: file to write, None for no video.
+        trace: file to write of where and how the route was driven, None for none.
         light_times_s: green and all-red time of the town's lights, None leaves them as they are.
     """
 
@@ -41,6 +42,7 @@ class Job:
     blackout: bool = False
     video: Path | None = None
     video_fps: int = 10
+    trace: Path | None = None
     light_times_s: tuple[float, float] | None = None
 
 

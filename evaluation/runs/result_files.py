@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -76,10 +77,11 @@ class Missing:
 @dataclass(frozen=True)
 class RunRecords:
     """One run. records: by route id, each once; lacking: by file, how many routes it was to have
-    beside those that it has."""
+    beside those that it has; run: what this program knows of a run of its own."""
 
     records: tuple[OfficialRecord, ...]
     lacking: Mapping[Path, int] = field(default_factory=dict)
+    run: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def repetitions(self) -> Mapping[str, Sequence[OfficialRecord]]:
@@ -117,6 +119,7 @@ def read_run(paths: Iterable[Path]) -> RunRecords:
     return RunRecords(
         tuple(merged[route_id] for route_id in sorted(merged)),
         {path: count for path, count in lacking.items() if count > 0},
+        next((file.run for _, file in sorted(files.items()) if file.run), {}),
     )
 
 

@@ -20,6 +20,7 @@ from evaluation.closed_loop.agent_loader import AgentClass, AgentLoadError, load
 from evaluation.closed_loop.episode import Driver, Observer, Outcome, run_episode
 from evaluation.closed_loop.failure import Failure, failure_of, one_line
 from evaluation.closed_loop.observers.timing import Timing
+from evaluation.closed_loop.observers.trace import Trace
 from evaluation.closed_loop.observers.video import Video
 from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.closed_loop.route_scenario import open_route_scenario
@@ -124,6 +125,8 @@ class RouteWorker:
 
     def _observers(self, job: Job, timing: Timing) -> Sequence[Observer]:
         observers: list[Observer] = [RouteProgress(self._pulse, job.rules), timing]
+        if job.trace is not None:
+            observers.append(Trace(job.trace))
         if job.video is not None:
             observers.append(Video(job.video, job.video_fps, job.rules))
         return observers
@@ -137,6 +140,7 @@ class RouteWorker:
             "invalid_controls": outcome.invalid_controls,
             "town": job.route.town,
             "sensor_types": outcome.sensor_types,
+            **({} if job.video is None else {"video": job.video.name}),
             **(timing.summary() if outcome.ticks else {}),
         }
         return JobResult(
