@@ -20,7 +20,8 @@ class VehicleModel(NamedTuple):
         special_type: "", emergency, taxi or electric.
         colours: paints as "r,g,b"; empty where the paint cannot be chosen.
         has_dynamic_doors: whether scenarios may open its doors.
-        steer_share: where the front wheels stand, as a share of the nominal angle.
+        steer_share: where the front wheels stand, as a share of the nominal angle; None: as its
+            class.
         grip_share: what its tyres hold, as a share of their nominal friction.
     """
 
@@ -31,7 +32,7 @@ class VehicleModel(NamedTuple):
     special_type: str = ""
     colours: tuple[str, ...] = ()
     has_dynamic_doors: bool = False
-    steer_share: float = 1.0
+    steer_share: float | None = None
     grip_share: float = 1.0
 
     @property

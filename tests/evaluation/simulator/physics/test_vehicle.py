@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.catalogue.vehicle_models import LINCOLN_GRIP_SHARE, LINCOLN_STEER_SHARE
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
-from evaluation.simulator.physics.vehicle.spec import CLASSES
+from evaluation.simulator.physics.vehicle.spec import CLASSES, FOUR_WHEELS_STEER_SHARE
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
 from tests.examples import examples
 
@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 TICK_S = 0.05
 ME = 7
 CAR = VehicleSpec.for_class("car", (2.445, 0.92, 0.745))
+MOTORCYCLE = VehicleSpec.for_class("motorcycle", (1.1, 0.4, 0.8))
 LINCOLN = replace(CAR, steer_share=LINCOLN_STEER_SHARE, grip_share=LINCOLN_GRIP_SHARE)
 GRIP_MPS2 = 1.55 / 1.4 * 3.5 * 9.81
 ORIGIN = Transform()
@@ -221,9 +222,10 @@ def test_the_lincoln_agrees_with_the_bicycle_of_world_on_rails_at_town_speed() -
         assert hold_circle(5.5, steer, LINCOLN) == pytest.approx(curvature, rel=0.1)
 
 
-def test_others_turn_by_the_nominal_angle() -> None:
-    assert hold_circle(3.0, 0.1) == pytest.approx(
-        np.tan(0.1 * 0.93 * CAR.max_steer_rad) / CAR.wheelbase_m, rel=0.05
+@pytest.mark.parametrize(("spec", "share"), [(CAR, FOUR_WHEELS_STEER_SHARE), (MOTORCYCLE, 1.0)])
+def test_others_turn_by_their_share_of_the_nominal_angle(spec: VehicleSpec, share: float) -> None:
+    assert hold_circle(3.0, 0.1, spec) == pytest.approx(
+        np.tan(0.1 * 0.93 * share * spec.max_steer_rad) / spec.wheelbase_m, rel=0.05
     )
 
 
