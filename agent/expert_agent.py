@@ -74,7 +74,7 @@ class ExpertAgent(AutonomousAgent):
         to be there before the first one that matters.
         """
         self._settings = read_expert_settings(path_to_conf_file)
-        self._world = PrivilegedWorld(*self._address)
+        self._world = self._connect()
         if self._settings.cameras:
             self.cameras = load_rig(self._settings.rig)
             self._observer = Observer(self.cameras, ObserverSettings(jpeg_quality=0))
@@ -107,6 +107,10 @@ class ExpertAgent(AutonomousAgent):
             session.close()
         if world is not None:
             world.release()
+
+    def _connect(self) -> PrivilegedWorld:
+        """The world that is driven in."""
+        return PrivilegedWorld(*self._address)
 
     def _start(self) -> ExpertLoop:
         thinned = self._global_plan_world_coord
