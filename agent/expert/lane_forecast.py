@@ -1,11 +1,14 @@
 """Forecast of cars that keep to their lanes: better than straight lines wherever roads bend.
 
-Lane centres are cached per lane, so that a forecast costs one map look-up per car.
+In a junction, where lanes overlap, a car is taken to follow the one that fits its place, heading
+and turn rate best. Lane centres are cached per lane, so that a forecast costs one map look-up per
+car.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import carla
 import numpy as np
@@ -20,8 +23,58 @@ STEP_M = 2.0
 MIN_SPEED_MPS = 0.5
 MAX_LATERAL_M = 1.2
 MAX_HEADING_RAD = np.radians(25.0)
+HEADING_WEIGHT_M = 3.0
+TURN_WEIGHT_MS = 1.0
+"""How much a heading that is off by a radian, and a turn rate by a radian per second, count beside
+a metre to the side, when the lane that fits best is looked for."""
 MAX_LANE_POINTS = 5000
 MAX_LANES = 12
+
+
+@dataclass(frozen=True)
+class Lane:
+    """Centre of a lane from its begin to its end, and the lane that goes on straightest."""
+
+    key: LaneKey
+    points_world_m: F64  # (n, 2)
+    follower: carla.Waypoint | None
+
+    def nearest(self, position_world_m: F64) -> tuple[int, F64, float, float]:
+        """Of the piece of the centre nearest to a position: its index, the foot of the
+        perpendicular on it (2,), its direction, and the offset to its right."""
+        begins, ends = self.points_world_m[:-1], self.points_world_m[1:]
+        along = ends - begins
+        length2 = np.maximum(np.einsum("ij,ij->i", along, along), 1e-9)
+        share = np.einsum("ij,ij->i", position_world_m - begins, along) / length2
+        feet = begins + np.clip(share, 0.0, 1.0)[:, None] * along
+        away = position_world_m - feet
+        index = int(np.argmin(np.einsum("ij,ij->i", away, away)))
+        yaw = float(np.arctan2(along[index, 1], along[index, 0]))
+        right_m = float(-away[index, 0] * np.sin(yaw) + away[index, 1] * np.cos(yaw))
+        return index, feet[index], yaw, right_m
+
+    def bend_per_m(self, index: int) -> float:
+        """Curvature about a piece of the centre, positive to the right."""
+        around = self.points_world_m[max(index - 1, 0) : index + 3]
+        steps = np.diff(around, axis=0)
+        yaws = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))
+        way_m = float(np.linalg.norm(steps[:-1], axis=1).sum())
+        return float(yaws[-1] - yaws[0]) / way_m if way_m > 0.0 else 0.0
+
+
+@dataclass(frozen=True)
+class _OnLane:
+    """Where a car is on a lane, see `Lane.nearest`; its heading against the lane's."""
+
+    lane: Lane
+    index: int
+    foot_world_m: F64
+    right_m: float
+    heading_rad: float
+
+    @property
+    def is_inside(self) -> bool:
+        return abs(self.right_m) <= MAX_LATERAL_M and abs(self.heading_rad) <= MAX_HEADING_RAD
 
 
 class LaneForecaster:
@@ -30,7 +83,8 @@ class LaneForecaster:
     def __init__(self, world_map: carla.Map, blocked: Callable[[LaneKey], bool]) -> None:
         self._map = world_map
         self._blocked = blocked
-        self._lanes: dict[LaneKey, tuple[F64, carla.Waypoint | None]] = {}
+        self._lanes: dict[LaneKey, Lane] = {}
+        self._junctions: dict[int, list[carla.Waypoint]] = {}
 
     def __call__(self, users: RoadUsers, times_s: F64) -> Forecast:
         """Boxes at the given times (t,), the first of which is now."""
@@ -43,18 +97,11 @@ class LaneForecaster:
 
     def _along_lane(self, ahead: Forecast, users: RoadUsers, row: int, speed_mps: float) -> None:
         """Replace row `row` of the forecast when the car is well inside a lane."""
-        x, y = (float(v) for v in users.centres_world_m[row])
-        waypoint = self._map.get_waypoint(carla.Location(x, y, users.heights_m[row]))
-        if waypoint is None or waypoint.is_junction:
-            return
-        yaw = np.radians(waypoint.transform.rotation.yaw)
-        location = waypoint.transform.location
-        lateral_m = -(x - location.x) * np.sin(yaw) + (y - location.y) * np.cos(yaw)
-        heading = np.remainder(users.yaws_rad[row] - yaw + np.pi, 2.0 * np.pi) - np.pi
-        if abs(lateral_m) > MAX_LATERAL_M or abs(heading) > MAX_HEADING_RAD:
+        on_lane = self._place_on_lane(users, row, speed_mps)
+        if on_lane is None or not on_lane.is_inside:
             return
         reach_m = speed_mps * float(ahead.times_s[-1])
-        line, is_stopped = self._line(waypoint, reach_m + STEP_M)
+        line, is_stopped = self._line(on_lane, reach_m + STEP_M)
         grid = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
         travel = speed_mps * ahead.times_s
         if is_stopped:
@@ -67,32 +114,61 @@ class LaneForecaster:
         yaws = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
         at_yaw = np.interp(travel, grid, yaws)
         centre = np.stack([np.interp(travel, grid, line[:, axis]) for axis in (0, 1)], axis=1)
-        centre += lateral_m * np.stack([-np.sin(at_yaw), np.cos(at_yaw)], axis=1)
-        ahead.centres_world_m[row] = centre
+        sideways = np.stack([-np.sin(at_yaw), np.cos(at_yaw)], axis=1)
+        ahead.centres_world_m[row] = centre + on_lane.right_m * sideways
         ahead.yaws_rad[row] = at_yaw
 
-    def _line(self, waypoint: carla.Waypoint, length_m: float) -> tuple[F64, bool]:
-        """Lane centre from a waypoint on; the flag says that it ends at a red light."""
-        location = waypoint.transform.location
-        start = np.array([[location.x, location.y]])
-        points, follower = self._lane(waypoint)
-        offset = np.linalg.norm(points - start, axis=1)
-        pieces = [start, points[int(np.argmin(offset)) + 1 :]]
-        total_m = STEP_M * len(pieces[1])
-        key = _key(waypoint)
-        for _ in range(MAX_LANES):
-            if total_m >= length_m or follower is None:
-                break
-            if self._blocked(key):
-                return np.concatenate(pieces), True
-            key = _key(follower)
-            points, follower = self._lane(follower)
-            pieces.append(points)
-            total_m += STEP_M * len(points)
-        return np.concatenate(pieces), False
+    def _place_on_lane(self, users: RoadUsers, row: int, speed_mps: float) -> _OnLane | None:
+        x, y = (float(v) for v in users.centres_world_m[row])
+        waypoint = self._map.get_waypoint(carla.Location(x, y, users.heights_m[row]))
+        if waypoint is None:
+            return None
+        begins: Sequence[carla.Waypoint] = [waypoint]
+        if waypoint.is_junction:
+            begins = self._ways_through(waypoint)
+        position, yaw = users.centres_world_m[row], float(users.yaws_rad[row])
+        rate_radps = float(users.yaw_rates_radps[row])
 
-    def _lane(self, waypoint: carla.Waypoint) -> tuple[F64, carla.Waypoint | None]:
-        """Points of a whole lane and the lane that goes on straightest from its end."""
+        def misfit(one: _OnLane) -> float:
+            turn_radps = speed_mps * one.lane.bend_per_m(one.index) - rate_radps
+            return (
+                abs(one.right_m)
+                + HEADING_WEIGHT_M * abs(one.heading_rad)
+                + TURN_WEIGHT_MS * abs(turn_radps)
+            )
+
+        places = [_on_lane(self._lane(begin), position, yaw) for begin in begins]
+        return min((place for place in places if place is not None), key=misfit, default=None)
+
+    def _ways_through(self, waypoint: carla.Waypoint) -> list[carla.Waypoint]:
+        """The begins of all lanes of the junction that a waypoint lies in."""
+        junction = waypoint.get_junction()
+        if junction is None:
+            return [waypoint]
+        if junction.id not in self._junctions:
+            pairs = junction.get_waypoints(carla.LaneType.Driving)
+            self._junctions[junction.id] = [begin for begin, _ in pairs] or [waypoint]
+        return self._junctions[junction.id]
+
+    def _line(self, on_lane: _OnLane, length_m: float) -> tuple[F64, bool]:
+        """Lane centre from a place on; the flag says that it ends at a red light."""
+        lane = on_lane.lane
+        pieces = [on_lane.foot_world_m[None, :], lane.points_world_m[on_lane.index + 1 :]]
+        total_m = STEP_M * len(pieces[1])
+        for _ in range(MAX_LANES):
+            if total_m >= length_m or lane.follower is None:
+                break
+            if self._blocked(lane.key):
+                return np.concatenate(pieces), True
+            lane = self._lane(lane.follower)
+            pieces.append(lane.points_world_m)
+            total_m += STEP_M * len(lane.points_world_m)
+        line = np.concatenate(pieces)
+        apart = np.linalg.norm(np.diff(line, axis=0), axis=1) > 0.01
+        return line[np.concatenate(([True], apart))], False
+
+    def _lane(self, waypoint: carla.Waypoint) -> Lane:
+        """The whole lane that a waypoint lies on."""
         key = _key(waypoint)
         if key not in self._lanes:
             before = _walk(waypoint, carla.Waypoint.previous)
@@ -107,8 +183,17 @@ class LaneForecaster:
                 key=lambda w: np.cos(np.radians(_far_yaw_deg(w) - yaw)),
                 default=None,
             )
-            self._lanes[key] = (points, follower)
+            self._lanes[key] = Lane(key, points, follower)
         return self._lanes[key]
+
+
+def _on_lane(lane: Lane, position_world_m: F64, yaw_rad: float) -> _OnLane | None:
+    """Where a car stands to a lane; None for one too short to have a direction."""
+    if len(lane.points_world_m) < 2:
+        return None
+    index, foot, lane_yaw_rad, right_m = lane.nearest(position_world_m)
+    heading = float(np.remainder(yaw_rad - lane_yaw_rad + np.pi, 2.0 * np.pi) - np.pi)
+    return _OnLane(lane, index, foot, right_m, heading)
 
 
 def _walk(

@@ -1,0 +1,61 @@
+"""Cars in a junction, where lanes overlap, are forecast along the one that they follow."""
+
+from __future__ import annotations
+
+import carla
+import numpy as np
+import pytest
+
+from agent.expert.lane_forecast import LaneForecaster
+from agent.expert.road_users import RoadUsers
+from tests.evaluation.scoring.roads import crossing_map
+
+SPEED_MPS = 6.0
+TIMES_S = np.arange(0.0, 5.1, 0.25)
+
+
+@pytest.fixture(scope="module")
+def crossing() -> carla.Map:
+    return crossing_map()
+
+
+def ways_from_the_west(crossing: carla.Map) -> list[list[carla.Waypoint]]:
+    """The ways through the junction of a car that comes from the west, a waypoint every metre."""
+    entry = crossing.get_waypoint(carla.Location(145.0, 1.75, 0.0))
+    begins = entry.next(8.0)
+    ways = []
+    for begin in begins:
+        way = [begin]
+        while way[-1].is_junction:
+            way.append(way[-1].next(1.0)[0])
+        ways.append(way)
+    return ways
+
+
+def test_a_car_in_a_junction_leaves_it_by_the_lane_that_it_turns_along(
+    crossing: carla.Map,
+) -> None:
+    ways = ways_from_the_west(crossing)
+    assert len(ways) > 1
+    for way in ways:
+        middle, end = way[len(way) // 2], way[-1]
+        before, after = way[len(way) // 2 - 2], way[len(way) // 2 + 2]
+        turn_deg = after.transform.rotation.yaw - before.transform.rotation.yaw
+        turn_rad = np.radians((turn_deg + 180.0) % 360.0 - 180.0)
+        yaw = np.radians(middle.transform.rotation.yaw)
+        place = middle.transform.location
+        car = RoadUsers(
+            ids=(1,),
+            kinds=("vehicle",),
+            centres_world_m=np.array([[place.x, place.y]]),
+            yaws_rad=np.array([yaw]),
+            heights_m=np.array([0.5]),
+            half_extents_m=np.array([[2.3, 0.9]]),
+            velocities_world_mps=SPEED_MPS * np.array([[np.cos(yaw), np.sin(yaw)]]),
+            yaw_rates_radps=np.array([turn_rad / 4.0 * SPEED_MPS]),
+        )
+        ahead = LaneForecaster(crossing, lambda _: False)(car, TIMES_S)
+        line = ahead.centres_world_m[0]
+        left_at = np.array([end.transform.location.x, end.transform.location.y])
+        assert np.linalg.norm(line - left_at, axis=1).min() < 1.0
+        np.testing.assert_allclose(line[0], [place.x, place.y], atol=0.3)
