@@ -121,7 +121,7 @@ class ExpertSettings:
     perturb: TimesPerMinute = 0.0
     hesitate: TimesPerMinute = 0.0
     target_noise_m: Annotated[float, Within(0, 100)] = 0.0
-    limit_factor: Annotated[float, Within(0.1, 1)] = 0.95
+    limit_factor: Annotated[float, Within(0.1, 1)] = 0.98
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     save_name: str = ""
 

@@ -25,7 +25,7 @@ LOOK_AHEAD_M = 70.0
 BEHIND_M = 30.0
 PATIENT_S, FORCES_S = 5.0, 20.0
 """The ego's margins shrink between these times of waiting."""
-FORCED_BEFORE_S = -1.0
+FORCED_BEFORE_S = -0.5
 """In the end others come this much earlier than the ego has left: they have to brake for it."""
 GOES_ON_S = 0.4
 WAITED_NEAR_M = 20.0

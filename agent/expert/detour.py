@@ -34,11 +34,15 @@ class DetourSettings:
     before_m: float = 0.8
     after_m: float = 1.5
     """The ego is beside its lane from this far before the obstacle until this far behind it."""
-    wait_gap_m: float = 7.0
+    wait_gap_m: float = 10.0
     """Room left to an obstacle while waiting: enough to steer out of it."""
     curvature_per_m: float = 0.2
-    """Largest one of the way out and back; the wheels' lock allows 0.28."""
+    """Largest one of the way out; the wheels' lock allows 0.28."""
+    easy_curvature_per_m: float = 0.1
+    """The same where there is room: at 5 m/s the ego is over before a gap has closed."""
     lateral_acceleration_mps2: float = 2.0
+    curve_acceleration_mps2: float = 3.2
+    """Sideways, with which the ego takes the way out when it has gathered speed."""
     acceleration_mps2: float = 2.5
     """With which the ego gathers speed while it overtakes."""
     gap: GapSettings = field(default_factory=GapSettings)
@@ -89,14 +93,16 @@ def passages(
     return [passage for _, passage in choices]
 
 
-def ease_length_m(speed_mps: float, offset_m: float, settings: DetourSettings) -> float:
-    """Length over which an offset is taken on, by comfort at speed and by the wheels' lock below.
+def ease_length_m(
+    speed_mps: float, offset_m: float, settings: DetourSettings, curvature_per_m: float
+) -> float:
+    """Length over which an offset is taken on, by comfort at speed and by a curvature below.
 
     The quintic's largest second derivative is 5.77 times the offset over the length squared.
     """
     bend_m = 5.77 * abs(offset_m)
     time_s = np.sqrt(bend_m / settings.lateral_acceleration_mps2)
-    return max(float(np.sqrt(bend_m / settings.curvature_per_m)), float(speed_mps * time_s))
+    return max(float(np.sqrt(bend_m / curvature_per_m)), float(speed_mps * time_s))
 
 
 def shift_past(
@@ -113,18 +119,24 @@ def shift_past(
     `cruise_mps` is the speed that the ego will have when it comes back; an obstacle that moves on
     is given the way that it makes until it has been passed.
     """
-    ease_m = ease_length_m(speed_mps, passage.offset_m, settings)
     share = np.linspace(0.0, 1.0, 101)
     enough = float(np.interp(passage.least_m / passage.offset_m, smooth_step(share), share))
     clear_at_m = obstacle.first_m - settings.before_m - body.front_m
+    least_m, easy_m = (
+        ease_length_m(speed_mps, passage.offset_m, settings, curvature)
+        for curvature in (settings.curvature_per_m, settings.easy_curvature_per_m)
+    )
+    ease_m = min(easy_m, max(least_m, (clear_at_m - distance_m) / max(enough, 0.1)))
     start_m = max(distance_m, clear_at_m - enough * ease_m)
     pace_mps = max(cruise_mps, obstacle.speed_mps + 2.0)
     passing_s = (obstacle.last_m + body.rear_m - distance_m) / (pace_mps - obstacle.speed_mps)
     last_m = obstacle.last_m + obstacle.speed_mps * max(passing_s, 0.0)
     full_m = start_m + ease_m
     back_m = max(last_m + settings.after_m + body.rear_m, full_m + 1.0)
-    end_m = back_m + ease_length_m(cruise_mps, passage.offset_m, settings)
-    return Shift(start_m, full_m, back_m, end_m, passage.offset_m)
+    end_m = back_m + ease_length_m(
+        cruise_mps, passage.offset_m, settings, settings.easy_curvature_per_m
+    )
+    return Shift(start_m, full_m, back_m, end_m, passage.offset_m, passage.oncoming)
 
 
 def lanes_beside(room: LaneRoom) -> list[float]:
@@ -144,15 +156,15 @@ def shift_now(
     offset_m: float, distance_m: float, speed_mps: float, stay_m: float, settings: DetourSettings
 ) -> Shift:
     """A shift from where the ego is on, kept up for `stay_m` once it is beside its lane."""
-    ease_m = ease_length_m(speed_mps, offset_m, settings)
+    ease_m = ease_length_m(speed_mps, offset_m, settings, settings.easy_curvature_per_m)
     full_m = distance_m + ease_m
     return Shift(distance_m, full_m, full_m + stay_m, full_m + stay_m + ease_m, offset_m)
 
 
-def kept_until(shift: Shift, back_m: float) -> Shift:
-    """The shift, kept up to at least `back_m`."""
-    longer_m = max(back_m - shift.back_m, 0.0)
-    return dataclasses.replace(shift, back_m=shift.back_m + longer_m, end_m=shift.end_m + longer_m)
+def kept_until(shift: Shift, back_m: float, ease_m: float = 0.0) -> Shift:
+    """The shift, kept up to at least `back_m` and left again over at least `ease_m`."""
+    back_m, ease_m = max(shift.back_m, back_m), max(shift.end_m - shift.back_m, ease_m)
+    return dataclasses.replace(shift, back_m=back_m, end_m=back_m + ease_m)
 
 
 def extended(shift: Shift, obstacle: Obstacle, body: EgoBody, settings: DetourSettings) -> Shift:

@@ -22,6 +22,8 @@ from agent.expert.conflict import (
     wait_room_m,
 )
 from agent.expert.detour import DetourSettings
+from agent.expert.lane_change import LaneChange, LaneChanges
+from agent.expert.lane_entry import AHEAD_M, Neighbours
 from agent.expert.lane_path import SPACING_M, LanePath
 from agent.expert.lane_room import LaneRoom
 from agent.expert.overtaking import Overtaking, WorldFacts
@@ -63,6 +65,9 @@ LIGHT_NEAR_M = 8.0
 """A light belongs to the junction that begins this near its line."""
 JUNCTION_NEAR_M = 2.0
 """The ego hurries through a junction from this far before it."""
+LOOKED_BACK_M = 10.0
+"""Who comes from behind is looked at when a shift is planned, until it begins; a shift that begins
+this near ahead is not kept waiting for them by another rule."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -106,11 +111,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class RoutePlaces:
-    """What lies along a route: lights, stop signs, and the stretches in junctions (m)."""
+    """What lies along a route: lights, stop signs, stretches in junctions (m), and where the plan
+    changes lanes."""
 
     lights: Sequence[StopPlace] = ()
     signs: Sequence[StopPlace] = ()
     junctions_m: Sequence[tuple[float, float]] = ()
+    lane_changes: Sequence[LaneChange] = ()
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,9 @@ class ExpertDriver:
             path,
             WorldFacts(
                 room_at=lambda place_m, height_m: facts.room_at(
-                    path.point_world_m(place_m), path.yaw_at_rad(place_m), height_m
+                    self._changes.path.point_world_m(place_m),
+                    self._changes.path.yaw_at_rad(place_m),
+                    height_m,
                 ),
                 has_handbrake=facts.has_handbrake,
                 is_emergency=facts.is_emergency,
@@ -170,6 +179,9 @@ class ExpertDriver:
             self.settings.body,
             self.settings.detour,
             self.settings.conflict,
+        )
+        self._changes = LaneChanges(
+            path, places.lane_changes, self.settings.body, self.settings.detour
         )
         self._detours: tuple[Shift, ...] = ()
         self._pedals = Pedals()
@@ -186,6 +198,8 @@ class ExpertDriver:
         ego = view.ego
         distance_m, _ = self._route_path.locate(ego.position_world_m, self._distance_m)
         self._distance_m = distance_m
+        self._overtaking.gains.note(view.others, view.timestamp_s)
+        self._change_lanes(view, distance_m)
         self._overtaking.step(view, distance_m, self._top_mps(limit_mps))
         self._update_path(limit_mps)
         _, lateral_m = self.path.locate(ego.position_world_m, distance_m)
@@ -260,17 +274,28 @@ class ExpertDriver:
             distances[index] = place
         return distances
 
+    def _change_lanes(self, view: WorldView, distance_m: float) -> None:
+        """Let the route's changes of lanes wait for gaps."""
+        if not self._places.lane_changes:
+            return
+        path, gains = self._changes.path, self._overtaking.gains
+        others = Neighbours.of(path, distance_m, distance_m + AHEAD_M, view.others, gains)
+        self._changes.step(others, distance_m, view.ego.speed_mps)
+
     def _update_path(self, limit_mps: float) -> None:
         """Follow the shifts decided on, and the limit, with the path and its speed profile."""
-        moved = self._overtaking.shifts != self._detours
+        route = self._changes.path
+        moved = self._overtaking.shifts != self._detours or self._overtaking.path is not route
         if moved:
             self._detours = self._overtaking.shifts
-            self.path = shift_path(self._route_path, self._detours)
+            self._overtaking.path = route
+            self.path = shift_path(route, self._detours)
         if not moved and limit_mps == self._profile_limit_mps:
             return
         speed, bends = self.settings.speed, self.path.curvature_per_m
+        beside = _in_stretches(self.path, [(s.start_m, s.end_m) for s in self._detours])
         curve_mps = np.where(
-            self._in_junction,
+            self._in_junction | beside,
             curve_speed_mps(bends, self.settings.brisk),
             curve_speed_mps(bends, speed),
         )
@@ -353,7 +378,8 @@ class ExpertDriver:
             self._forecaster(others, times_s),
             self.settings.body,
             impatient(self.settings.conflict, self._patience.waited_s, goes),
-            has_looked_back=any(shift.start_m <= distance_m for shift in self._detours),
+            has_looked_back=self._changes.looks_back
+            or any(s.start_m <= distance_m + LOOKED_BACK_M for s in self._detours),
         )
         pace = view.ego.speed_mps
         lead = min(

@@ -82,6 +82,7 @@ class ExpertLoop:
                 lights=places_of_lights(lanes, planned.path),
                 signs=places_of_signs(self._world.actors("traffic.stop"), planned.path),
                 junctions_m=planned.junctions_m,
+                lane_changes=planned.lane_changes,
             ),
             LaneForecaster(self._world.map, self._is_red),
             ActorFacts(

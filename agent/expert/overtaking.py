@@ -14,6 +14,7 @@ from agent.expert.conflict import ConflictSettings, EgoBody, occupancy
 from agent.expert.detour import (
     DetourSettings,
     accelerated_m,
+    ease_length_m,
     extended,
     is_clear,
     kept_until,
@@ -22,7 +23,8 @@ from agent.expert.detour import (
     shift_now,
     shift_past,
 )
-from agent.expert.lane_gap import GapSettings, has_gap, shrunk
+from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours, SpeedGains
+from agent.expert.lane_gap import GapSettings, shrunk
 from agent.expert.lane_path import LanePath
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import STANDING_MPS, Obstacle, find_obstacle, is_slow_cyclist
@@ -44,9 +46,6 @@ STUCK_S = 20.0
 NO_LIGHT_WITHIN_M = 60.0
 BEGUN_M = 1.0
 """A shift is carried out, whatever comes, once the ego is this far into it."""
-GAIN_SHARE = 0.2
-"""Weight of the last tick in the smoothed acceleration of others."""
-LARGEST_GAIN_MPS2 = 4.0
 GOES_ON_S = 16.0
 """To go on with a shift that has just begun, a gap is enough that would be after this wait."""
 SIREN_BEHIND_M = 80.0
@@ -54,9 +53,17 @@ SIREN_PAST_M = 12.0
 """An emergency vehicle is made way for from this far behind the ego to this far before it."""
 AGAIN_M = 8.0
 """An obstacle nearer than this to where the ego is back in its lane is passed in the same go."""
-BEHIND_M = 60.0
-"""How far behind the ego others are looked at."""
-ON_LANE_M = 1.2
+WHOLE_LANE_M = 2.5
+"""Who is farther than this beside the route is in another lane."""
+RETURN_LOOK_S = 0.8
+RETURN_LEAST_M = 4.0
+"""Whether the ego can come back into its lane is looked at this long, or this far, before."""
+KEPT_UP_M = 6.0
+"""A shift that cannot end yet is kept up by this much at a time."""
+RETURNS_WITHIN_M = 150.0
+"""After this way beside its lane the ego takes as small a gap as to go on with a shift."""
+RETURNED_SHARE = 0.35
+"""Of the way back, the ego is in its lane after this share."""
 ENTERS_AT_M = 3.0
 """The ego is seen to enter the next lane this far after a shift has begun."""
 
@@ -76,31 +83,6 @@ class WorldFacts:
     red_ahead_m: Callable[[float], float]
 
 
-class SpeedGains:
-    """How fast others gather speed, smoothed over a few ticks; braking counts as none."""
-
-    def __init__(self) -> None:
-        self._gain_mps2: dict[int, float] = {}
-        self._speed_mps: dict[int, float] = {}
-        self._time_s = 0.0
-
-    def note(self, users: RoadUsers, now_s: float) -> None:
-        """Take note of a tick."""
-        dt_s = max(now_s - self._time_s, 1e-3)
-        speeds = {i: float(v) for i, v in zip(users.ids, users.speeds_mps, strict=True)}
-        self._gain_mps2 = {
-            i: (1.0 - GAIN_SHARE) * self._gain_mps2.get(i, 0.0)
-            + GAIN_SHARE * (speed - self._speed_mps.get(i, speed)) / dt_s
-            for i, speed in speeds.items()
-        }
-        self._speed_mps, self._time_s = speeds, now_s
-
-    def of(self, users: RoadUsers) -> F64:
-        """Accelerations (n,), 0 or more."""
-        gains = [max(self._gain_mps2.get(i, 0.0), 0.0) for i in users.ids]
-        return np.minimum(np.array(gains, dtype=np.float64), LARGEST_GAIN_MPS2)
-
-
 class Overtaking:
     """Decides about the shifts of one route's path.
 
@@ -111,6 +93,8 @@ class Overtaking:
         passed_ids: what is, or waits to be, passed, and therefore not followed.
         wait_at_m: where along the path the front bumper has to stop until there is room, or None.
         waits_for_kind: the kind of what it stops before there, "vehicle" or "prop", or None.
+        path: the route's path, which the driver may change.
+        gains: how fast others gather speed.
     """
 
     def __init__(
@@ -125,7 +109,7 @@ class Overtaking:
         self.passed_ids: frozenset[int] = frozenset()
         self.wait_at_m: float | None = None
         self.waits_for_kind: str | None = None
-        self._path = route_path
+        self.path = route_path
         self._facts = facts
         self._forecaster = forecaster
         self._body = body
@@ -134,7 +118,7 @@ class Overtaking:
         self._under_way: tuple[Shift, ...] = ()
         self._plan: Shift | None = None
         self._standing_since_s: dict[int, float] = {}
-        self._gains = SpeedGains()
+        self.gains = SpeedGains()
         self._red_until_s = -math.inf
         self._waits_since_s: float | None = None
         self._tick = 0
@@ -150,15 +134,18 @@ class Overtaking:
         `cruise_mps` is the speed at which the ego would drive here if it were alone.
         """
         self._tick += 1
-        self._gains.note(view.others, view.timestamp_s)
         if self._plan is not None and self._plan.start_m <= distance_m - BEGUN_M:
             self._under_way, self._plan = self.shifts, None
-        self._under_way = tuple(s for s in self._under_way if s.end_m > distance_m - 5.0)
+        self._under_way = tuple(
+            self._kept_up(view, shift, distance_m)
+            for shift in self._under_way
+            if shift.end_m > distance_m - 5.0
+        )
         passable = self._passable(view, distance_m)
         obstacle = None
         if bool(passable.any()):
             obstacle = find_obstacle(
-                self._path, distance_m, LOOK_AHEAD_M, view.others, passable, self._body
+                self.path, distance_m, LOOK_AHEAD_M, view.others, passable, self._body
             )
         if obstacle is None or self._is_passed_under_way(obstacle):
             self._plan = self._waits_since_s = None
@@ -260,7 +247,7 @@ class Overtaking:
     def _make_way(self, view: WorldView, distance_m: float) -> None:
         """Leave the lane to an emergency vehicle that comes up from behind, until it has passed."""
         users = view.others
-        along, lateral, yaw = self._path.frenet(
+        along, lateral, yaw = self.path.frenet(
             users.centres_world_m, distance_m - SIREN_BEHIND_M, distance_m + SIREN_PAST_M
         )
         comes = (np.abs(lateral) < ON_LANE_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
@@ -269,8 +256,16 @@ class Overtaking:
         if not any(self._facts.is_emergency(users.ids[row]) for row in np.flatnonzero(comes)):
             return
         if self._under_way:
+            speed_mps, settings = view.ego.speed_mps, self._settings
             self._under_way = tuple(
-                kept_until(shift, distance_m + SIREN_PAST_M) for shift in self._under_way
+                kept_until(
+                    shift,
+                    distance_m + SIREN_PAST_M,
+                    ease_length_m(
+                        speed_mps, shift.offset_m, settings, settings.easy_curvature_per_m
+                    ),
+                )
+                for shift in self._under_way
             )
             return
         room = self._facts.room_at(distance_m, float(view.ego_transform.location.z))
@@ -281,6 +276,29 @@ class Overtaking:
             if self._is_free(view, shift, frozenset(), distance_m, view.ego.speed_mps):
                 self._under_way = (shift,)
                 return
+
+    def _kept_up(self, view: WorldView, shift: Shift, distance_m: float) -> Shift:
+        """The shift, kept up while the lane that it comes back to has no gap."""
+        speed_mps = view.ego.speed_mps
+        look_m = max(RETURN_LEAST_M, RETURN_LOOK_S * speed_mps)
+        whole_lane = abs(shift.offset_m) > WHOLE_LANE_M and not shift.oncoming
+        if not whole_lane or not shift.back_m - look_m < distance_m < shift.back_m:
+            return shift
+        ease_m = self._way_back_m(shift, speed_mps)
+        place_m = shift.back_m + RETURNED_SHARE * ease_m
+        near = Neighbours.of(self.path, distance_m, place_m + AHEAD_M, view.others, self.gains)
+        wait_s = (place_m - distance_m) / max(speed_mps, 2.0)
+        nobody = np.zeros(len(view.others), dtype=np.bool_)
+        gap = shrunk(self._settings.gap, (distance_m - shift.full_m) / RETURNS_WITHIN_M * GOES_ON_S)
+        if near.leave_gap(Entry(0.0, wait_s, place_m, speed_mps), nobody, self._body, gap):
+            return shift
+        return kept_until(shift, shift.back_m + KEPT_UP_M, ease_m)
+
+    def _way_back_m(self, shift: Shift, speed_mps: float) -> float:
+        """Length over which the ego comes back into its lane comfortably at this speed."""
+        curvature_per_m = self._settings.easy_curvature_per_m
+        ease_m = ease_length_m(speed_mps, shift.offset_m, self._settings, curvature_per_m)
+        return max(shift.end_m - shift.back_m, ease_m)
 
     def _has_stood(self, obstacle: Obstacle, now_s: float) -> bool:
         since = (self._standing_since_s.get(i, now_s) for i in obstacle.actor_ids)
@@ -308,45 +326,28 @@ class Overtaking:
         )
         times_s = times_s[: int(np.searchsorted(own_m, shift.end_m + body.rear_m)) + 1]
         own_m = own_m[: len(times_s)]
-        along, lateral, yaw = self._path.frenet(
-            view.others.centres_world_m, distance_m - BEHIND_M, shift.end_m + 40.0
-        )
-        same_way = np.cos(view.others.yaws_rad - yaw) > 0.5
-        on_own_lane = same_way & (np.abs(lateral) < ON_LANE_M)
+        near = Neighbours.of(self.path, distance_m, shift.end_m + 40.0, view.others, self.gains)
         known = np.isin(view.others.ids, list(passed_ids))
-        moves = view.others.speeds_mps > STANDING_MPS
-
-        beside = np.abs(lateral - shift.offset_m) - view.others.half_extents_m[:, 1]
-        in_lane = same_way & moves & (beside < body.half_width_m + settings.side_margin_m)
-        in_lane &= ~(on_own_lane & (along < distance_m)) & ~known
         entering = int(np.argmax(own_m >= shift.start_m + ENTERS_AT_M))
         wait_s, entry_m = float(times_s[entering]), float(own_m[entering])
-        gains = self._gains.of(view.others)[in_lane]
-        speeds = view.others.speeds_mps[in_lane] + gains * wait_s
-        centres = along[in_lane] + (speeds - 0.5 * gains * wait_s) * wait_s
-        half_m = view.others.half_extents_m[in_lane, 0]
         entry_mps = min(
             view.ego.speed_mps + settings.acceleration_mps2 * wait_s,
             max(cruise_mps, view.ego.speed_mps),
+            math.sqrt(settings.curve_acceleration_mps2 / max(shift.curvature_per_m, 1e-6)),
         )
-        if not has_gap(
-            centres - half_m,
-            centres + half_m,
-            speeds,
-            entry_m - body.rear_m,
-            entry_m + body.front_m,
-            entry_mps,
-            self._gap_asked(shift, view.timestamp_s),
-        ):
+        entry = Entry(shift.offset_m, wait_s, entry_m, entry_mps)
+        follows = near.same_way & (np.abs(near.lateral_m) < ON_LANE_M) & (near.along_m < distance_m)
+        gap = self._gap_asked(shift, view.timestamp_s)
+        if not near.leave_gap(entry, follows | known, body, gap):
             return False
 
         # Who stands beyond, at a light say, is stopped behind as always.
-        elsewhere = (along < distance_m) | (along > shift.back_m)
-        others = view.others.select(~known & ~(same_way & (moves | elsewhere)))
+        elsewhere = (near.along_m < distance_m) | (near.along_m > shift.back_m)
+        others = view.others.select(~known & ~(near.same_way & (near.moves | elsewhere)))
         if len(others) == 0:
             return True
         taken = occupancy(
-            shift_path(self._path, (*self._under_way, shift)),
+            shift_path(self.path, (*self._under_way, shift)),
             distance_m,
             shift.end_m - distance_m + 20.0,
             others,

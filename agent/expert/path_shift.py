@@ -21,13 +21,20 @@ F64 = NDArray[np.float64]
 @dataclass(frozen=True)
 class Shift:
     """A stretch beside the route: `offset_m` to the right (negative: to the left) between `full_m`
-    and `back_m`, reached from `start_m` on and left again until `end_m`; metres along the route."""
+    and `back_m`, reached from `start_m` on and left again until `end_m`; metres along the route.
+    `oncoming` says that it leads into a lane of the other direction."""
 
     start_m: float
     full_m: float
     back_m: float
     end_m: float
     offset_m: float
+    oncoming: bool = False
+
+    @property
+    def curvature_per_m(self) -> float:
+        """Largest one of the way out: the quintic's second derivative, whose maximum is 5.77."""
+        return 5.77 * abs(self.offset_m) / (self.full_m - self.start_m) ** 2
 
     def offset_at_m(self, distance_m: F64) -> F64:
         """Offset at distances (n,) along the route."""
@@ -51,11 +58,16 @@ def shift_path(path: LanePath, shifts: Sequence[Shift]) -> LanePath:
     for shift in shifts:
         other = shift.offset_at_m(distance)
         offset = np.where(np.abs(other) > np.abs(offset), other, offset)
-    touched = np.flatnonzero(offset)
+    return moved_aside(path, offset)
+
+
+def moved_aside(path: LanePath, offset_m: F64) -> LanePath:
+    """The path with each point moved to the right by its offset (n,)."""
+    touched = np.flatnonzero(offset_m)
     if len(touched) == 0:
         return path
     right = np.stack([-np.sin(path.yaw_rad), np.cos(path.yaw_rad)], axis=1)
-    points = path.points_world_m + offset[:, None] * right
+    points = path.points_world_m + offset_m[:, None] * right
     step = np.gradient(points, axis=0)
     length = np.maximum(np.linalg.norm(step, axis=1), 0.1 * SPACING_M)
     yaw = np.unwrap(np.arctan2(step[:, 1], step[:, 0]))

@@ -13,6 +13,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.expert.lane_change import LaneChange
 from agent.expert.lane_path import LanePath, build_path
 from agent.expert.path_shift import smooth_step
 
@@ -33,11 +34,12 @@ CONTINUATION_STEP_M = 1.0
 @dataclass(frozen=True)
 class PlannedPath:
     """The line to drive for a route; `junctions_m` are the stretches of it, from and to, that lie
-    in junctions."""
+    in junctions, `lane_changes` those where it changes lanes."""
 
     path: LanePath
     route_length_m: float
     junctions_m: tuple[tuple[float, float], ...]
+    lane_changes: tuple[LaneChange, ...]
 
 
 def plan_path(positions_world_m: F64, yaws_rad: F64, world_map: carla.Map) -> PlannedPath:
@@ -68,6 +70,7 @@ def plan_path(positions_world_m: F64, yaws_rad: F64, world_map: carla.Map) -> Pl
         path=path,
         route_length_m=min(route_length_m, path.length_m),
         junctions_m=_stretches(path, line, in_junction),
+        lane_changes=_lane_changes(path, line, positions_world_m, yaws_rad, in_junction),
     )
 
 
@@ -84,25 +87,74 @@ def smooth_lane_changes(
     """
     points = points_world_m.copy()
     right = np.stack([-np.sin(yaws_rad), np.cos(yaws_rad)], axis=1)
+    distance = _forward_m(points_world_m, yaws_rad)
+    for jump in _jumps(points_world_m, yaws_rad, in_junction, length_m):
+        share = smooth_step((distance - jump.start_m) / (jump.end_m - jump.start_m))
+        share[jump.index + 1 :] -= 1.0
+        points += right * (jump.side_m * share)[:, None]
+    return points
+
+
+@dataclass(frozen=True)
+class _Jump:
+    """A jump to the side after point `index`, drawn out between two distances; `high_m` is as far
+    as it could be put off. All are measured along the plan's lanes."""
+
+    index: int
+    side_m: float
+    start_m: float
+    end_m: float
+    high_m: float
+
+
+def _jumps(
+    points_world_m: F64, yaws_rad: F64, in_junction: NDArray[np.bool_] | None, length_m: float
+) -> list[_Jump]:
+    distance = _forward_m(points_world_m, yaws_rad)
     steps = np.diff(points_world_m, axis=0)
-    forward_m = steps[:, 0] * np.cos(yaws_rad[:-1]) + steps[:, 1] * np.sin(yaws_rad[:-1])
-    distance = np.concatenate(([0.0], np.cumsum(np.abs(forward_m))))
-    barred = np.zeros(len(points), dtype=bool) if in_junction is None else in_junction
-    for jump in find_lane_changes(points_world_m, yaws_rad):
-        side_m = float(steps[jump] @ right[jump])
-        before = np.flatnonzero(barred[: jump + 1])
-        after = np.flatnonzero(barred[jump + 1 :])
+    barred = np.zeros(len(points_world_m), dtype=bool) if in_junction is None else in_junction
+    jumps: list[_Jump] = []
+    for index in find_lane_changes(points_world_m, yaws_rad):
+        yaw = float(yaws_rad[index])
+        side_m = float(-steps[index, 0] * np.sin(yaw) + steps[index, 1] * np.cos(yaw))
+        before = np.flatnonzero(barred[: index + 1])
+        after = np.flatnonzero(barred[index + 1 :])
         low_m = float(distance[before[-1]]) if len(before) else 0.0
-        high_m = float(distance[jump + 1 + after[0]]) if len(after) else float(distance[-1])
-        middle_m = 0.5 * float(distance[jump] + distance[jump + 1])
+        high_m = float(distance[index + 1 + after[0]]) if len(after) else float(distance[-1])
+        middle_m = 0.5 * float(distance[index] + distance[index + 1])
         start_m = max(low_m, min(middle_m - 0.5 * length_m, high_m - length_m))
         end_m = min(high_m, start_m + length_m)
-        if end_m - start_m < 2.0:
-            continue
-        share = smooth_step((distance - start_m) / (end_m - start_m))
-        share[jump + 1 :] -= 1.0
-        points += right * (side_m * share)[:, None]
-    return points
+        if end_m - start_m >= 2.0:
+            jumps.append(_Jump(index, side_m, start_m, end_m, high_m))
+    return jumps
+
+
+def _forward_m(points_world_m: F64, yaws_rad: F64) -> F64:
+    """Distances (n,) along the lanes of the plan, jumps to the side left out."""
+    steps = np.diff(points_world_m, axis=0)
+    forward_m = steps[:, 0] * np.cos(yaws_rad[:-1]) + steps[:, 1] * np.sin(yaws_rad[:-1])
+    return np.concatenate(([0.0], np.cumsum(np.abs(forward_m))))
+
+
+def _lane_changes(
+    path: LanePath,
+    line_world_m: F64,
+    positions_world_m: F64,
+    yaws_rad: F64,
+    in_junction: NDArray[np.bool_],
+) -> tuple[LaneChange, ...]:
+    """The plan's changes of lanes, by distances along the path; `line_world_m` (n, 2) is the plan
+    with the changes drawn out."""
+    distance = _forward_m(positions_world_m[:, :2], yaws_rad)
+
+    def along_m(forward_m: float) -> float:
+        point = [np.interp(forward_m, distance, line_world_m[:, axis]) for axis in (0, 1)]
+        return path.locate(np.array(point), forward_m)[0]
+
+    return tuple(
+        LaneChange(along_m(jump.start_m), along_m(jump.end_m), jump.side_m, along_m(jump.high_m))
+        for jump in _jumps(positions_world_m[:, :2], yaws_rad, in_junction, LANE_CHANGE_M)
+    )
 
 
 def find_lane_changes(points_world_m: F64, yaws_rad: F64) -> list[int]:

@@ -21,10 +21,10 @@ F64 = NDArray[np.float64]
 class SpeedSettings:
     """Comfort and safety figures of the expert."""
 
-    limit_factor: float = 0.95
+    limit_factor: float = 0.98
     """Share of the posted limit that is driven; the leaderboard asks for the traffic's speed."""
     max_speed_mps: float = 20.0
-    max_acceleration_mps2: float = 2.2
+    max_acceleration_mps2: float = 3.0
     comfort_deceleration_mps2: float = 2.2
     """What following and slowing down for curves plan with."""
     stop_deceleration_mps2: float = 1.8
@@ -32,12 +32,12 @@ class SpeedSettings:
     max_deceleration_mps2: float = 7.0
     lateral_acceleration_mps2: float = 2.2
     min_curve_speed_mps: float = 2.5
-    headway_s: float = 1.3
+    headway_s: float = 1.0
     standstill_gap_m: float = 4.0
     following_exponent: float = 4.0
     yellow_deceleration_mps2: float = 3.5
     """A yellow light that would need more than this is driven through."""
-    max_jerk_mps3: float = 5.0
+    max_jerk_mps3: float = 8.0
     """How fast the acceleration may rise; braking may begin at once."""
     reaction_s: float = 0.35
     """Time constant with which a speed error turns into an acceleration."""

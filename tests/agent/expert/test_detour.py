@@ -109,10 +109,10 @@ def test_a_shift_is_drawn_out_past_the_next_obstacle() -> None:
 
 
 def test_a_way_out_is_comfortable_at_speed_and_drivable_at_none() -> None:
-    assert ease_length_m(0.0, 3.5, DETOUR) == pytest.approx(np.sqrt(5.77 * 3.5 / 0.2))
-    slow, fast = (ease_length_m(speed, 3.5, DETOUR) for speed in (8.0, 16.0))
+    assert ease_length_m(0.0, 3.5, DETOUR, 0.2) == pytest.approx(np.sqrt(5.77 * 3.5 / 0.2))
+    slow, fast = (ease_length_m(speed, 3.5, DETOUR, 0.2) for speed in (8.0, 16.0))
     assert fast == pytest.approx(2.0 * slow)
-    assert ease_length_m(8.0, 1.0, DETOUR) < slow
+    assert ease_length_m(8.0, 1.0, DETOUR, 0.2) < slow
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,10 @@ def start(
 
 def test_an_empty_road_is_driven_at_a_share_of_the_limit() -> None:
     drive = Drive(start()).run(12.0)
-    assert drive.speed_mps == pytest.approx(0.95 * LIMIT_MPS, abs=0.3)
+    assert drive.speed_mps == pytest.approx(0.98 * LIMIT_MPS, abs=0.3)
     assert drive.decisions[-1].reason == "cruise"
     accelerations = np.diff([speed for _, _, speed in drive.track]) / DT_S
-    assert accelerations.max() < 3.0
+    assert accelerations.max() < 3.8
 
 
 def test_a_red_light_is_stopped_at_and_green_is_driven_on() -> None:
@@ -286,7 +286,7 @@ def test_a_parked_car_is_waited_behind_until_who_comes_has_passed() -> None:
 
     drive = Drive(start(room=LEFT_ONCOMING), others).run(17.0)
     assert drive.speed_mps < 0.1
-    assert 6.0 < 80.0 - 2.3 - drive.front_m < 8.0
+    assert 9.0 < 80.0 - 2.3 - drive.front_m < 11.0
     assert drive.decisions[-1].reason == "wait"
     assert drive.decisions[-1].waiting_for == "vehicle"
     drive.run(17.0)
@@ -398,3 +398,23 @@ def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> N
         nearest = min(nearest, max(along, across))
     assert nearest > 0.5
     assert drive.y_m == pytest.approx(-3.5, abs=0.3)
+
+
+def test_the_ego_stays_beside_its_lane_until_there_is_room_in_it() -> None:
+    """It has passed a parked car; in its own lane a column comes past."""
+
+    def others(t: float) -> RoadUsers:
+        column = [("vehicle", 12.0 * (t - 4.0) - 9.0 * i, 0.0, 12.0, 0.0) for i in range(5)]
+        return users(("vehicle", 60.0, 0.2, 0.0, 0.0), *(c for c in column if c[1] > 70.0))
+
+    drive = Drive(start(room=LEFT_LANE), others).run(32.0)
+    passed = [tick for tick, (_, x_m, _) in enumerate(drive.track) if x_m > 75.0]
+    nearest = math.inf
+    for tick in passed:
+        time_s, x_m, _ = drive.track[tick]
+        for place in others(time_s).centres_world_m[1:]:
+            along = abs(x_m - place[0]) - FRONT_M - 2.3
+            across = abs(drive.side_m[tick] - place[1]) - 0.93 - 0.9
+            nearest = min(nearest, max(along, across))
+    assert nearest > 0.3
+    assert drive.side_m[-1] == pytest.approx(0.0, abs=0.2)

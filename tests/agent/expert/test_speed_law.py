@@ -57,13 +57,13 @@ def test_cruise(speed: float, desired: float, trend: float, low: float, high: fl
 @pytest.mark.parametrize(
     ("speed", "gap", "lead", "low", "high"),
     [
-        (10.0, 200.0, 10.0, 1.5, 2.2),  # far: free
-        (10.0, 17.0, 10.0, -0.1, 0.1),  # at the headway: keep
+        (10.0, 200.0, 10.0, 2.0, 3.0),  # far: free
+        (10.0, 14.0, 10.0, -0.1, 0.1),  # at the headway: keep
         (10.0, 5.0, 10.0, -7.0, -3.0),  # too near: brake
         (10.0, 25.0, 0.0, -7.0, -1.5),  # a standing car ahead
         (0.0, 4.0, 0.0, -0.1, 0.1),  # stands behind a standing car
         (10.0, 0.0, 0.0, -7.0, -7.0),
-        (0.0, 30.0, -5.0, 1.0, 2.2),  # oncoming counts as standing
+        (0.0, 30.0, -5.0, 1.0, 3.0),  # oncoming counts as standing
     ],
 )
 def test_follow(speed: float, gap: float, lead: float, low: float, high: float) -> None:
@@ -109,9 +109,9 @@ def test_yellow(speed: float, distance: float, stops: bool) -> None:
 @pytest.mark.parametrize(
     ("wanted", "last", "speed", "result"),
     [
-        (2.0, 0.0, 5.0, 0.25),  # rises by jerk x time
-        (2.0, -1.8, 0.0, 0.25),  # from rest the brake is let go at once
-        (2.0, -1.8, 5.0, -1.55),
+        (2.0, 0.0, 5.0, 0.4),  # rises by jerk x time
+        (2.0, -1.8, 0.0, 0.4),  # from rest the brake is let go at once
+        (2.0, -1.8, 5.0, -1.4),
         (-6.0, 2.0, 5.0, -6.0),  # braking begins at once
     ],
 )

@@ -1,0 +1,158 @@
+"""The route's changes of lanes, carried out where the lane that they lead to has a gap.
+
+The plan changes lanes at a point, whoever drives there. The ego keeps to its lane until there is a
+gap, at most until the next junction is near, and changes over a length that is comfortable at its
+speed. A change that is put off is a shift of the path that cancels the planned one, and ends where
+the ego changes; shifts of several changes add up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.expert.conflict import EgoBody
+from agent.expert.detour import DetourSettings, ease_length_m
+from agent.expert.lane_entry import Entry, Neighbours
+from agent.expert.lane_gap import shrunk
+from agent.expert.lane_path import SPACING_M, LanePath
+from agent.expert.path_shift import Shift, moved_aside, smooth_step
+
+F64 = NDArray[np.float64]
+
+LOOK_S = 1.0
+LOOK_LEAST_M = 5.0
+"""A change is decided on this long, or this far, before it begins."""
+PUT_OFF_M = 6.0
+"""A change without a gap is put off by this much at a time."""
+ENTERS_SHARE = 0.35
+"""Of the way over, the ego is in the other lane after this share."""
+HURRY_M = 60.0
+"""From this far before the last place to change, smaller gaps are taken."""
+HURRY_WAIT_S = 30.0
+"""There a gap is taken as after this wait."""
+
+
+@dataclass(frozen=True)
+class LaneChange:
+    """A change of the plan: between `start_m` and `end_m` along the path it moves it `side_m` to
+    the right; it can be put off until it ends at `latest_m`."""
+
+    start_m: float
+    end_m: float
+    side_m: float
+    latest_m: float = math.inf
+
+
+@dataclass(frozen=True)
+class _PutOff:
+    """A change that begins later than planned."""
+
+    change: LaneChange
+    begin_m: float
+    length_m: float
+    decided: bool = False
+
+    @property
+    def end_m(self) -> float:
+        return self.begin_m + self.length_m
+
+    @property
+    def shift(self) -> Shift:
+        change = self.change
+        return Shift(change.start_m, change.end_m, self.begin_m, self.end_m, -change.side_m)
+
+    def lane_offset_m(self, along_m: F64) -> F64:
+        """Where the lane that the change leads to lies beside the path at distances (n,)."""
+        share = smooth_step((along_m - self.begin_m) / self.length_m)
+        offset: F64 = self.change.side_m * (1.0 - share)
+        return offset
+
+
+class LaneChanges:
+    """Carries out the changes of one route.
+
+    Attributes:
+        path: the route's path with the changes where the ego makes them.
+        looks_back: whether the ego is, or will in a moment be, changing into a gap that it has
+            found.
+    """
+
+    def __init__(
+        self,
+        planned: LanePath,
+        changes: Sequence[LaneChange],
+        body: EgoBody,
+        settings: DetourSettings,
+    ) -> None:
+        self.path = planned
+        self.looks_back = False
+        self._planned = planned
+        self._ahead = sorted(changes, key=lambda change: change.start_m)
+        self._put_off: tuple[_PutOff, ...] = ()
+        self._body = body
+        self._settings = settings
+
+    def step(self, others: Neighbours, distance_m: float, speed_mps: float) -> None:
+        """Decide anew for an ego at `distance_m`; `others` are those along `path`."""
+        look_m = max(LOOK_LEAST_M, LOOK_S * speed_mps)
+        before = self._put_off
+        while self._ahead and self._ahead[0].start_m < distance_m + look_m:
+            change = self._ahead.pop(0)
+            length_m = max(
+                change.end_m - change.start_m,
+                ease_length_m(
+                    speed_mps, change.side_m, self._settings, self._settings.easy_curvature_per_m
+                ),
+            )
+            if change.start_m >= distance_m and change.end_m + length_m <= change.latest_m:
+                self._put_off += (_PutOff(change, change.end_m, length_m),)
+        self._put_off = tuple(
+            self._decide(one, others, distance_m, speed_mps, look_m)
+            for one in self._put_off
+            if one.end_m > distance_m - 10.0
+        )
+        self.looks_back = any(
+            one.decided and one.begin_m - look_m < distance_m < one.end_m for one in self._put_off
+        )
+        if self._put_off != before:
+            self.path = self._moved(before)
+
+    def _decide(
+        self, one: _PutOff, others: Neighbours, distance_m: float, speed_mps: float, look_m: float
+    ) -> _PutOff:
+        """A change about to begin, with its decision, or put off."""
+        if one.decided or one.begin_m > distance_m + look_m:
+            return one
+        place_m = one.begin_m + ENTERS_SHARE * one.length_m
+        entry = Entry(
+            offset_m=one.lane_offset_m(others.along_m),
+            wait_s=(place_m - distance_m) / max(speed_mps, 2.0),
+            place_m=place_m,
+            speed_mps=speed_mps,
+        )
+        hurries = one.change.latest_m - one.end_m < HURRY_M
+        gap = shrunk(self._settings.gap, HURRY_WAIT_S if hurries else 0.0)
+        nobody = np.zeros(len(others.along_m), dtype=np.bool_)
+        if others.leave_gap(entry, nobody, self._body, gap):
+            return replace(one, decided=True)
+        if one.end_m + PUT_OFF_M > one.change.latest_m:
+            return one
+        return replace(one, begin_m=one.begin_m + PUT_OFF_M)
+
+    def _moved(self, before: tuple[_PutOff, ...]) -> LanePath:
+        gone = [one for one in before if one.change not in {now.change for now in self._put_off}]
+        if gone:  # what lies behind the ego stays as it was driven
+            self._planned = self._with(self._planned, gone)
+        return self._with(self._planned, self._put_off)
+
+    def _with(self, path: LanePath, put_off: Sequence[_PutOff]) -> LanePath:
+        distance: F64 = SPACING_M * np.arange(len(path.points_world_m), dtype=np.float64)
+        offset = np.zeros(len(distance))
+        for one in put_off:
+            offset += one.shift.offset_at_m(distance)
+        return moved_aside(path, offset)
