@@ -5,15 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agent.expert.conflict import (
     LINE_GAP_M,
-    ConflictSettings,
-    EgoBody,
     Lead,
     Patience,
     Yield,
@@ -21,11 +18,10 @@ from agent.expert.conflict import (
     impatient,
     wait_room_m,
 )
-from agent.expert.detour import DetourSettings
-from agent.expert.lane_change import LaneChange, LaneChanges
+from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
+from agent.expert.lane_change import LaneChanges
 from agent.expert.lane_entry import AHEAD_M, Neighbours
 from agent.expert.lane_path import SPACING_M, LanePath
-from agent.expert.lane_room import LaneRoom
 from agent.expert.overtaking import Overtaking, WorldFacts
 from agent.expert.path_shift import Shift, shift_path
 from agent.expert.pedals import Pedals
@@ -34,7 +30,6 @@ from agent.expert.road_users import Forecast, RoadUsers
 from agent.expert.speed_law import (
     SpeedSettings,
     brake_in_time_mps,
-    brisk,
     cruise_acceleration_mps2,
     curve_speed_mps,
     follow_acceleration_mps2,
@@ -42,8 +37,8 @@ from agent.expert.speed_law import (
     stop_acceleration_mps2,
     stops_for_yellow,
 )
-from agent.expert.steering import SteeringSettings, steer_to_path
-from agent.expert.stop_lines import StopPlace, StopSigns
+from agent.expert.steering import steer_to_path
+from agent.expert.stop_lines import StopSigns
 from planner.records import Control
 
 F64 = NDArray[np.float64]
@@ -70,69 +65,6 @@ LOOKED_BACK_M = 10.0
 this near ahead is not kept waiting for them by another rule."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
-
-
-@dataclass(frozen=True)
-class DriverSettings:
-    """Settings of all the laws that the expert drives by."""
-
-    speed: SpeedSettings = field(default_factory=SpeedSettings)
-    brisk: SpeedSettings = field(default_factory=lambda: brisk(SpeedSettings()))
-    """Where the ego is in the way of others: in junctions and beside its lane."""
-    steering: SteeringSettings = field(default_factory=SteeringSettings)
-    conflict: ConflictSettings = field(default_factory=ConflictSettings)
-    detour: DetourSettings = field(default_factory=DetourSettings)
-    body: EgoBody = field(default_factory=EgoBody)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the expert does in one tick, and why.
-
-    `distance_m` and `lateral_m` locate the ego on the path (right positive); `reason` names the law
-    that set the speed: cruise, light, stop_sign, lead, yield or wait (for room to pass an
-    obstacle of the kind `waiting_for`); `light` is the state of the next light within reach, or
-    "None"; `detours` are the stretches of the path that lead past obstacles.
-    """
-
-    control: Control
-    distance_m: float
-    lateral_m: float
-    target_speed_mps: float
-    limit_mps: float
-    acceleration_mps2: float
-    reason: str
-    light: str
-    lead: Lead | None
-    yielding_to: Yield | None
-    detours: tuple[Shift, ...] = ()
-    waiting_for: str | None = None
-
-
-@dataclass(frozen=True)
-class RoutePlaces:
-    """What lies along a route: lights, stop signs, stretches in junctions (m), and where the plan
-    changes lanes."""
-
-    lights: Sequence[StopPlace] = ()
-    signs: Sequence[StopPlace] = ()
-    junctions_m: Sequence[tuple[float, float]] = ()
-    lane_changes: Sequence[LaneChange] = ()
-
-
-@dataclass(frozen=True)
-class ActorFacts:
-    """What the driver asks the world for.
-
-    `light_state(id)` names the state of a traffic light; `room_at(place, yaw, height)` is the room
-    beside a place in the world; `has_handbrake(id)` and `is_emergency(id)` tell of a vehicle that
-    it has been parked, and that it is an ambulance, a fire engine or the police.
-    """
-
-    light_state: Callable[[int], str]
-    room_at: Callable[[F64, float, float], LaneRoom]
-    has_handbrake: Callable[[int], bool]
-    is_emergency: Callable[[int], bool]
 
 
 class ExpertDriver:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.expert.driver import ActorFacts, Decision, DriverSettings, ExpertDriver, RoutePlaces
+from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
+from agent.expert.driver import ExpertDriver
 from agent.expert.frame_record import ROUTE_POINTS, boxes, measurement
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
 from agent.expert.lane_room import room_at

@@ -13,7 +13,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.expert.driver import Decision
+from agent.expert.decision import Decision
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import RoadUsers
 from planner.frames import ego_from_world, wrap_angle_rad

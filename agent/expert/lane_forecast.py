@@ -29,6 +29,8 @@ TURN_WEIGHT_MS = 1.0
 a metre to the side, when the lane that fits best is looked for."""
 MAX_LANE_POINTS = 5000
 MAX_LANES = 12
+RUN_M = 400.0
+"""How far lanes that follow each other are looked along: more than anybody drives in a forecast."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,38 @@ class _OnLane:
         return abs(self.right_m) <= MAX_LATERAL_M and abs(self.heading_rad) <= MAX_HEADING_RAD
 
 
+@dataclass(frozen=True)
+class _Run:
+    """A lane and those that follow it as one line: its points (n, 2), how far along it they are
+    (n,), its direction there (n,), and where lanes end that others follow."""
+
+    points_world_m: F64
+    places_m: F64
+    yaws_rad: F64
+    ends: tuple[tuple[float, LaneKey], ...]
+
+    @classmethod
+    def of(cls, points_world_m: F64, ends: Sequence[tuple[int, LaneKey]]) -> _Run:
+        """`ends` tells the last point of each lane but the last one."""
+        steps = np.diff(points_world_m, axis=0)
+        places = np.concatenate(([0.0], np.cumsum(np.hypot(steps[:, 0], steps[:, 1]))))
+        # Where two lanes share a point, the direction is that of the points around it.
+        apart = np.concatenate(([True], np.diff(places) > 0.01))
+        direction = np.gradient(points_world_m[apart], axis=0)
+        yaws = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
+        return cls(
+            points_world_m,
+            places,
+            np.interp(places, places[apart], yaws),
+            tuple((float(places[index]), key) for index, key in ends),
+        )
+
+    def place_m(self, index: int, foot_world_m: F64) -> float:
+        """How far along the line a foot on the piece after point `index` is."""
+        step = foot_world_m - self.points_world_m[index]
+        return float(self.places_m[index] + np.hypot(step[0], step[1]))
+
+
 class LaneForecaster:
     """Forecasts road users; `blocked(lane)` tells whether the end of a lane shows red."""
 
@@ -84,6 +118,7 @@ class LaneForecaster:
         self._map = world_map
         self._blocked = blocked
         self._lanes: dict[LaneKey, Lane] = {}
+        self._runs: dict[LaneKey, _Run] = {}
         self._junctions: dict[int, list[carla.Waypoint]] = {}
 
     def __call__(self, users: RoadUsers, times_s: F64) -> Forecast:
@@ -100,22 +135,25 @@ class LaneForecaster:
         on_lane = self._place_on_lane(users, row, speed_mps)
         if on_lane is None or not on_lane.is_inside:
             return
-        reach_m = speed_mps * float(ahead.times_s[-1])
-        line, is_stopped = self._line(on_lane, reach_m + STEP_M)
-        grid = np.concatenate(([0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))))
-        travel = speed_mps * ahead.times_s
-        if is_stopped:
-            travel = np.minimum(travel, max(grid[-1] - users.half_extents_m[row, 0], 0.0))
-        elif grid[-1] < reach_m:
+        run = self._run(on_lane.lane)
+        start_m = run.place_m(on_lane.index, on_lane.foot_world_m)
+        travel = start_m + speed_mps * ahead.times_s
+        for end_m, lane_key in run.ends:
+            if end_m > travel[-1]:
+                break
+            if end_m >= start_m and self._blocked(lane_key):
+                half_m = float(users.half_extents_m[row, 0])
+                travel = np.minimum(travel, max(end_m - half_m, start_m))
+                break
+        if travel[-1] > run.places_m[-1]:
             return
-        if len(line) < 2:
-            return
-        direction = np.gradient(line, axis=0)
-        yaws = np.unwrap(np.arctan2(direction[:, 1], direction[:, 0]))
-        at_yaw = np.interp(travel, grid, yaws)
-        centre = np.stack([np.interp(travel, grid, line[:, axis]) for axis in (0, 1)], axis=1)
-        sideways = np.stack([-np.sin(at_yaw), np.cos(at_yaw)], axis=1)
-        ahead.centres_world_m[row] = centre + on_lane.right_m * sideways
+        at_yaw = np.interp(travel, run.places_m, run.yaws_rad)
+        right_m = on_lane.right_m
+        centres = ahead.centres_world_m[row]
+        centres[:, 0] = np.interp(travel, run.places_m, run.points_world_m[:, 0])
+        centres[:, 1] = np.interp(travel, run.places_m, run.points_world_m[:, 1])
+        centres[:, 0] -= right_m * np.sin(at_yaw)
+        centres[:, 1] += right_m * np.cos(at_yaw)
         ahead.yaws_rad[row] = at_yaw
 
     def _place_on_lane(self, users: RoadUsers, row: int, speed_mps: float) -> _OnLane | None:
@@ -138,6 +176,8 @@ class LaneForecaster:
             )
 
         places = [_on_lane(self._lane(begin), position, yaw) for begin in begins]
+        if len(places) == 1:
+            return places[0]
         return min((place for place in places if place is not None), key=misfit, default=None)
 
     def _ways_through(self, waypoint: carla.Waypoint) -> list[carla.Waypoint]:
@@ -150,22 +190,18 @@ class LaneForecaster:
             self._junctions[junction.id] = [begin for begin, _ in pairs] or [waypoint]
         return self._junctions[junction.id]
 
-    def _line(self, on_lane: _OnLane, length_m: float) -> tuple[F64, bool]:
-        """Lane centre from a place on; the flag says that it ends at a red light."""
-        lane = on_lane.lane
-        pieces = [on_lane.foot_world_m[None, :], lane.points_world_m[on_lane.index + 1 :]]
-        total_m = STEP_M * len(pieces[1])
-        for _ in range(MAX_LANES):
-            if total_m >= length_m or lane.follower is None:
-                break
-            if self._blocked(lane.key):
-                return np.concatenate(pieces), True
-            lane = self._lane(lane.follower)
-            pieces.append(lane.points_world_m)
-            total_m += STEP_M * len(lane.points_world_m)
-        line = np.concatenate(pieces)
-        apart = np.linalg.norm(np.diff(line, axis=0), axis=1) > 0.01
-        return line[np.concatenate(([True], apart))], False
+    def _run(self, lane: Lane) -> _Run:
+        """The lane and those that follow it."""
+        if lane.key not in self._runs:
+            pieces, ends, last = [lane.points_world_m], [], lane
+            for _ in range(MAX_LANES):
+                if sum(map(len, pieces)) * STEP_M > RUN_M or last.follower is None:
+                    break
+                ends.append((sum(map(len, pieces)) - 1, last.key))
+                last = self._lane(last.follower)
+                pieces.append(last.points_world_m)
+            self._runs[lane.key] = _Run.of(np.concatenate(pieces), ends)
+        return self._runs[lane.key]
 
     def _lane(self, waypoint: carla.Waypoint) -> Lane:
         """The whole lane that a waypoint lies on."""

@@ -6,6 +6,7 @@ host and port that every leaderboard agent is given.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -160,8 +161,8 @@ class PrivilegedWorld:
             if abs(place.z - centre.z) > 8.0:
                 continue
             velocity = actor.get_velocity()
-            yaw = float(np.radians(transform.rotation.yaw))
-            cosine, sine = np.cos(yaw), np.sin(yaw)
+            yaw = math.radians(transform.rotation.yaw)
+            cosine, sine = math.cos(yaw), math.sin(yaw)
             offset_x, offset_y, offset_z = body.centre
             ids.append(actor.id)
             kinds.append(body.kind)
@@ -174,7 +175,7 @@ class PrivilegedWorld:
                     *body.half_extent,
                     velocity.x,
                     velocity.y,
-                    float(np.radians(actor.get_angular_velocity().z)),
+                    math.radians(actor.get_angular_velocity().z),
                 )
             )
         if not rows:

@@ -10,7 +10,8 @@ import carla
 import numpy as np
 import pytest
 
-from agent.expert.driver import ActorFacts, Decision, ExpertDriver, RoutePlaces
+from agent.expert.decision import ActorFacts, Decision, RoutePlaces
+from agent.expert.driver import ExpertDriver
 from agent.expert.lane_path import build_path
 from agent.expert.lane_room import LaneRoom
 from agent.expert.privileged_world import WorldView

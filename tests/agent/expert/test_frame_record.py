@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from agent.expert.conflict import Lead, Yield
-from agent.expert.driver import Decision
+from agent.expert.decision import Decision
 from agent.expert.frame_record import ROUTE_POINTS, measurement
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import NOBODY
