@@ -7,8 +7,10 @@ car.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import carla
 import numpy as np
@@ -44,16 +46,22 @@ class Lane:
     def nearest(self, position_world_m: F64) -> tuple[int, F64, float, float]:
         """Of the piece of the centre nearest to a position: its index, the foot of the
         perpendicular on it (2,), its direction, and the offset to its right."""
-        begins, ends = self.points_world_m[:-1], self.points_world_m[1:]
-        along = ends - begins
-        length2 = np.maximum(np.einsum("ij,ij->i", along, along), 1e-9)
-        share = np.einsum("ij,ij->i", position_world_m - begins, along) / length2
-        feet = begins + np.clip(share, 0.0, 1.0)[:, None] * along
-        away = position_world_m - feet
+        begins, along, length2_m2 = self._pieces
+        from_begin = position_world_m - begins
+        share = np.einsum("ij,ij->i", from_begin, along) / length2_m2
+        share = np.minimum(np.maximum(share, 0.0), 1.0)[:, None]
+        away = from_begin - share * along
         index = int(np.argmin(np.einsum("ij,ij->i", away, away)))
-        yaw = float(np.arctan2(along[index, 1], along[index, 0]))
-        right_m = float(-away[index, 0] * np.sin(yaw) + away[index, 1] * np.cos(yaw))
-        return index, feet[index], yaw, right_m
+        (right_x, right_y), (x, y) = away[index].tolist(), along[index].tolist()
+        right_m = (right_y * x - right_x * y) / math.hypot(x, y)
+        return index, position_world_m - away[index], math.atan2(y, x), right_m
+
+    @cached_property
+    def _pieces(self) -> tuple[F64, F64, F64]:
+        """Begins and vectors (n - 1, 2) of the pieces of the centre, and their squared lengths."""
+        along = np.diff(self.points_world_m, axis=0)
+        length2_m2: F64 = np.maximum(np.einsum("ij,ij->i", along, along), 1e-9)
+        return self.points_world_m[:-1], along, length2_m2
 
     def bend_per_m(self, index: int) -> float:
         """Curvature about a piece of the centre, positive to the right."""
@@ -107,8 +115,8 @@ class _Run:
 
     def place_m(self, index: int, foot_world_m: F64) -> float:
         """How far along the line a foot on the piece after point `index` is."""
-        step = foot_world_m - self.points_world_m[index]
-        return float(self.places_m[index] + np.hypot(step[0], step[1]))
+        x, y = (foot_world_m - self.points_world_m[index]).tolist()
+        return float(self.places_m[index]) + math.hypot(x, y)
 
 
 class LaneForecaster:
@@ -228,7 +236,7 @@ def _on_lane(lane: Lane, position_world_m: F64, yaw_rad: float) -> _OnLane | Non
     if len(lane.points_world_m) < 2:
         return None
     index, foot, lane_yaw_rad, right_m = lane.nearest(position_world_m)
-    heading = float(np.remainder(yaw_rad - lane_yaw_rad + np.pi, 2.0 * np.pi) - np.pi)
+    heading = (yaw_rad - lane_yaw_rad + math.pi) % (2.0 * math.pi) - math.pi
     return _OnLane(lane, index, foot, right_m, heading)
 
 

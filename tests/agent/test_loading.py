@@ -58,7 +58,7 @@ def official(tmp_path: Path) -> Path:
     return tmp_path / "checkout"
 
 
-@pytest.mark.parametrize("name", ["simlingo_agent", "expert_agent"])
+@pytest.mark.parametrize("name", ["simlingo_agent", "expert_agent", "blind_agent"])
 def test_loads_without_the_leaderboard(name: str, tmp_path: Path) -> None:
     printed = load(name, tmp_path)
     assert "agent.agent_contract" in printed

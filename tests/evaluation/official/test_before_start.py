@@ -40,7 +40,7 @@ def route(town: str, route_id: str = "0") -> Route:
     return Route(route_id, town, ((0.0, 0.0, 0.0), (9.0, 0.0, 0.0)), source=Path("some.xml"))
 
 
-@pytest.mark.parametrize("name", ["simlingo_agent.py", "expert_agent.py"])
+@pytest.mark.parametrize("name", ["simlingo_agent.py", "expert_agent.py", "blind_agent.py"])
 def test_our_agents_are_agents(name: str) -> None:
     require_agent(PROJECT / "agent" / name)
 
