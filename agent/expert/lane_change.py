@@ -27,6 +27,8 @@ F64 = NDArray[np.float64]
 LOOK_S = 1.0
 LOOK_LEAST_M = 5.0
 """A change is decided on this long, or this far, before it begins."""
+LOOKED_BACK_M = 20.0
+"""From this far before a change nobody behind is given way by another rule."""
 PUT_OFF_M = 6.0
 """A change without a gap is put off by this much at a time."""
 ENTERS_SHARE = 0.35
@@ -62,6 +64,16 @@ class _PutOff:
         return self.begin_m + self.length_m
 
     @property
+    def can_wait(self) -> bool:
+        """Whether it can be put off once more."""
+        return self.end_m + PUT_OFF_M <= self.change.latest_m
+
+    def not_before(self, begin_m: float) -> _PutOff:
+        """The change, begun after another one has ended, as far as there is room for that."""
+        latest_m = self.change.latest_m - self.length_m
+        return replace(self, begin_m=max(self.begin_m, min(begin_m, latest_m)))
+
+    @property
     def shift(self) -> Shift:
         change = self.change
         return Shift(change.start_m, change.end_m, self.begin_m, self.end_m, -change.side_m)
@@ -78,8 +90,8 @@ class LaneChanges:
 
     Attributes:
         path: the route's path with the changes where the ego makes them.
-        looks_back: whether the ego is, or will in a moment be, changing into a gap that it has
-            found.
+        looks_back: whether a change near ahead, or under way, waits for its gap or has found it, so
+            that who comes from behind there needs no other rule.
     """
 
     def __init__(
@@ -103,21 +115,20 @@ class LaneChanges:
         before = self._put_off
         while self._ahead and self._ahead[0].start_m < distance_m + look_m:
             change = self._ahead.pop(0)
-            length_m = max(
-                change.end_m - change.start_m,
-                ease_length_m(
-                    speed_mps, change.side_m, self._settings, self._settings.easy_curvature_per_m
-                ),
-            )
+            length_m = self._length_m(change, speed_mps)
             if change.start_m >= distance_m and change.end_m + length_m <= change.latest_m:
                 self._put_off += (_PutOff(change, change.end_m, length_m),)
-        self._put_off = tuple(
-            self._decide(one, others, distance_m, speed_mps, look_m)
-            for one in self._put_off
-            if one.end_m > distance_m - 10.0
-        )
+        decided: list[_PutOff] = []
+        for one in self._put_off:
+            if one.end_m > distance_m - 10.0:
+                if decided:
+                    one = one.not_before(decided[-1].end_m)
+                decided.append(self._decide(one, others, distance_m, speed_mps, look_m))
+        self._put_off = tuple(decided)
+        near_m = max(LOOKED_BACK_M, 2.0 * look_m)
         self.looks_back = any(
-            one.decided and one.begin_m - look_m < distance_m < one.end_m for one in self._put_off
+            (one.decided or one.can_wait) and one.begin_m - near_m < distance_m < one.end_m
+            for one in self._put_off
         )
         if self._put_off != before:
             self.path = self._moved(before)
@@ -140,9 +151,20 @@ class LaneChanges:
         nobody = np.zeros(len(others.along_m), dtype=np.bool_)
         if others.leave_gap(entry, nobody, self._body, gap):
             return replace(one, decided=True)
-        if one.end_m + PUT_OFF_M > one.change.latest_m:
+        if not one.can_wait:
             return one
-        return replace(one, begin_m=one.begin_m + PUT_OFF_M)
+        length_m = min(
+            self._length_m(one.change, speed_mps),
+            one.change.latest_m - one.begin_m - PUT_OFF_M,
+        )
+        return replace(one, begin_m=one.begin_m + PUT_OFF_M, length_m=length_m)
+
+    def _length_m(self, change: LaneChange, speed_mps: float) -> float:
+        """Length of a change that is comfortable at this speed, at least the planned one."""
+        easy_m = ease_length_m(
+            speed_mps, change.side_m, self._settings, self._settings.easy_curvature_per_m
+        )
+        return max(change.end_m - change.start_m, easy_m)
 
     def _moved(self, before: tuple[_PutOff, ...]) -> LanePath:
         gone = [one for one in before if one.change not in {now.change for now in self._put_off}]

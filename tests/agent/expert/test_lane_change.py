@@ -85,6 +85,8 @@ def test_who_was_looked_at_is_not_looked_at_again() -> None:
     changes = changes_of(CHANGE)
     drive(changes, 80.0, 0.0)
     assert changes.looks_back
+    drive(changes, 175.0, 0.0)
+    assert not changes.looks_back
 
 
 def test_two_changes_put_off_add_up() -> None:
@@ -97,3 +99,17 @@ def test_two_changes_put_off_add_up() -> None:
     y_m = changes.path.points_world_m[:, 1]
     assert np.abs(y_m[:260]).max() < 0.2
     assert y_m[-1] == pytest.approx(2.0 * SIDE_M, abs=0.05)
+
+
+def test_of_two_changes_the_second_begins_when_the_first_has_ended() -> None:
+    x_m = np.arange(0.0, 400.0, 0.5)
+    both = smooth_step((x_m - 60.0) / 24.0) + smooth_step((x_m - 100.0) / 24.0)
+    second = LaneChange(100.0, 124.0, SIDE_M, latest_m=350.0)
+    path = build_path(np.stack([x_m, SIDE_M * both], axis=1))
+    first = LaneChange(CHANGE.start_m, CHANGE.end_m, SIDE_M, latest_m=350.0)
+    changes = LaneChanges(path, [first, second], EgoBody(), DetourSettings())
+    drive(changes, 260.0, 150.0)
+    assert np.abs(changes.path.curvature_per_m).max() < 0.03
+    slope = np.abs(np.gradient(changes.path.points_world_m[:, 1], 0.5))
+    between = np.flatnonzero(np.abs(changes.path.points_world_m[:, 1] - SIDE_M) < 0.1)
+    assert slope[between].min() < 0.01
