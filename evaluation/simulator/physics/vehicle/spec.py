@@ -26,8 +26,8 @@ FRONT_GRIP_PER_TYRE_FRICTION = 1.0
 REAR_GRIP_PER_TYRE_FRICTION = 1.55 / 1.4
 
 
-# With the whole nominal angle the traffic manager's cars cut the corners of towns, with much less of
-# it they do not get round: chosen by `python -m tests.benchmarks.traffic`, between 1 and the 0.72 of
+# With the whole nominal angle the traffic manager's cars cut the corners of towns, with much less
+# they do not get round: chosen by `python -m tests.benchmarks.traffic`, between 1 and the 0.72 of
 # the one car of CARLA's of which a fit was published (World on Rails).
 FOUR_WHEELS_STEER_SHARE = 0.85
 
