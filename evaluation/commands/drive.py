@@ -22,10 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent (default: learned)")
     parser.add_argument("--agent-config", default="", metavar="TEXT", help="for the agent's setup")
     parser.add_argument(
-        "--routes", type=Path, metavar="FILE", help="route file, leaderboard format"
+        "--routes", type=Path, metavar="FILE", help="route file, leaderboard format; or mini"
     )
     parser.add_argument("--route-ids", default="", metavar="0,3", help="only these routes of it")
-    parser.add_argument("--traffic", type=count, default=0, metavar="N", help="background vehicles")
+    parser.add_argument("--traffic", type=count, default=0, metavar="N", help="cars around the ego")
     parser.add_argument("--out", type=Path, default=Path("out/drive"), metavar="DIR")
     parser.add_argument(
         "--resume",

@@ -28,6 +28,7 @@ from evaluation.runs.result_files import (
     outcomes,
 )
 from evaluation.runs.sign_passing import Abilities
+from evaluation.runs.twins import TwinGap, twin_gap
 from evaluation.scoring.bench2drive import (
     PUBLISHED_ROUTES,
     Motion,
@@ -95,6 +96,7 @@ class RunScores:
             no route has two.
         driving_score_interval, success_rate_interval: the route is the unit.
         contradictions: by record, in what it contradicts itself.
+        twins: success on routes against their twins, None where there are none.
     """
 
     benchmark: str
@@ -119,6 +121,7 @@ class RunScores:
     by_town: Mapping[str, Figures]
     by_scenario: Mapping[str, Figures]
     contradictions: Mapping[str, Sequence[str]]
+    twins: TwinGap | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -177,6 +180,7 @@ def score_run(
         by_town=_grouped(run, found, lambda one: one.town),
         by_scenario=_grouped(run, found, lambda one: one.scenario),
         contradictions={route: texts for route, texts in told.items() if texts},
+        twins=twin_gap(found),
     )
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from evaluation.runs.run_scores import Figures, RunScores
+from evaluation.runs.twins import TwinGap
 from evaluation.scoring.abilities import mean_ability
 
 
@@ -48,6 +49,8 @@ def _lines(scores: RunScores) -> Iterator[str]:
             f"95 % intervals: driving score {score.low:.2f} to {score.high:.2f}, success rate "
             f"{100.0 * success.low:.2f} to {100.0 * success.high:.2f} %"
         )
+    if scores.twins is not None:
+        yield _twins_line(scores.twins)
     yield f"failed drives: {100.0 * scores.failure_rate:.2f} %"
     yield from _bench2drive_lines(scores)
     for kind, rate in scores.infractions_per_km.items():
@@ -57,6 +60,15 @@ def _lines(scores: RunScores) -> Iterator[str]:
     for route, texts in scores.contradictions.items():
         for text in texts:
             yield f"{route} contradicts itself: {text}"
+
+
+def _twins_line(twins: TwinGap) -> str:
+    low, high = 100.0 * twins.interval.low, 100.0 * twins.interval.high
+    return (
+        f"generalisation, {twins.pairs} routes and their twins: success "
+        f"{100.0 * twins.originals:.2f} % and {100.0 * twins.twins:.2f} %, "
+        f"{100.0 * twins.gap:+.2f} points ({low:+.2f} to {high:+.2f})"
+    )
 
 
 def _bench2drive_lines(scores: RunScores) -> Iterator[str]:

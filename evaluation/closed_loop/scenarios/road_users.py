@@ -26,6 +26,8 @@ SLOWEST_LEADER_MPS = 2.0
 STRONG_MPS2 = 4.0
 CHANGE_M = 14.0
 """Length of a cut-in."""
+IN_LANE_SHARE = 0.7
+"""Part of it after which the car is in the lane, and slows down."""
 BESIDE_GAIN_PER_S = 0.8
 SLOW_S = 5.0
 """Who has cut in is slow for so long, then twice as fast: nobody holds the others up for good."""
@@ -163,7 +165,7 @@ class CuttingIn:
                 self._car.drive(moment, self._pace_mps(moment.time_s), is_careful=False)
             else:
                 self._car.stand()
-        elif self._car.distance_m < self._spec.at_m:
+        elif self._car.distance_m < self._spec.at_m + IN_LANE_SHARE * CHANGE_M:
             wanted_m = moment.ego_m + self._spec.before_s * max(moment.ego_mps, 3.0)
             pace = moment.ego_mps + BESIDE_GAIN_PER_S * (wanted_m - self._car.distance_m)
             self._car.drive(moment, max(pace, 0.0), STRONG_MPS2)

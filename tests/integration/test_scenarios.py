@@ -1,0 +1,52 @@
+"""Scenarios in the simulator: they take a decision, which the expert makes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.__main__ import main
+from evaluation.routes.route import Route
+from evaluation.routes.route_file import write_routes
+from evaluation.routes.scenario import Parked, RoadUser, Scenario, Stream, Walker
+from tests.evaluation.scoring.roads import straight_opendrive
+
+PROJECT = Path(__file__).parents[2]
+EXPERT = PROJECT / "agent" / "expert_agent.py"
+IGNORING = PROJECT / "tests" / "integration" / "ignoring_agent.py"
+PERSON = Walker(((69.0, 8.0, 0.0), (69.0, -8.0, 0.0)), 49.0, 1.8)
+VAN = Parked(45.0, 2.6)
+ONCOMING = Stream(((120.0, -1.75, 0.0), (30.0, -1.75, 0.0)), 60.0, 40.0, 8.0, (20.0,))
+
+
+def _drive(folder: Path, agent: Path, users: tuple[RoadUser, ...]) -> list[dict[str, object]]:
+    """Records of a route of 70 m on a straight road."""
+    (folder / "straight.xodr").write_text(straight_opendrive())
+    scenario = Scenario("WalkerBehindCar", users).to_xml("0")
+    ends = ((20.0, 1.75, 0.0), (90.0, 1.75, 0.0))
+    write_routes(folder / "routes.xml", [Route("0", "straight", ends, scenarios=(scenario,))])
+    routes = ["--routes", str(folder / "routes.xml"), "--town", str(folder / "straight.xodr")]
+    main(["drive", "--agent", str(agent), *routes, "--no-video", "--out", str(folder / "out")])
+    results = json.loads((folder / "out" / "results.json").read_text())
+    return list(results["_checkpoint"]["records"])
+
+
+@pytest.mark.parametrize(("agent", "hits"), [(EXPERT, 0), (IGNORING, 1)])
+def test_somebody_walks_out_from_behind_a_van(tmp_path: Path, agent: Path, hits: int) -> None:
+    (record,) = _drive(tmp_path, agent, (VAN, PERSON, ONCOMING))
+    infractions = record["infractions"]
+    assert isinstance(infractions, dict)
+    assert (len(infractions["collisions_pedestrian"]) > 0) == bool(hits)
+    assert record["status"] == ("Completed" if hits else "Perfect")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("agent", "succeeds"), [(EXPERT, True), (IGNORING, False)])
+def test_an_unprotected_left_turn_of_mini(tmp_path: Path, agent: Path, succeeds: bool) -> None:
+    arguments = ["--routes", "mini:heldout", "--route-ids", "21", "--out", str(tmp_path)]
+    main(["drive", "--agent", str(agent), "--no-video", *arguments])
+    (record,) = json.loads((tmp_path / "results.json").read_text())["_checkpoint"]["records"]
+    hits = record["infractions"]["collisions_vehicle"]
+    assert (not hits) == succeeds
