@@ -15,7 +15,7 @@ from tests.evaluation.scoring.roads import straight_opendrive
 
 PROJECT = Path(__file__).parents[2]
 EXPERT = PROJECT / "agent" / "expert_agent.py"
-IGNORING = PROJECT / "tests" / "integration" / "ignoring_agent.py"
+IGNORING = PROJECT / "agent" / "blind_agent.py"
 PERSON = Walker(((69.0, 8.0, 0.0), (69.0, -8.0, 0.0)), 49.0, 1.8)
 VAN = Parked(45.0, 2.6)
 ONCOMING = Stream(((120.0, -1.75, 0.0), (30.0, -1.75, 0.0)), 60.0, 40.0, 8.0, (20.0,))
