@@ -4,7 +4,9 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+DRIVE_READY := $(VENV)/.drive-ready
 READY := $(VENV)/.ready
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 DRIVE_ARGS ?=
 TEST_ARGS ?=
 PIP_FLAGS ?=
@@ -18,25 +20,28 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
 
-$(READY): setup.cfg pyproject.toml constraints.txt
+# What driving needs, and no more. Nothing is compiled to bytecode that may never be imported.
+$(DRIVE_READY): setup.cfg pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "No Python 3.10, 3.11 or 3.12 found. Install one (Debian: python3 python3-venv) or name it: make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments. Debian: apt-get install python3-venv"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
+	$(PIP) --no-compile -c constraints.txt -e .
 	@touch $@
 
-install: $(READY) ## Make the environment in .venv
+$(READY): $(DRIVE_READY)
+	$(PIP) -c constraints.txt -e '.[dev]'
+	@touch $@
 
-leaderboard-environment: $(READY) ## Add what the official evaluators import, with their second antlr4 in a folder beside the rest
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[leaderboard]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) --no-deps --upgrade \
-		--target $(VENV)/leaderboard -r evaluation/official/beside.txt
+install: $(READY) ## Make the environment for training, tests and lint in .venv
 
-official: leaderboard-environment ## Drive a few routes on every official evaluator in the folder OFFICIAL_CHECKOUTS
+leaderboard-environment: $(DRIVE_READY) ## Add what the official evaluators import, with their second antlr4 in a folder beside the rest
+	$(PIP) -c constraints.txt -e '.[leaderboard]'
+	$(PIP) --no-deps --upgrade --target $(VENV)/leaderboard -r evaluation/official/beside.txt
+
+official: $(READY) leaderboard-environment ## Drive a few routes on every official evaluator in the folder OFFICIAL_CHECKOUTS
 	$(BIN)/python -m pytest --slow -o faulthandler_timeout=3600 tests/integration/test_official_evaluators.py $(TEST_ARGS)
 
-drive: $(READY) ## Drive the demo route in the embedded simulator; results and video in out/drive
+drive: $(DRIVE_READY) ## Drive the demo route in the embedded simulator; results and video in out/drive
 	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)
 
 test: $(READY) ## Run the tests that need no GPU, network or CARLA server

@@ -28,12 +28,14 @@ class SimulatorError(UserError, RuntimeError):
 @dataclass(frozen=True)
 class ServerSettings:
     """town: `demo`, `generated:<seed>` or the path of an OpenDRIVE file; port: 0 takes a free pair;
-    towns_folder: .xodr files that clients may load by name."""
+    towns_folder: .xodr files that clients may load by name; client_version: of the carla package
+    that will connect, None for the one that is installed here."""
 
     town: str = "demo"
     seed: int = 0
     port: int = 0
     towns_folder: Path | None = None
+    client_version: str | None = None
     start_timeout_s: float = 120.0
     stop_timeout_s: float = 5.0
 
@@ -58,7 +60,8 @@ class Server:
         settings = self._settings
         command = [sys.executable, "-m", "evaluation.simulator"]
         command += ["--port", str(settings.port), "--town", settings.town]
-        command += ["--seed", str(settings.seed), "--client-version", version("carla")]
+        command += ["--seed", str(settings.seed)]
+        command += ["--client-version", settings.client_version or version("carla")]
         command += ["--parent-pid", str(os.getpid())]
         if settings.towns_folder is not None:
             command += ["--towns", str(settings.towns_folder)]

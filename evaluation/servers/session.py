@@ -141,7 +141,7 @@ def open_session(
             stack.callback(_restore, world, world.get_settings())
         _make_synchronous(world)
         if server is None:
-            _clear_away(client, world, settings.timeout_s)
+            clear_away(client, world, settings.timeout_s)
         yield Session(client, world, host, port, server, settings.timeout_s)
 
 
@@ -164,8 +164,9 @@ def _load(client: carla.Client, town: str) -> carla.World:
         raise RouteFileError(f"the simulator cannot load the town {town}: {error}") from None
 
 
-def _clear_away(client: carla.Client, world: carla.World, timeout_s: float) -> None:
-    """Removes what an earlier client has left behind, as one does that was killed in mid-route."""
+def clear_away(client: carla.Client, world: carla.World, timeout_s: float) -> None:
+    """Removes vehicles, walkers and sensors that a client has left behind, as one does that was
+    killed in mid-route."""
     # A client knows no actors before the first tick that it sees.
     world.tick(timeout_s)
     kinds = ("vehicle.", "walker.", "sensor.", "controller.")
