@@ -21,10 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "driven path and its infractions, speed, control and latency; beside it a .csv and a .md. "
         "Videos of the run are played from where they lie, or go into the page as clips."
     )
-    parser.add_argument("run", type=Path, metavar="DIR", help="a run's folder, or a results file")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="DIR",
+        help="a run's folder, a results file, or the folder of a matrix of disturbances",
+    )
     parser.add_argument("--against", type=Path, metavar="DIR", help="a run to hold it against")
     parser.add_argument("--protocol", choices=PROTOCOLS, help="default: the one that they tell")
     parser.add_argument("--routes", type=Path, metavar="FILE", help="routes that ought to be there")
+    parser.add_argument("--towns", type=Path, metavar="DIR", help="folder of TOWN.xodr: abilities")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: DIR/report.html")
     parser.add_argument("--clips", action="store_true", help="put clips of infractions in the page")
     parser.add_argument("--margin", type=points, default=5.0, metavar="POINTS")
@@ -60,20 +66,27 @@ def run(parsed: argparse.Namespace) -> int:
 
 def _report(parsed: argparse.Namespace) -> Report:
     from evaluation.reports.clips import clips_of
+    from evaluation.reports.disturbed_runs import disturbed_folders, read_disturbed
     from evaluation.reports.evaluation_page import Report
-    from evaluation.reports.run_data import read_run_data, told_apart
+    from evaluation.reports.run_data import Expected, read_run_data, told_apart
     from evaluation.routes.route_file import read_routes
     from evaluation.runs.benchmark import Benchmark
     from evaluation.runs.compare_runs import compare_records
     from evaluation.runs.result_files import planned_of, read_pair
 
-    planned = planned_of(read_routes(parsed.routes) if parsed.routes else ())
-    benchmark = Benchmark(parsed.protocol) if parsed.protocol else None
-    shown = read_run_data(parsed.run, planned, benchmark)
+    expected = Expected(
+        read_routes(parsed.routes) if parsed.routes else (),
+        parsed.towns,
+        Benchmark(parsed.protocol) if parsed.protocol else None,
+    )
+    matrix = disturbed_folders(parsed.run)
+    path = next(iter(matrix.values()), parsed.run)
+    shown = read_run_data(path, expected)
     against, comparison = None, None
     if parsed.against is not None:
-        pair = read_pair(parsed.against, parsed.run)
-        against = read_run_data(parsed.against, planned, benchmark)
+        planned = planned_of(expected.routes)
+        pair = read_pair(parsed.against, path)
+        against = read_run_data(parsed.against, expected)
         shown, against = told_apart(shown, against)
         comparison = compare_records(*pair, planned, parsed.margin, parsed.lost_share)
     clips = (
@@ -81,4 +94,4 @@ def _report(parsed: argparse.Namespace) -> Report:
         if parsed.clips
         else None
     )
-    return Report(shown, against, comparison, clips)
+    return Report(shown, against, comparison, clips, read_disturbed(matrix, expected))

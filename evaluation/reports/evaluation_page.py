@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.errors import UserError
+from evaluation.reports.disturbed_runs import DisturbedRun, delay_curves, relative_drop
 from evaluation.reports.page_data import Json, compressed, compressed_json, drives_json
 from evaluation.reports.run_data import RunData
 from evaluation.reports.tables import infractions_text
 from evaluation.runs.compare_runs import Comparison
-from evaluation.runs.scores_text import figures_of, missing_lines
+from evaluation.runs.scores_text import figures_of, missing_lines, own_figures, twins_line
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHOWN_CONDITIONS = ("agent", "agent config", "rules", "seed", "traffic", "simulator", "versions")
+SHOWN_CONDITIONS = (
+    *("agent", "agent config", "disturbances", "rules", "seed", "traffic", "simulator", "versions"),
+)
 
 
 class ReportError(UserError, RuntimeError):
@@ -24,12 +27,14 @@ class ReportError(UserError, RuntimeError):
 
 @dataclass(frozen=True)
 class Report:
-    """What a page is made of. clips: MP4 files by run, record and infraction."""
+    """What a page is made of. clips: MP4 files by run, record and infraction; disturbed: the run's
+    whole matrix of disturbances, itself among them."""
 
     run: RunData
     against: RunData | None = None
     comparison: Comparison | None = None
     clips: Mapping[str, Mapping[tuple[str, int], bytes]] | None = None
+    disturbed: Sequence[DisturbedRun] = ()
 
     @property
     def runs(self) -> Sequence[RunData]:
@@ -62,16 +67,20 @@ def page(report: Report, path: Path) -> str:
         figures_of=figures_of,
         missing_lines=missing_lines,
         conditions=_conditions,
+        own_figures=own_figures,
+        twins_line=twins_line,
+        relative_drop=relative_drop,
     )
 
 
 def _data(report: Report, path: Path) -> Json:
     clips = report.clips or {}
     return {
+        "delays": delay_curves(report.disturbed),
         "runs": [
             {"name": run.name, "drives": drives_json(run, path, clips.get(str(run.path), {}))}
             for run in report.runs
-        ]
+        ],
     }
 
 

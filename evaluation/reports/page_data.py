@@ -56,6 +56,10 @@ def _drive(drive: ShownDrive, page: Path, clips: Mapping[tuple[str, int], bytes]
         shown["video"] = os.path.relpath(drive.video, page.parent)
     if drive.trace is not None:
         shown["trace"] = trace_json(drive.trace)
+    elif drive.positions_world_m:
+        shown["route_x"], shown["route_y"], _ = map(
+            list, zip(*drive.positions_world_m, strict=True)
+        )
     return shown
 
 

@@ -11,17 +11,20 @@ from typing import Any
 
 from evaluation.closed_loop.observers.trace import DriveTrace, TraceError, read_trace, trace_path
 from evaluation.official.results import OfficialRecord
+from evaluation.routes.route import Route
 from evaluation.runs.benchmark import Benchmark, benchmark_of
 from evaluation.runs.result_files import (
     PlannedRoute,
     RunRecords,
     id_in_route_file,
     is_lost,
+    planned_of,
     read_run,
     repetition_of,
     scenario_type,
 )
 from evaluation.runs.run_scores import RunScores, score_run
+from evaluation.runs.sign_passing import abilities_of
 from evaluation.scoring.tick import Kind
 
 PLACE = re.compile(r"\(x=(-?\d+(?:\.\d+)?), y=(-?\d+(?:\.\d+)?)")
@@ -41,7 +44,8 @@ class ShownInfraction:
 
 @dataclass(frozen=True)
 class ShownDrive:
-    """One record with what lies beside it. trace, video: None where there is none."""
+    """One record with what lies beside it. trace, video: None where there is none;
+    positions_world_m: the sparse ones of the route file, empty where it was not given."""
 
     record: OfficialRecord
     route: str
@@ -51,6 +55,7 @@ class ShownDrive:
     infractions: Sequence[ShownInfraction] = ()
     trace: DriveTrace | None = None
     video: Path | None = None
+    positions_world_m: Sequence[tuple[float, float, float]] = ()
 
     @property
     def state(self) -> str:
@@ -86,18 +91,31 @@ class RunData:
         return found
 
 
-def read_run_data(
-    path: Path, planned: Mapping[str, PlannedRoute], benchmark: Benchmark | None = None
-) -> RunData:
-    """The results in a file or folder, of a benchmark or of the one that they tell, with the traces
-    and videos beside them. Raises UserError where there are no results."""
+@dataclass(frozen=True)
+class Expected:
+    """What is asked of a run. routes: of the route file, empty where it was not given;
+    towns_folder: of their .xodr files; benchmark: None for the one that the records tell."""
+
+    routes: Sequence[Route] = ()
+    towns_folder: Path | None = None
+    benchmark: Benchmark | None = None
+
+
+def read_run_data(path: Path, expected: Expected = Expected()) -> RunData:
+    """The results in a file or folder with the traces and videos beside them. Raises UserError
+    where there are no results, or others than expected."""
     run = read_run([path])
+    planned = planned_of(expected.routes)
     notes: list[str] = []
-    chosen = benchmark or benchmark_of(run.records)
-    if chosen.is_bench2drive and benchmark is None:
-        notes.append(f"taken for {chosen.value}, which scores as 0.0.3 does: give --protocol")
-    scores = score_run(run, chosen, planned)
-    drives = [_shown(record, path, planned, len(run.records), notes) for record in run.records]
+    chosen = expected.benchmark or benchmark_of(run.records)
+    abilities = None
+    if chosen.is_bench2drive:
+        if expected.benchmark is None:
+            notes.append(f"taken for {chosen.value}, which scores as 0.0.3 does: give --protocol")
+        abilities = abilities_of(run, chosen, planned, expected.routes, expected.towns_folder)
+    scores = score_run(run, chosen, planned, abilities=abilities)
+    routes = {route.route_id: route for route in expected.routes}
+    drives = [_shown(record, path, routes, len(run.records), notes) for record in run.records]
     drives.sort(key=lambda one: (not one.route.isdecimal(), one.route.rjust(12), one.repetition))
     return RunData(path, name_of(path), run, scores, drives, notes)
 
@@ -120,13 +138,13 @@ def told_apart(run: RunData, other: RunData) -> tuple[RunData, RunData]:
 def _shown(
     record: OfficialRecord,
     path: Path,
-    planned: Mapping[str, PlannedRoute],
+    routes: Mapping[str, Route],
     drives: int,
     notes: list[str],
 ) -> ShownDrive:
     folder = path if path.is_dir() else path.parent
     route = id_in_route_file(record)
-    known = planned.get(route, PlannedRoute("", ""))
+    known = planned_of([routes[route]])[route] if route in routes else PlannedRoute("", "")
     trace = None
     try:
         trace = read_trace(trace_path(folder, record.route_id))
@@ -141,6 +159,7 @@ def _shown(
         infractions=_infractions(record, trace),
         trace=trace,
         video=_video(record, folder, route, drives),
+        positions_world_m=routes[route].positions_world_m if route in routes else (),
     )
 
 

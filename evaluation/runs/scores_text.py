@@ -50,9 +50,10 @@ def _lines(scores: RunScores) -> Iterator[str]:
             f"{100.0 * success.low:.2f} to {100.0 * success.high:.2f} %"
         )
     if scores.twins is not None:
-        yield _twins_line(scores.twins)
+        yield twins_line(scores.twins)
     yield f"failed drives: {100.0 * scores.failure_rate:.2f} %"
-    yield from _bench2drive_lines(scores)
+    for name, value in own_figures(scores).items():
+        yield f"{name}: {value}"
     for kind, rate in scores.infractions_per_km.items():
         yield f"{kind}: {rate:g} per km"
     yield f"driven outside the lanes: {scores.outside_km:g} km"
@@ -62,7 +63,8 @@ def _lines(scores: RunScores) -> Iterator[str]:
             yield f"{route} contradicts itself: {text}"
 
 
-def _twins_line(twins: TwinGap) -> str:
+def twins_line(twins: TwinGap) -> str:
+    """How far success holds on the shifted routes."""
     low, high = 100.0 * twins.interval.low, 100.0 * twins.interval.high
     return (
         f"generalisation, {twins.pairs} routes and their twins: success "
@@ -71,27 +73,23 @@ def _twins_line(twins: TwinGap) -> str:
     )
 
 
-def _bench2drive_lines(scores: RunScores) -> Iterator[str]:
+def own_figures(scores: RunScores) -> dict[str, str]:
+    """What Bench2Drive alone has, as text; empty for other benchmarks."""
+    told: dict[str, str] = {}
     if scores.efficiency_percent is not None:
-        yield f"efficiency: {scores.efficiency_percent:.2f} % of the traffic's speed"
+        told["efficiency"] = f"{scores.efficiency_percent:.2f} % of the traffic's speed"
     if scores.comfort is not None:
-        yield (
-            f"comfort: {scores.comfort.published:.4f} as published, "
-            f"{scores.comfort.corrected:.4f} corrected"
-        )
-    if scores.abilities is None:
-        return
-    values = {**scores.abilities.values, "mean ability": mean_ability(scores.abilities.values)}
-    for name, value in values.items():
-        yield f"{name}: {'not known' if value is None else f'{100.0 * value:.2f} %'}"
-    towns: dict[str, list[str]] = defaultdict(list)
-    for town, what in scores.abilities.needed.items():
-        towns[what].append(town)
-    for what, names in towns.items():
-        yield f"to know the signs passed in {', '.join(names)}: {what}"
+        told["comfort, as published"] = f"{scores.comfort.published:.4f}"
+        told["comfort, corrected"] = f"{scores.comfort.corrected:.4f}"
+    if scores.abilities is not None:
+        values = {**scores.abilities.values, "mean ability": mean_ability(scores.abilities.values)}
+        for name, value in values.items():
+            told[name] = "not known" if value is None else f"{100.0 * value:.2f} %"
+    return told
 
 
 def missing_lines(scores: RunScores) -> Iterator[str]:
+    """What is not there: drives, and what it takes to know an ability."""
     if scores.missing:
         yield f"missing, counted 0: {', '.join(scores.missing)}"
     if scores.unnamed:
@@ -101,3 +99,8 @@ def missing_lines(scores: RunScores) -> Iterator[str]:
         )
     if scores.crashed:
         yield f"crashed or never ended, counted as they stand: {', '.join(scores.crashed)}"
+    towns: dict[str, list[str]] = defaultdict(list)
+    for town, what in scores.abilities.needed.items() if scores.abilities else ():
+        towns[what].append(town)
+    for what, names in towns.items():
+        yield f"to know the signs passed in {', '.join(names)}: {what}"

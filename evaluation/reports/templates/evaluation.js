@@ -58,6 +58,8 @@ function drawMap(parent, sides) {
     const of = (name) => numbers(first.trace[name]);
     traces.push(line("lanes", of("lanes_x"), of("lanes_y"), "#c9ced4", { line: { width: 1 }, trace: { hoverinfo: "skip" } }));
     traces.push(line("route", of("route_x"), of("route_y"), "#9ad0a9", { line: { width: 7 }, trace: { hoverinfo: "skip" } }));
+  } else if (sides[0].route_x) {
+    traces.push(line("positions of the route", sides[0].route_x, sides[0].route_y, "#9ad0a9", { line: { width: 4 }, trace: { mode: "lines+markers", hoverinfo: "skip" } }));
   }
   for (const { name, colour, trace, infractions } of sides) {
     if (trace) {
@@ -79,7 +81,7 @@ function drawMap(parent, sides) {
   plot(parent, "map", traces, {
     dragmode: "pan",
     xaxis: { title: { text: "x, m" }, zeroline: false },
-    yaxis: { scaleanchor: "x", autorange: "reversed", zeroline: false },
+    yaxis: { title: { text: "y, m" }, scaleanchor: "x", autorange: "reversed", zeroline: false },
   });
 }
 
@@ -149,6 +151,27 @@ async function show(id) {
   document.body.dataset.shown = id;
 }
 
+/** Driving score against the delay of the controls, where a matrix of disturbances has several. */
+async function drawDelays(parent) {
+  const curves = Object.entries((await load()).delays);
+  if (!curves.length) return;
+  const traces = curves.map(([name, points]) => ({
+    name, mode: "lines+markers",
+    x: points.map((one) => one.delay), y: points.map((one) => one.score),
+    error_y: {
+      type: "data", symmetric: false, thickness: 1,
+      array: points.map((one) => (one.high ?? one.score) - one.score),
+      arrayminus: points.map((one) => one.score - (one.low ?? one.score)),
+    },
+  }));
+  plot(parent, "delays", traces, {
+    showlegend: traces.length > 1,
+    xaxis: { title: { text: "delay of the controls, ms" }, rangemode: "tozero" },
+    yaxis: { title: { text: "driving score" }, rangemode: "tozero" },
+  });
+  document.body.dataset.delays = curves.length;
+}
+
 const rows = [...document.querySelectorAll("#drives tbody tr")];
 const filters = document.getElementById("filters");
 
@@ -174,5 +197,7 @@ for (const row of rows) {
 }
 filters.addEventListener("change", filter);
 filter();
+const delays = document.getElementById("delays");
+if (delays) drawDelays(delays);
 const asked = rows.find((row) => `#${row.dataset.id}` === decodeURIComponent(location.hash));
 if (asked) choose(asked);

@@ -49,7 +49,9 @@ def sample_trace(seed: int, ticks: int = TICKS) -> DriveTrace:
     )
 
 
-def sample_run(folder: Path, routes: int, *, video: bool = False, seed: int = 0) -> Path:
+def sample_run(
+    folder: Path, routes: int, *, video: bool = False, seed: int = 0, disturbances: str = "clean"
+) -> Path:
     """Every third route hits a vehicle; one video, of the first route."""
     folder.mkdir(parents=True)
     records: list[Record] = []
@@ -72,7 +74,12 @@ def sample_run(folder: Path, routes: int, *, video: bool = False, seed: int = 0)
         records.append(one)
     if video:
         write_video(folder / "drive_0.mp4", seconds=14)
-    conditions = {"agent": "expert_agent.py", "seed": seed, "versions": {"carla": "0.9.16"}}
+    conditions = {
+        "agent": "expert_agent.py",
+        "seed": seed,
+        "disturbances": disturbances,
+        "versions": {"carla": "0.9.16"},
+    }
     results = {
         "entry_status": "Finished",
         "_checkpoint": {"progress": [routes, routes], "records": records},

@@ -88,6 +88,24 @@ def test_two_runs_have_a_verdict(run: Path, tmp_path: Path) -> None:
     ]
 
 
+def test_a_matrix_of_disturbances_is_one_page(tmp_path: Path) -> None:
+    for name, routes in (("clean", 3), ("delay=4", 2), ("delay=2", 1), ("gnss=5.0", 3)):
+        sample_run(tmp_path / name, routes, disturbances=name)
+    (tmp_path / "disturbances.json").write_text("{}")
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    # 86.7 of the clean run; one route, which hits a vehicle, of delay=2.
+    assert "<td>delay=2</td><td>60.00</td>" in page
+    assert "<td>30.8</td>" in page
+    (curve,) = data_of(page)["delays"].values()
+    assert [(one["delay"], one["score"]) for one in curve] == [
+        (0.0, pytest.approx(86.667, abs=1e-3)),
+        (100.0, 60.0),
+        (200.0, 80.0),
+    ]
+    assert page.count("<tr tabindex") == 3
+
+
 def test_others_results_have_a_page_too(tmp_path: Path) -> None:
     """Without traces and videos; what is written in them is text and nothing else."""
     hostile = "<script>alert(1)</script>_1"

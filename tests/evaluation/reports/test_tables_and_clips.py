@@ -39,7 +39,7 @@ def test_markdown_names_what_went_wrong(run: Path) -> None:
 
 def test_clips_are_in_the_page(run: Path) -> None:
     """Of the one infraction that a video shows."""
-    clips = clips_of(read_run_data(run, {}))
+    clips = clips_of(read_run_data(run))
     assert set(clips) == {("RouteScenario_0_rep0", 0)}
 
 
@@ -57,5 +57,5 @@ def test_a_video_that_is_none_gives_no_clip(
 ) -> None:
     run = sample_run(tmp_path / "run", 1, video=True)
     (run / "drive_0.mp4").write_bytes(b"cut off")
-    assert clips_of(read_run_data(run, {})) == {}
+    assert clips_of(read_run_data(run)) == {}
     assert "drive_0.mp4: no clips" in caplog.text
