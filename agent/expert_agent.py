@@ -47,7 +47,10 @@ class ExpertAgent(AutonomousAgent):
         last_step: what the agent did in the last tick, for observers.
         cameras: the cameras whose images `last_step` holds; none unless asked for.
         recording_directory: folder of the frames recorded on this route, from the first tick on.
+        privileged: it reads the simulator itself.
     """
+
+    privileged = True
 
     def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
         super().__init__(carla_host, carla_port, debug)

@@ -52,7 +52,8 @@ class AgentSettings:
         start_brake_ticks: how long the car is held after it has been spawned.
         creep_after_ticks: how long the car stands before it is pushed on; see `CreepSettings`.
         creep_push_ticks: length of a push.
-        record: folder for a debug session (video and steps.jsonl); none when empty.
+        record: folder for a debug session (video and steps.jsonl), or a file that ends in .rrd for
+            one on Rerun's timeline; none when empty.
         record_every: every how many ticks the session gets an image.
         save_name: Bench2Drive's name of the run; the debug session is filed under it.
     """

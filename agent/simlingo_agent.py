@@ -17,11 +17,18 @@ _ROOT = str(Path(__file__).resolve().parent.parent)
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
-from agent.agent_contract import AutonomousAgent, GpsPlan, Track, WorldPlan  # noqa: E402
+from agent.agent_contract import (  # noqa: E402
+    AutonomousAgent,
+    GpsPlan,
+    Track,
+    WorldPlan,
+    plan_arrays,
+)
 from agent.driving_loop import DrivingLoop  # noqa: E402
 from agent.observation import AgentStep  # noqa: E402
 from agent.policy import Policy  # noqa: E402
 from agent.recorder import SessionRecorder, session_directory  # noqa: E402
+from agent.rerun_log import SUFFIX, RerunRecorder, numbered, require_rerun  # noqa: E402
 from agent.rig import camera_specs, check_rig, state_specs  # noqa: E402
 from agent.settings import AgentSettings, read_agent_settings  # noqa: E402
 from model.config import CameraConfig  # noqa: E402
@@ -51,7 +58,7 @@ class SimLingoAgent(AutonomousAgent):
         self._settings = AgentSettings()
         self._policy: Policy | None = None
         self._loop: DrivingLoop | None = None
-        self._recorder: SessionRecorder | None = None
+        self._recorder: SessionRecorder | RerunRecorder | None = None
 
     def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
         """Keep the dense plan too, which the base class thins out."""
@@ -69,9 +76,8 @@ class SimLingoAgent(AutonomousAgent):
         )
         self.cameras = self._policy.cameras
         check_rig(self.cameras)
-        if self._settings.record:
-            directory = session_directory(Path(self._settings.record), self._settings.save_name)
-            self._recorder = SessionRecorder(directory, self.cameras, self._settings.record_every)
+        if self._settings.record.endswith(SUFFIX):
+            require_rerun()
 
     def sensors(self) -> list[dict[str, Any]]:
         """The rig that the checkpoint was trained with, and the state sensors."""
@@ -81,6 +87,7 @@ class SimLingoAgent(AutonomousAgent):
         """Control of one tick."""
         if self._loop is None:
             self._loop = self._start()
+            self._recorder = self._start_recorder()
         self.last_step = self._loop.step(input_data, timestamp)
         if self._recorder is not None:
             self._recorder.record(self.last_step)
@@ -103,6 +110,17 @@ class SimLingoAgent(AutonomousAgent):
         finally:
             if policy is not None:
                 policy.close()
+
+    def _start_recorder(self) -> SessionRecorder | RerunRecorder | None:
+        root = Path(self._settings.record)
+        if not self._settings.record:
+            return None
+        if root.suffix == SUFFIX:
+            name = self._settings.save_name
+            path = numbered(root.with_stem(f"{root.stem}_{name}" if name else root.stem))
+            return RerunRecorder(path, self.cameras, plan_arrays(self._dense_plan)[0][:, :2])
+        directory = session_directory(root, self._settings.save_name)
+        return SessionRecorder(directory, self.cameras, self._settings.record_every)
 
     def _start(self) -> DrivingLoop:
         if self._policy is None:

@@ -4,6 +4,7 @@ python -m evaluation drive                     the demo route with the learned a
 python -m evaluation routes --out FILE.xml     write random routes
 python -m evaluation maps FILE...              what is understood of OpenDRIVE files
 python -m evaluation collect --out DIR         record training data with the expert
+python -m evaluation replay SESSION            run recorded inputs through a checkpoint again
 python -m evaluation open-loop --run DIR       judge a checkpoint on recorded frames
 python -m evaluation score FILE --protocol P   what results files come to
 python -m evaluation compare A B               whether run B is worse than run A
@@ -31,6 +32,7 @@ from evaluation.commands import (
     maps,
     merge,
     open_loop,
+    replay,
     report,
     routes,
     score,
@@ -55,6 +57,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "drive": drive,
     "collect": collect,
+    "replay": replay,
     "open-loop": open_loop,
     "score": score,
     "compare": compare,

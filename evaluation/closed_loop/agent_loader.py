@@ -85,6 +85,11 @@ def load_agent_class(path: Path) -> AgentClass:
     return agent_class
 
 
+def is_privileged(agent: Agent) -> bool:
+    """Whether the agent says that it reads the simulator itself, and not its sensors alone."""
+    return bool(getattr(agent, "privileged", False))
+
+
 def last_step_of(agent: Agent) -> AgentStep | None:
     """What the agent tells about its last tick, if it tells anything."""
     step = getattr(agent, "last_step", None)

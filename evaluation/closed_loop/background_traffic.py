@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import carla
 import numpy as np
@@ -53,7 +55,11 @@ FASTEST_MPS = 25.0
 
 class Traffic:
     """`count` cars around the ego, fewer where there is no room for more; the same seed gives the
-    same cars at the same places. vehicle_ids: those that exist."""
+    same cars at the same places. vehicle_ids: those that exist.
+
+    adopted: cars of a restored world, which a new traffic manager takes over. It is inside the
+    carla package, and what the old one had planned for them cannot be saved.
+    """
 
     def __init__(
         self,
@@ -63,9 +69,10 @@ class Traffic:
         places: TrafficPlaces,
         ego: carla.Transform,
         limit_mps: float,
+        adopted: Sequence[int] = (),
     ) -> None:
         self._session = session
-        self._count = count
+        self._count = max(count, len(adopted))
         self._places = places
         self._generator = np.random.default_rng(seed)
         self._ticks = 0
@@ -82,8 +89,11 @@ class Traffic:
                 for blueprint in session.world.get_blueprint_library().filter("vehicle.*")
                 if blueprint.get_attribute("base_type").as_str() == "car"
             ]
-            self._spawn(self._start_places(ego), limit_mps)
-            session.tick()
+            if adopted:
+                self._adopt(adopted, limit_mps)
+            else:
+                self._spawn(self._start_places(ego), limit_mps)
+                session.tick()
         except BaseException:
             self.destroy()
             raise
@@ -120,10 +130,18 @@ class Traffic:
             autopilot = carla.command.SetAutopilot(carla.command.FutureActor, True, port)
             commands.append(spawn.then(autopilot))
         # Without a tick in the same call: it would hold Python's lock while sensors wait for it.
+        self._take(commands, limit_mps)
+
+    def _adopt(self, vehicle_ids: Sequence[int], limit_mps: float) -> None:
+        port = self._manager.get_port()
+        commands = [carla.command.SetAutopilot(one, True, port) for one in vehicle_ids]
+        self._take(commands, limit_mps)
+
+    def _take(self, commands: Sequence[Any], limit_mps: float) -> None:
         answers = self._session.client.apply_batch_sync(commands, False)
-        spawned = tuple(answer.actor_id for answer in answers if not answer.error)
-        self.vehicle_ids += spawned
-        for vehicle in self._session.world.get_actors(list(spawned)):
+        taken = tuple(answer.actor_id for answer in answers if not answer.error)
+        self.vehicle_ids += taken
+        for vehicle in self._session.world.get_actors(list(taken)):
             self._manager.auto_lane_change(vehicle, False)
             self._manager.set_desired_speed(vehicle, KMH_PER_MPS * limit_mps)
 

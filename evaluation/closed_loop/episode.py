@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 import carla
 
 from agent.observation import AgentStep
-from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of
+from evaluation.closed_loop.agent_loader import (
+    Agent,
+    AgentClass,
+    is_privileged,
+    last_step_of,
+)
 from evaluation.closed_loop.failure import (
     AGENT_CRASHED,
     AGENT_NOT_SET_UP,
@@ -21,9 +26,12 @@ from evaluation.closed_loop.failure import (
     Failure,
     failure_of,
 )
+from evaluation.closed_loop.hands import Hands, Scene
 from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.closed_loop.route_scenario import SETTLE_TICKS, RouteScenario
+from evaluation.closed_loop.saved_drive import SavedDrive
 from evaluation.closed_loop.sensor_interface import (
+    SensorData,
     SensorInterface,
     SensorSpecError,
     Spec,
@@ -40,19 +48,30 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Driver:
-    """An agent to be put behind the wheel. blackout: it gets black images."""
+    """An agent to be put behind the wheel. blackout: it gets black images; hands: of a person who
+    may take over."""
 
     agent_class: AgentClass
     config: str = ""
     blackout: bool = False
+    hands: Hands | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """One finished tick, for observers. stage_ms: what each part of the tick took."""
+    """One finished tick, for observers.
+
+    inputs: what the agent was given; answer: the control that it answered with; control: the one
+    that was applied, which is another where a person drives (by_person); single: whether the drive
+    was paused before and after; stage_ms: what each part of the tick took.
+    """
 
     tick: Tick
+    inputs: SensorData
+    answer: carla.VehicleControl
     control: carla.VehicleControl
+    by_person: bool
+    single: bool
     agent_step: AgentStep | None
     completion_percent: float
     infractions: tuple[Infraction, ...]
@@ -62,7 +81,8 @@ class Step:
 @dataclass(frozen=True)
 class Outcome:
     """A route that is over. failure: what went wrong, None if nothing did; measures: None if there
-    was nothing to measure; invalid_controls: ticks whose control was not finite."""
+    was nothing to measure; invalid_controls: ticks whose control was not finite; person_ticks:
+    those that a person drove."""
 
     completion_percent: float = 0.0
     infractions: tuple[Infraction, ...] = ()
@@ -74,6 +94,7 @@ class Outcome:
     route_m: float = 0.0
     sensor_types: tuple[str, ...] = ()
     invalid_controls: int = 0
+    person_ticks: int = 0
 
 
 class Observer:
@@ -98,6 +119,7 @@ class _Tally:
     game_s: float = 0.0
     sensor_types: tuple[str, ...] = ()
     invalid_controls: int = 0
+    person_ticks: int = 0
 
 
 class _Clock:
@@ -134,12 +156,20 @@ def run_episode(
     with ExitStack() as seat:
         failure = None
         try:
-            agent, sensors, specs = _take_seat(scenario, driver, tally, pulse, seat)
+            for traced in scenario.past():
+                criteria.step(traced.tick)
+            agent, sensors, specs = _take_seat(
+                scenario, driver, criteria.completion_percent, tally, pulse, seat
+            )
+            _warm_up(scenario, agent, tally, pulse)
             with ExitStack() as watching:
+                if driver.hands is not None:
+                    watching.callback(driver.hands.end)
+                    driver.hands.begin()
                 for observer in observers:
                     watching.callback(observer.end)
                     observer.begin(scenario, specs)
-                _drive(scenario, agent, sensors, criteria, observers, tally, pulse)
+                _drive(scenario, agent, sensors, criteria, driver.hands, observers, tally, pulse)
         except Exception as error:  # noqa: BLE001 (any failure ends the route and is told)
             failure = failure_of(error)
         criteria.finish()
@@ -154,6 +184,7 @@ def run_episode(
             route_m=scenario.dense.length_m,
             sensor_types=tally.sensor_types,
             invalid_controls=tally.invalid_controls,
+            person_ticks=tally.person_ticks,
         )
         on_driven(outcome)
     return outcome
@@ -164,13 +195,14 @@ def _drive(
     agent: Agent,
     sensors: SensorInterface,
     criteria: CriteriaSet,
+    hands: Hands | None,
     observers: Sequence[Observer],
     tally: _Tally,
     pulse: Pulse,
 ) -> None:
     """The loop itself."""
     with pulse.during(Phase.SIMULATOR):
-        for _ in range(SETTLE_TICKS):
+        for _ in range(SETTLE_TICKS if scenario.saved is None else 0):
             scenario.start_clock(scenario.session.tick())
     while not criteria.over:
         clock = _Clock()
@@ -182,8 +214,14 @@ def _drive(
             data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
         clock.lap("sensors")
         with pulse.during(Phase.AGENT_STEP), _blaming(AGENT_CRASHED, scenario.session):
-            control = _control_of(agent.run_step(data, tick.time_s), tally)
+            answer = _control_of(agent.run_step(data, tick.time_s), tally)
         clock.lap("agent")
+        control, by_person, single = answer, False, False
+        if hands is not None:
+            with pulse.during(Phase.PERSON):
+                control, by_person, single = hands.drive(Scene(tick, data, answer))
+            tally.person_ticks += by_person
+            clock.lap("person")
         with pulse.during(Phase.SIMULATOR), scenario.session.calling():
             scenario.ego.apply_control(control)
         clock.lap("control")
@@ -197,7 +235,11 @@ def _drive(
         tally.game_s = tick.time_s
         step = Step(
             tick=tick,
+            inputs=data,
+            answer=answer,
             control=control,
+            by_person=by_person,
+            single=single,
             agent_step=last_step_of(agent),
             completion_percent=criteria.completion_percent,
             infractions=criteria.infractions,
@@ -220,22 +262,64 @@ def _control_of(answer: object, tally: _Tally) -> carla.VehicleControl:
 
 
 def _take_seat(
-    scenario: RouteScenario, driver: Driver, tally: _Tally, pulse: Pulse, seat: ExitStack
+    scenario: RouteScenario,
+    driver: Driver,
+    percent: float,
+    tally: _Tally,
+    pulse: Pulse,
+    seat: ExitStack,
 ) -> tuple[Agent, SensorInterface, Sequence[Spec]]:
-    """Builds the agent and its sensors in the leaderboard's order; `seat` releases them."""
+    """Builds the agent and its sensors in the leaderboard's order; `seat` releases them. percent:
+    of the route that lies behind the ego."""
     session = scenario.session
     with pulse.during(Phase.AGENT_SETUP), _blaming(AGENT_NOT_SET_UP, session):
         agent = driver.agent_class(session.host, session.port, False)
         seat.callback(_release, agent, pulse)
-        agent.set_global_plan(*plans_of(scenario.dense, session.opendrive))
+        # Who reads the world itself cannot be warmed up by what was recorded: it gets the rest.
+        dense = scenario.dense.rest(percent) if is_privileged(agent) else scenario.dense
+        agent.set_global_plan(*plans_of(dense, session.opendrive))
         agent.setup(driver.config)
         specs = list(agent.sensors())
     with pulse.during(Phase.SIMULATOR), _blaming(SENSORS_INVALID, session, SensorSpecError):
         check_specs(specs, str(getattr(agent.track, "value", agent.track)))
-        sensors = SensorInterface(session, scenario.ego, specs, driver.blackout)
+        _require_saved(specs, scenario.saved)
+        sensors = SensorInterface(
+            session,
+            scenario.ego,
+            specs,
+            driver.blackout,
+            taken_over=None if scenario.saved is None else scenario.saved.actors.sensors,
+        )
+    scenario.sensor_ids = sensors.actor_ids
     seat.callback(sensors.destroy)
     tally.sensor_types = tuple(str(spec["type"]) for spec in specs)
     return agent, sensors, specs
+
+
+def _require_saved(specs: Sequence[Spec], saved: SavedDrive | None) -> None:
+    """Raises SensorSpecError where a saved drive has no sensor like one of these."""
+    recorded = [] if saved is None else list(saved.header.specs)
+    for spec in specs:
+        if saved is not None and dict(spec) not in recorded:
+            raise SensorSpecError(
+                f"sensor {spec['id']!r}: the drive was saved with other sensors; go on from it "
+                "with a checkpoint of the same rig, or save one with this agent"
+            )
+
+
+def _warm_up(scenario: RouteScenario, agent: Agent, tally: _Tally, pulse: Pulse) -> None:
+    """Where the drive goes on from a saved one: gives the agent everything that it was given then,
+    which leaves it as it was, however it remembers things. What it answers is not applied."""
+    for traced in scenario.past():
+        tally.ticks += 1
+        tally.game_s = traced.tick.time_s
+        tally.person_ticks += traced.by_person
+        if not is_privileged(agent):
+            with (
+                pulse.during(Phase.AGENT_STEP),
+                _blaming(AGENT_CRASHED, scenario.session),
+            ):
+                agent.run_step(traced.inputs, traced.tick.time_s)
 
 
 @contextmanager

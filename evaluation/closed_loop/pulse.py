@@ -24,6 +24,7 @@ class Phase(IntEnum):
     AGENT_STEP = 3
     AGENT_DESTROY = 4
     EVALUATION = 5
+    PERSON = 6
 
     @property
     def is_agents(self) -> bool:

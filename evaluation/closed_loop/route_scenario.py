@@ -13,7 +13,9 @@ import carla
 import numpy as np
 
 from evaluation.closed_loop.background_traffic import Traffic
+from evaluation.closed_loop.saved_drive import SavedActors, SavedDrive
 from evaluation.closed_loop.scenarios.cast import Cast
+from evaluation.closed_loop.session_files import TracedTick
 from evaluation.closed_loop.traffic_places import TrafficPlaces
 from evaluation.closed_loop.weather import WeatherSchedule
 from evaluation.routes.lane_graph import DenseRoute
@@ -36,19 +38,27 @@ SETTLE_TICKS = 10
 class RouteScenario:
     """The ego vehicle on its route; built by `open_route_scenario`, which also clears it away."""
 
-    def __init__(self, session: Session, route: Route, dense: DenseRoute) -> None:
+    def __init__(
+        self, session: Session, route: Route, dense: DenseRoute, saved: SavedDrive | None = None
+    ) -> None:
         self.session = session
         self.route = route
         self.dense = dense
+        self.saved = saved
         self.traffic: Traffic | None = None
         self.cast: Cast | None = None
         self._weather = WeatherSchedule(route.weathers)
-        self._weather_percent = 0
-        with session.calling():
-            session.world.set_weather(self._weather.at(0.0))
-            self.ego = _spawn_ego(session, dense)
         self._collisions: deque[CollisionEvent] = deque()
-        self._start_s: float | None = None
+        with session.calling():
+            if saved is None:
+                session.world.set_weather(self._weather.at(0.0))
+                self.ego = _spawn_ego(session, dense)
+            else:
+                self.ego = _restored(session, saved.actors.ego)
+        self.weather_percent = 0 if saved is None else saved.weather_percent
+        self.start_s: float | None = None if saved is None else saved.start_s
+        self.collision_sensor_id = 0
+        self.sensor_ids: dict[str, int] = {}
         box = self.ego.bounding_box.extent
         self._half_extent_m = np.array([box.x, box.y, box.z])
 
@@ -71,8 +81,8 @@ class RouteScenario:
 
     def follow_weather(self, route_percent: float) -> None:
         """Changes the weather along the route, in steps of one percent."""
-        if self._weather.changes and int(route_percent) != self._weather_percent:
-            self._weather_percent = int(route_percent)
+        if self._weather.changes and int(route_percent) != self.weather_percent:
+            self.weather_percent = int(route_percent)
             with self.session.calling():
                 self.session.world.set_weather(self._weather.at(route_percent))
 
@@ -85,9 +95,13 @@ class RouteScenario:
             if self.traffic is not None:
                 self.traffic.follow(snapshot, tick)
 
+    def past(self) -> Iterator[TracedTick]:
+        """What was recorded of the route before, where it goes on from a saved drive."""
+        return iter(()) if self.saved is None else self.saved.ticks()
+
     def start_clock(self, snapshot: carla.WorldSnapshot) -> None:
         """Route time counts from here; what was touched while settling is forgotten."""
-        self._start_s = snapshot.timestamp.elapsed_seconds
+        self.start_s = snapshot.timestamp.elapsed_seconds
         self._collisions.clear()
 
     def ego_state(self, snapshot: carla.WorldSnapshot) -> carla.ActorSnapshot:
@@ -103,7 +117,7 @@ class RouteScenario:
         place = transform.location
         collisions = tuple(self._collisions.popleft() for _ in range(len(self._collisions)))
         red = carla.TrafficLightState.Red
-        start_s = self._start_s or 0.0
+        start_s = self.start_s or 0.0
         return Tick(
             frame=snapshot.frame,
             time_s=snapshot.timestamp.elapsed_seconds - start_s,
@@ -137,25 +151,32 @@ def _spawn_ego(session: Session, dense: DenseRoute) -> carla.Vehicle:
 
 @contextmanager
 def open_route_scenario(
-    session: Session, route: Route, traffic: int = 0, seed: int = 0
+    session: Session,
+    route: Route,
+    traffic: int = 0,
+    seed: int = 0,
+    saved: SavedDrive | None = None,
 ) -> Iterator[RouteScenario]:
-    """Sets the scene for a route; whatever happens, its actors are gone afterwards.
+    """Sets the scene for a route; whatever happens, its actors are gone afterwards. saved: the
+    drive whose world the session was opened with: its actors are taken over.
 
     Raises RouteFileError when the route leaves the map, SimulatorError when the ego has no room.
     """
     dense = route.dense(session.graph)
     with ExitStack() as stack:
-        scenario = RouteScenario(session, route, dense)
+        scenario = RouteScenario(session, route, dense, saved)
         stack.callback(_destroy, scenario.ego)
+        adopted = () if saved is None else saved.actors.traffic
         with session.calling():
-            session.world.reset_all_traffic_lights()
-            session.tick()
+            if saved is None:
+                session.world.reset_all_traffic_lights()
+                session.tick()
             script = scenario_of(route)
             if script is not None:
                 scenario.cast = Cast(session, script, dense)
                 stack.callback(scenario.cast.destroy)
                 traffic = max(traffic, script.background)
-            if traffic > 0:
+            if traffic > 0 or adopted:
                 scenario.traffic = Traffic(
                     session,
                     traffic,
@@ -167,14 +188,37 @@ def open_route_scenario(
                     ),
                     scenario.ego.get_transform(),
                     scenario.ego.get_speed_limit() / 3.6,
+                    adopted,
                 )
                 stack.callback(scenario.traffic.destroy)
-            blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
-            sensor = session.world.spawn_actor(blueprint, carla.Transform(), attach_to=scenario.ego)
+            if saved is None:
+                blueprint = session.world.get_blueprint_library().find("sensor.other.collision")
+                sensor = session.world.spawn_actor(
+                    blueprint, carla.Transform(), attach_to=scenario.ego
+                )
+            else:
+                sensor = _restored(session, saved.actors.collision_sensor)
+                _remove_others(session, saved.actors)
+            scenario.collision_sensor_id = sensor.id
             stack.callback(_destroy, sensor)
             sensor.listen(scenario.on_collision)
             stack.callback(sensor.stop)
         yield scenario
+
+
+def _restored(session: Session, actor_id: int) -> Any:
+    actor = session.world.get_actor(actor_id)
+    if actor is None:
+        raise SimulatorError(f"the restored world has no actor {actor_id}: the file is damaged")
+    return actor
+
+
+def _remove_others(session: Session, kept: SavedActors) -> None:
+    """Takes away sensors of those who watched the drive when it was saved."""
+    ids = {kept.collision_sensor, *kept.sensors.values()}
+    for sensor in session.world.get_actors().filter("sensor.*"):
+        if sensor.id not in ids:
+            _destroy(sensor)
 
 
 def _destroy(actor: carla.Actor) -> None:

@@ -160,7 +160,8 @@ def decode(kind: str, measurement: Any) -> Any:
 class SensorInterface:
     """Spawns the sensors on the ego vehicle and collects their data of one frame.
 
-    blackout: images are handed on black, to show how much an agent depends on them.
+    blackout: images are handed on black, to show how much an agent depends on them; taken_over:
+    actor ids by sensor of a restored world, in which they exist already.
     """
 
     def __init__(
@@ -170,6 +171,7 @@ class SensorInterface:
         specs: Sequence[Spec],
         blackout: bool = False,
         timeout_s: float = 10.0,
+        taken_over: Mapping[str, int] | None = None,
     ) -> None:
         self._session = session
         self._ego = ego
@@ -182,8 +184,12 @@ class SensorInterface:
         self._names: list[str] = []
         try:
             for spec in specs:
-                if spec["type"] not in PSEUDO_SENSORS:
+                if spec["type"] in PSEUDO_SENSORS:
+                    continue
+                if taken_over is None:
                     self._spawn(spec)
+                else:
+                    self._take_over(spec, taken_over)
         except BaseException:
             self.destroy()
             raise
@@ -209,6 +215,16 @@ class SensorInterface:
             if NO_RENDERER in str(error):
                 raise MachineError(f"sensor {name!r}: {error}") from error
             raise SensorSpecError(f"sensor {name!r} cannot be placed: {error}") from error
+        self._listen(sensor, name, kind)
+
+    def _take_over(self, spec: Spec, ids: Mapping[str, int]) -> None:
+        name = str(spec["id"])
+        sensor = self._session.world.get_actor(ids[name]) if name in ids else None
+        if sensor is None:
+            raise SensorSpecError(f"sensor {name!r} is not in the restored world")
+        self._listen(sensor, name, str(spec["type"]))
+
+    def _listen(self, sensor: carla.Sensor, name: str, kind: str) -> None:
         self._actors.append(sensor)
         self._names.append(name)
 
@@ -216,6 +232,11 @@ class SensorInterface:
             self._queue.put((name, int(measurement.frame), decode(kind, measurement)))
 
         sensor.listen(receive)
+
+    @property
+    def actor_ids(self) -> dict[str, int]:
+        """The actors behind the sensors, by the sensors' names."""
+        return {name: sensor.id for name, sensor in zip(self._names, self._actors, strict=True)}
 
     def collect(self, frame: int, ego: carla.ActorSnapshot) -> SensorData:
         """Data of all sensors for the frame; SensorTimeoutError names those that are missing."""

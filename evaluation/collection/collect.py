@@ -183,6 +183,7 @@ def _jobs(
                 traffic=settings.traffic,
                 seed=seed,
                 light_times_s=random_light_times(seed) if settings.varied_lights else None,
+                debug=settings.debug.of_route(f"{route.town}_{route.route_id}"),
             )
 
 

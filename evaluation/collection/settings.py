@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from agent.rig import RigError, load_rig, rig_to_plain
 from agent.settings import ExpertSettings, SettingsError, read_expert_settings
+from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.errors import UserError
 from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
@@ -50,6 +51,7 @@ class CollectSettings:
     expert: str = ""
     towns_folder: Path | None = None
     timeout_s: float = 30.0
+    debug: DebugSession = field(default_factory=DebugSession)
 
     @property
     def logs(self) -> Path:

@@ -35,6 +35,11 @@ def seconds(text: str) -> float:
     return _positive(text, "a time of more than 0 s")
 
 
+def moments(text: str) -> tuple[float, ...]:
+    """Times in seconds, separated by commas."""
+    return tuple(seconds(part.strip()) for part in text.split(","))
+
+
 def _positive(text: str, what: str) -> float:
     try:
         value = float(text)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from evaluation.commands.arguments import metres, number
+from evaluation.commands.debug_arguments import add_debug_arguments, debug_session_of
 
 HELP = "record training data with the expert"
 
@@ -53,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target_noise_m=M; see ExpertSettings in agent/settings.py",
     )
     parser.add_argument("--towns-folder", type=Path, metavar="DIR", help="where TOWN.xodr may lie")
+    add_debug_arguments(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -78,5 +80,6 @@ def run(parsed: argparse.Namespace) -> int:
         scenario=parsed.scenario,
         expert=parsed.expert,
         towns_folder=parsed.towns_folder,
+        debug=debug_session_of(parsed),
     )
     return collect(settings, Console())

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.closed_loop.pulse import TimeLimits
-from evaluation.commands.arguments import add_town_arguments, count, number, port, seconds
+from evaluation.commands.arguments import (
+    add_town_arguments,
+    count,
+    moments,
+    number,
+    port,
+    seconds,
+)
+from evaluation.commands.debug_arguments import add_debug_arguments, debug_session_of
 
 HELP = "drive routes and score them"
 
@@ -65,14 +74,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=seconds, default=30.0, metavar="S", help="for answers of the simulator"
     )
     add_town_arguments(parser)
+    add_debug_arguments(parser)
+    parser.add_argument(
+        "--record-inputs",
+        action="store_true",
+        help="keep every tick's inputs and plans in --out/inputs, for the verb replay",
+    )
+    parser.add_argument(
+        "--save-state-at",
+        type=moments,
+        default=(),
+        metavar="S,...",
+        help="save the drive at these times of the route to --out/state_S.zip (and its inputs)",
+    )
+    parser.add_argument(
+        "--from-state", type=Path, metavar="FILE", help="go on from a saved drive, in its world"
+    )
+    parser.add_argument(
+        "--manual",
+        action="store_true",
+        help="a person can take over: in a window, or from the terminal where there is no display",
+    )
+    parser.add_argument(
+        "--step", action="store_true", help="the same, but paused: every key n drives one tick"
+    )
 
 
 def run(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from evaluation.commands.seat import seat
     from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings, drive
     from evaluation.scoring.penalty import Rules
 
+    inputs = parsed.out / "inputs" if parsed.record_inputs or parsed.save_state_at else None
+    debug = replace(
+        debug_session_of(parsed, inputs),
+        saves=tuple((at_s, parsed.out / f"state_{at_s:g}.zip") for at_s in parsed.save_state_at),
+    )
     settings = DriveSettings(
         agent=parsed.agent or DEFAULT_AGENT,
         agent_config=parsed.agent_config,
@@ -93,9 +132,14 @@ def run(parsed: argparse.Namespace) -> int:
         timeout_s=parsed.timeout,
         again=_ids(parsed.again),
         workers=parsed.workers,
+        debug=debug,
+        from_state=parsed.from_state,
         limits=TimeLimits(parsed.setup_limit, parsed.step_limit, parsed.destroy_limit),
     )
-    return drive(settings, Console())
+    if not (parsed.manual or parsed.step):
+        return drive(settings, Console())
+    with seat(parsed.step) as hands:
+        return drive(replace(settings, debug=replace(debug, hands=hands)), Console())
 
 
 def _ids(text: str) -> tuple[str, ...]:

@@ -78,6 +78,18 @@ class DenseRoute:
     def length_m(self) -> float:
         return float(self.distance_m[-1])
 
+    def rest(self, percent: float) -> DenseRoute:
+        """The route from where so much of it lies behind; at least its last two points."""
+        behind = np.searchsorted(self.distance_m, 0.01 * percent * self.length_m, side="right") - 1
+        start = min(max(int(behind), 0), len(self.yaw_rad) - 2)
+        return DenseRoute(
+            self.points_world_m[start:],
+            self.yaw_rad[start:],
+            self.commands[start:],
+            self.lane_ids[start:],
+            self.junction[start:],
+        )
+
 
 @dataclass(frozen=True)
 class _Lane:

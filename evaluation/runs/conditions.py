@@ -29,16 +29,26 @@ def run_conditions(job: Job) -> Json:
     session = job.session
     conditions: Json = plain(
         {
-            "agent": job.agent.name,
-            "agent code": _agent_code(job.agent),
-            "agent config": job.agent_config,
-            "weights and files of the config": _config_files(job.agent, job.agent_config),
+            **agent_conditions(job.agent, job.agent_config),
             "blackout": job.blackout,
             "traffic": job.traffic,
             "seed": job.seed,
             "rules": job.rules.value,
             "simulator": session.address or "embedded",
             "versions": _versions(),
+        }
+    )
+    return conditions
+
+
+def agent_conditions(agent: Path, config: str) -> Json:
+    """What an agent's answers depend on, beside what it is given."""
+    conditions: Json = plain(
+        {
+            "agent": agent.name,
+            "agent code": _agent_code(agent),
+            "agent config": config,
+            "weights and files of the config": _config_files(agent, config),
         }
     )
     return conditions

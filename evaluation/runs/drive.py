@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,14 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.closed_loop.agent_loader import check_agent_file
+from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.closed_loop.failure import ROUTE_INVALID, Blame, Failure
 from evaluation.closed_loop.observers.trace import trace_path
 from evaluation.closed_loop.pulse import TimeLimits
+from evaluation.closed_loop.saved_drive import open_saved_drive
 from evaluation.errors import UserError
 from evaluation.routes.random_routes import one_route
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import read_routes
-from evaluation.routes.towns import TownSpecError, open_map, spec_of
+from evaluation.routes.scenario import scenario_of
+from evaluation.routes.towns import TownSpecError, name_of, open_map, spec_of
 from evaluation.runs.conditions import (
     require_same,
     route_conditions,
@@ -30,7 +33,7 @@ from evaluation.runs.job import Job, JobResult, Json, plain
 from evaluation.runs.leaderboard_file import Results, RouteRecord, mean_of, read_foreign
 from evaluation.runs.ledger import Ledger, open_ledger
 from evaluation.runs.route_progress import ProgressBars
-from evaluation.runs.worker import unscored
+from evaluation.runs.worker import LEARNED_AGENT, unscored
 from evaluation.runs.workers import Ready, WorkerSettings, next_log_number, run_jobs
 from evaluation.scoring.penalty import Rules
 from evaluation.servers.embedded import ServerSettings
@@ -38,7 +41,7 @@ from evaluation.servers.ports import require_free
 from evaluation.servers.session import SessionSettings, parse_address
 
 DEMO_ROUTES = Path(__file__).parents[1] / "data" / "demo_route.xml"
-DEFAULT_AGENT = Path(__file__).parents[2] / "agent" / "simlingo_agent.py"
+DEFAULT_AGENT = LEARNED_AGENT
 RANDOM_ROUTE_M = 600.0
 RESULTS_FILE = "results.json"
 LOGS_FOLDER = "logs"
@@ -72,6 +75,8 @@ class DriveSettings:
     timeout_s: float = 30.0
     workers: int = 1
     limits: TimeLimits = field(default_factory=TimeLimits)
+    debug: DebugSession = field(default_factory=DebugSession)
+    from_state: Path | None = None
 
     def check(self) -> None:
         """Raises UserError for what shows before anything is started."""
@@ -86,8 +91,23 @@ class DriveSettings:
                 f"--workers {self.workers}: {asked} names one simulator, and each worker needs its "
                 "own"
             )
+        self._check_debug()
         if self.again and not self.resume:
             raise DriveError("--again names routes of a run that goes on: add --resume")
+
+    def _check_debug(self) -> None:
+        saves = self.debug.saves or self.from_state is not None
+        if saves and self.simulator is not None:
+            raise DriveError(
+                "--save-state-at and --from-state: no CARLA server can save its world; leave out "
+                "--simulator"
+            )
+        if self.debug.hands is not None and self.workers > 1:
+            raise DriveError("--manual and --step: one person drives one car; leave out --workers")
+        asked = {"--routes": self.routes, "--route-ids": self.route_ids, "--resume": self.resume}
+        more = ", ".join(name for name, value in asked.items() if value)
+        if self.from_state is not None and more:
+            raise DriveError(f"--from-state: the route is in the file; leave out {more}")
 
 
 def routes_to_drive(settings: DriveSettings) -> tuple[Route, ...]:
@@ -126,9 +146,37 @@ def _plan(settings: DriveSettings, routes: Sequence[Route]) -> _Plan:
         spec, town = towns[route.town]
         if spec is None and settings.simulator is None:
             unknown.setdefault(route.name, f"town {route.town!r} is not to be had")
+        if settings.debug.saves and scenario_of(route) is not None:
+            raise DriveError(
+                f"--save-state-at: route {route.route_id} has a scenario, whose road users cannot "
+                "be saved yet; choose a route without one"
+            )
         conditions[route.name] = route_conditions(route, town)
         jobs.append(_job(settings, index, route, spec, many=len(routes) > 1))
     return _Plan(tuple(jobs), conditions, unknown)
+
+
+def _plan_from_state(settings: DriveSettings) -> _Plan | None:
+    """The one route of a saved drive, in its world; None where the run does not begin with one."""
+    if settings.from_state is None:
+        return None
+    with open_saved_drive(settings.from_state) as saved:
+        town = settings.town or saved.town
+        if name_of(town) != saved.route.town:
+            raise DriveError(
+                f"--town {settings.town}: {settings.from_state} was saved in {saved.town}; leave "
+                "out --town"
+            )
+        plan = _plan(replace(settings, town=town, seed=saved.seed), (saved.route,))
+        jobs = tuple(
+            replace(
+                job,
+                saved=settings.from_state,
+                session=replace(job.session, world=saved.world),
+            )
+            for job in plan.jobs
+        )
+        return replace(plan, jobs=jobs)
 
 
 def _town_spec(settings: DriveSettings, route: Route) -> str | None:
@@ -159,6 +207,7 @@ def _job(settings: DriveSettings, index: int, route: Route, spec: str | None, ma
         video=settings.out / video if settings.video else None,
         video_fps=settings.video_fps,
         trace=trace_path(settings.out, route.name),
+        debug=settings.debug.of_route(route.route_id) if many else settings.debug,
     )
 
 
@@ -169,7 +218,7 @@ def drive(settings: DriveSettings, console: Console) -> int:
     the finished routes are in the ledger and in the results file already.
     """
     settings.check()
-    plan = _plan(settings, routes_to_drive(settings))
+    plan = _plan_from_state(settings) or _plan(settings, routes_to_drive(settings))
     conditions = run_conditions(plan.jobs[0])
     with open_ledger(settings.out) as ledger:
         foreign: list[JobResult] = []
@@ -370,5 +419,7 @@ def _status_text(record: RouteRecord, extra: Json) -> str:
         f"{len(one)} {kind.replace('_', ' ')}" for kind, one in record.infractions.items() if one
     ]
     invalid = extra.get("invalid_controls", 0)
+    if extra.get("person_ticks"):
+        found.append(f"a person drove {extra['person_ticks']} of {extra['ticks']} ticks")
     braked = [f"{invalid} ticks with a control that is not finite"] if invalid else []
     return ", ".join([record.status, *found, *braked])

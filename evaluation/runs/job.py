@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.closed_loop.failure import Failure
 from evaluation.routes.route import Route
 from evaluation.scoring.penalty import Rules
@@ -28,6 +29,8 @@ class Job:
         video: file to write, None for no video.
         trace: file to write of where and how the route was driven, None for none.
         light_times_s: green and all-red time of the town's lights, None leaves them as they are.
+        debug: what is watched and kept of the drive beside its results.
+        saved: saved drive to go on from; its world is in `session`.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Job:
     video_fps: int = 10
     trace: Path | None = None
     light_times_s: tuple[float, float] | None = None
+    debug: DebugSession = field(default_factory=DebugSession)
+    saved: Path | None = None
 
 
 @dataclass(frozen=True)

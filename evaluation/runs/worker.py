@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,13 +20,23 @@ import carla
 from evaluation.closed_loop.agent_loader import AgentClass, AgentLoadError, load_agent_class
 from evaluation.closed_loop.episode import Driver, Observer, Outcome, run_episode
 from evaluation.closed_loop.failure import Failure, failure_of, one_line
+from evaluation.closed_loop.hands import Hands, HandsSettings
+from evaluation.closed_loop.hands_terminal import KeyPipe
+from evaluation.closed_loop.hands_window import Window
+from evaluation.closed_loop.observers.input_trace import InputTrace
+from evaluation.closed_loop.observers.passenger import Passenger
+from evaluation.closed_loop.observers.rerun_viewer import RerunViewer
+from evaluation.closed_loop.observers.state_saver import StateSaver
 from evaluation.closed_loop.observers.timing import Timing
 from evaluation.closed_loop.observers.trace import Trace
 from evaluation.closed_loop.observers.video import Video
 from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.closed_loop.route_scenario import open_route_scenario
+from evaluation.closed_loop.saved_drive import open_saved_drive
+from evaluation.closed_loop.session_files import size_bytes
 from evaluation.errors import UserError
 from evaluation.routes.route import RouteFileError
+from evaluation.runs.conditions import agent_conditions
 from evaluation.runs.job import Job, JobResult, Json, plain
 from evaluation.runs.leaderboard_file import record_of
 from evaluation.runs.route_progress import RouteProgress
@@ -33,6 +44,7 @@ from evaluation.servers.session import Session, SessionSettings, open_session
 
 logger = logging.getLogger(__name__)
 
+LEARNED_AGENT = Path(__file__).parents[2] / "agent" / "simlingo_agent.py"
 ROUTES_PER_SIMULATOR = 8
 """A simulator is started anew after so many routes, so that nothing can grow for ever in it."""
 
@@ -83,7 +95,8 @@ class RouteWorker:
             with self._pulse.during(Phase.EVALUATION):
                 agent_class = self._agent_class(job.agent)
                 session = self._session_for(job)
-                driver = Driver(agent_class, job.agent_config, job.blackout)
+                hands = None if job.debug.hands is None else hands_of(job.debug.hands)
+                driver = Driver(agent_class, job.agent_config, job.blackout, hands)
                 outcome = self._drive(job, session, driver, timing, result)
         except CannotBeginError:
             raise
@@ -106,9 +119,12 @@ class RouteWorker:
         outcome: Outcome | None = None
         try:
             with ExitStack() as stack:
+                saved = None
+                if job.saved is not None:
+                    saved = stack.enter_context(open_saved_drive(job.saved))
                 with self._pulse.during(Phase.SIMULATOR):
                     scenario = stack.enter_context(
-                        open_route_scenario(session, job.route, job.traffic, job.seed)
+                        open_route_scenario(session, job.route, job.traffic, job.seed, saved)
                     )
                 if job.light_times_s is not None:
                     with session.calling():
@@ -129,10 +145,25 @@ class RouteWorker:
             observers.append(Trace(job.trace))
         if job.video is not None:
             observers.append(Video(job.video, job.video_fps, job.rules))
+        debug = job.debug
+        if debug.is_shown:
+            passenger = None
+            if debug.predict is not None:
+                passenger = Passenger(self._agent_class(LEARNED_AGENT), debug.predict)
+            observers.append(
+                RerunViewer(job.name, job.rules, debug.recording, debug.viewer, passenger)
+            )
+        if debug.inputs is not None:
+            conditions = agent_conditions(job.agent, job.agent_config)
+            observers.append(InputTrace(debug.inputs, job.agent, job.agent_config, conditions))
+            # After it: what it has written goes into the files.
+            town = job.session.server.town
+            observers.append(StateSaver(dict(debug.saves), debug.inputs, town, job.seed))
         return observers
 
     def _result(self, job: Job, outcome: Outcome, timing: Timing, wall_s: float) -> JobResult:
         record = record_of(job.index, job.route.name, outcome, job.rules)
+        inputs = job.debug.inputs if outcome.ticks else None
         extra: dict[str, Any] = {
             **({} if outcome.measures is None else asdict(outcome.measures)),
             "infractions": [found.to_json() for found in outcome.infractions],
@@ -142,6 +173,8 @@ class RouteWorker:
             "sensor_types": outcome.sensor_types,
             **({} if job.video is None else {"video": job.video.name}),
             **(timing.summary() if outcome.ticks else {}),
+            **({"person_ticks": outcome.person_ticks} if outcome.person_ticks else {}),
+            **({"inputs_bytes": size_bytes(inputs)} if inputs is not None else {}),
         }
         return JobResult(
             job.name, plain(asdict(record)), plain(extra), outcome.failure, round(wall_s, 3)
@@ -186,6 +219,12 @@ class RouteWorker:
         self._session = None
         with self._pulse.during(Phase.SIMULATOR):
             self._stack.close()
+
+
+def hands_of(settings: HandsSettings) -> Hands:
+    """The hands of whoever sits at the window or the terminal."""
+    keys = settings.keys
+    return Hands(Window if keys is None else partial(KeyPipe, keys), settings.paused)
 
 
 def set_light_times(world: carla.World, green_s: float, all_red_s: float) -> None:

@@ -7,6 +7,7 @@ each worker's pulse, ends those that take too long, and blames whoever was at wo
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -111,6 +112,8 @@ class _Process:
             Phase.AGENT_SETUP: ("the agent's setup", limits.setup_s),
             Phase.AGENT_STEP: ("run_step", limits.step_s),
             Phase.AGENT_DESTROY: ("the agent's destroy", limits.destroy_s),
+            # Whoever looks at a paused drive may take their time.
+            Phase.PERSON: ("a person", math.inf),
         }
         what, limit_s = allowed[reading.phase]
         since_s = max(reading.since_s, self.began_s)

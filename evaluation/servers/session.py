@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from evaluation.errors import UserError
 from evaluation.routes.lane_graph import LaneGraph
 from evaluation.routes.route import RouteFileError
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
+from evaluation.servers.saved_world import restore_world, show_world
 from evaluation.servers.traffic_manager_watch import TickClock
 
 TICK_S = 0.05
@@ -24,6 +26,7 @@ others, and with too few the world's own state would not be read."""
 ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
 CARLA_PORT = 2000
 GONE_TIMEOUT_S = 0.2
+SHOW_AGAIN_S = 0.05
 
 
 class SimulatorAddressError(UserError, ValueError):
@@ -32,11 +35,13 @@ class SimulatorAddressError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """address: `carla://host:port` of a running simulator; None starts the embedded one."""
+    """address: `carla://host:port` of a running simulator; None starts the embedded one. world: a
+    saved one that the embedded simulator shall begin with."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
     address: str | None = None
     timeout_s: float = 30.0
+    world: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ def open_session(
         if settings.address is None:
             server = stack.enter_context(Server(settings.server, log_path))
             host, port = server.host, server.port
+            if settings.world is not None:
+                restore_world(port, settings.world)
         else:
             host, port = parse_address(settings.address)
         client, world = _connect(host, port, settings.timeout_s)
@@ -139,10 +146,24 @@ def open_session(
             world = _load(client, town)
         if server is None:
             stack.callback(_restore, world, world.get_settings())
-        _make_synchronous(world)
+        if settings.world is not None:
+            # It is synchronous as it was, and applying settings would step it.
+            _see_world(world, port, settings.timeout_s)
+        else:
+            _make_synchronous(world)
         if server is None:
             clear_away(client, world, settings.timeout_s)
         yield Session(client, world, host, port, server, settings.timeout_s)
+
+
+def _see_world(world: carla.World, port: int, timeout_s: float) -> None:
+    """Lets the client see a restored world before its next step: it reads what it knows of actors
+    from the last state that was sent."""
+    deadline_s = time.monotonic() + timeout_s
+    while world.get_snapshot().frame != show_world(port):
+        if time.monotonic() > deadline_s:
+            raise SimulatorError(f"the restored world was not seen within {timeout_s:.0f} s")
+        time.sleep(SHOW_AGAIN_S)
 
 
 def _connect(host: str, port: int, timeout_s: float) -> tuple[carla.Client, carla.World]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import zlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import msgpack
 
 from evaluation.simulator.catalogue.blueprints import ActorKind, BlueprintLibrary
 from evaluation.simulator.clock import Clock
@@ -23,6 +27,7 @@ from evaluation.simulator.sensors.measure import AnySensor, RaySensor, measure, 
 from evaluation.simulator.sensors.obstacle import ObstacleSensor
 from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
+from evaluation.simulator.sensors.saved_sensors import restore_sensor, save_sensor
 from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.town import Town
@@ -31,8 +36,10 @@ from evaluation.simulator.wire.codec import Transform
 from evaluation.simulator.wire.dialect import DIALECTS
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.wire.state_codec import StateError
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.roadside import speed_limit_kmh
+from evaluation.simulator.world.saved_world import first_actor_id, restore_world, save_world
 from evaluation.simulator.world.step import advance
 from evaluation.simulator.world.world import World
 
@@ -52,6 +59,17 @@ _NOISY_SENSORS: Mapping[str, Callable[[World, Actor], AnySensor]] = {
     "sensor.other.radar": RadarSensor,
     "sensor.lidar.ray_cast": LidarSensor,
     "sensor.lidar.ray_cast_semantic": SemanticLidarSensor,
+}
+
+
+LARGEST_STATE_BYTES = 256 << 20
+STATE_FORMAT = 1
+"""Another one wherever an attribute of the world or of a sensor is added, dropped or changed."""
+_MARKS = {
+    "format": "the state has format {}, this simulator reads {}: save it anew",
+    "client": "the state was saved for carla {}, this simulator speaks {}: install that version",
+    "town": "the state is of the town {}, this one is {}: start the simulator with that --town",
+    "map": "the town's map has changed since the state was saved ({}, now {}): save it anew",
 }
 
 
@@ -200,6 +218,61 @@ class Simulator:
                 raise CallError(f"cameras cannot be rendered on this machine: {error}") from error
         return self._scene
 
+    # Saved states
+
+    def save_state(self) -> bytes:
+        """Return the whole world, for `restore_state` of a simulator of the same town."""
+        state = {
+            **self._state_marks(),
+            "world": save_world(self.world),
+            "sensors": [[key, save_sensor(one)] for key, one in self._sensors.items()],
+        }
+        return zlib.compress(msgpack.packb(state))
+
+    def restore_state(self, data: bytes) -> None:
+        """Replace the world by a saved one; sensors get new streams.
+
+        Raises:
+            StateError: not a state, or one of another town, version or format.
+        """
+        state = _unpacked(data)
+        for name, mine in self._state_marks().items():
+            if state.get(name) != mine:
+                raise StateError(_MARKS[name].format(state.get(name), mine))
+        town = self.world.town
+        try:
+            first = first_actor_id(state["world"])
+            world = self._new_world(town, self.world.settings, self.episode_id, first, 0)
+            restore_world(state["world"], world)
+        except StateError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise StateError(f"a damaged state: {type(error).__name__}: {error}") from error
+        self.world, self._shown_episode_id = world, world.episode_id
+        self._sensors.clear()
+        for actor_id, saved in state["sensors"]:
+            actor = world.actor(actor_id)
+            if actor.type_id in CAMERA_TYPES:
+                self.scene()
+            self._start_sensor(actor)
+            restore_sensor(self._sensors[actor_id], saved)
+        logger.info("restored frame %d with %d actors", world.frame, len(world.actors))
+
+    def show_state(self) -> None:
+        """Send the world's state once more, for a client that has come since the last step."""
+        state = world_state(self.world, self._shown_episode_id, self.dialect)
+        self.streams.publish(WORLD_STREAM_ID, state)
+
+    def _state_marks(self) -> dict[str, object]:
+        """What has to be equal where a state is restored."""
+        town = self.world.town
+        return {
+            "format": STATE_FORMAT,
+            "client": self.dialect.version,
+            "town": town.name,
+            "map": hashlib.sha256(town.opendrive.encode()).hexdigest()[:16],
+        }
+
     def close(self) -> None:
         """Release the graphics memory."""
         self._drop_scene()
@@ -233,3 +306,15 @@ class Simulator:
         state = world_state(world, self._shown_episode_id, self.dialect)
         self.streams.publish(WORLD_STREAM_ID, state)
         return world.frame
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    try:
+        # At most so much: a few bytes can stand for gigabytes.
+        unpacked = zlib.decompressobj().decompress(data, LARGEST_STATE_BYTES)
+        state = msgpack.unpackb(unpacked, strict_map_key=False)
+    except (zlib.error, ValueError, msgpack.UnpackException) as error:
+        raise StateError(f"not a saved state: {type(error).__name__}: {error}") from None
+    if not isinstance(state, dict):
+        raise StateError(f"not a saved state: {type(state).__name__}")
+    return state

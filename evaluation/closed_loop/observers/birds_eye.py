@@ -55,7 +55,7 @@ class BirdsEye:
     def __init__(
         self, world_map: carla.Map, route: DenseRoute, width_px: int, height_px: int, metres: float
     ) -> None:
-        self._edges_world_m = _lane_edges(world_map)
+        self._edges_world_m = lane_edges(world_map)
         self._route_world_m = route.points_world_m[:, :2]
         self._size_px = (width_px, height_px)
         self._px_per_m = height_px / metres
@@ -112,7 +112,7 @@ def _pair(point: NDArray[np.int32]) -> tuple[int, int]:
     return int(point[0]), int(point[1])
 
 
-def _lane_edges(world_map: carla.Map) -> F64:
+def lane_edges(world_map: carla.Map) -> F64:
     """(n, 2, 2) short pieces of both edges of every driving lane, world frame."""
     places, directions, widths = [], [], []
     for waypoint in world_map.generate_waypoints(EDGE_STEP_M):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import queue
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from agent.overlay import BACKGROUND, TEXT_COLOUR, Drawing, draw_on_camera, drawing_of
 from evaluation.closed_loop.episode import Observer, Step
 from evaluation.closed_loop.observers.birds_eye import BirdsEye, Body
+from evaluation.closed_loop.observers.road_users import RoadUsers
 from evaluation.closed_loop.route_scenario import RouteScenario
 from evaluation.closed_loop.sensor_interface import Spec, bgra_of, mount_of
 from evaluation.scoring.penalty import Rules, score
@@ -32,8 +32,6 @@ WIDE_INSET_PX = 560
 INSET_METRES = 70.0
 SIDE_PX = (300, 150)
 KEPT_STEPS = 10
-REFRESH_TICKS = 20
-"""How often the list of road users is asked for anew."""
 WARNING_COLOUR = (255, 112, 67)
 WARNING_S = 3.0
 DEFAULT_FRONT: Spec = {
@@ -62,14 +60,11 @@ class Video(Observer):
         self._steps: dict[int, tuple[Step, list[Body]]] = {}
         self._camera: carla.Sensor | None = None
         self._file: _VideoFile | None = None
-        self._users: list[carla.Actor] = []
-        self._ticks = 0
         self._next_s = 0.0
         self._seen_infractions = 0
         self._warning_until_s = -1.0
 
     def begin(self, scenario: RouteScenario, specs: Sequence[Spec]) -> None:
-        self._stage = scenario
         front = front_camera_of(specs)
         self._front = CameraConfig(
             name="front",
@@ -88,7 +83,7 @@ class Video(Observer):
             scenario.session.world_map, scenario.dense, self._inset_px, STRIP_PX, INSET_METRES
         )
         self._canvas = np.empty((FRONT_PX[1] + STRIP_PX, FRONT_PX[0], 3), dtype=np.uint8)
-        self._extents: dict[int, tuple[float, float]] = {}
+        self._users = RoadUsers(scenario)
         self._file = _VideoFile(self._path, (FRONT_PX[0], FRONT_PX[1] + STRIP_PX), self._fps)
         self._camera = self._spawn_camera(scenario, front)
         self._camera.listen(self._receive)
@@ -110,7 +105,7 @@ class Video(Observer):
         self._images.put((int(image.frame), bgra_of(image)))
 
     def step(self, step: Step) -> None:
-        self._steps[step.tick.frame] = (step, self._others())
+        self._steps[step.tick.frame] = (step, self._users.near(INSET_METRES))
         while len(self._steps) > KEPT_STEPS:
             self._steps.pop(next(iter(self._steps)))
         if len(step.infractions) > self._seen_infractions:
@@ -129,36 +124,6 @@ class Video(Observer):
                 continue
             self._next_s = step.tick.time_s + 0.9 / self._fps
             self._file.write(self._compose(image, step, others))
-
-    def _others(self) -> list[Body]:
-        """Vehicles and walkers near the ego, as they are now."""
-        bodies = []
-        ego = self._stage.ego
-        place = ego.get_location()
-        if self._ticks % REFRESH_TICKS == 0:
-            actors = self._stage.session.world.get_actors()
-            self._users = [*actors.filter("vehicle.*"), *actors.filter("walker.*")]
-        self._ticks += 1
-        for actor in self._users:
-            walks = actor.type_id.startswith("walker.")
-            if actor.id == ego.id or not actor.is_alive:
-                continue
-            transform = actor.get_transform()
-            if transform.location.distance(place) > INSET_METRES:
-                continue
-            bodies.append(self._body(actor, transform, walks))
-        return bodies
-
-    def _body(self, actor: carla.Actor, transform: carla.Transform, walks: bool) -> Body:
-        if actor.id not in self._extents:
-            extent = actor.bounding_box.extent
-            self._extents[actor.id] = (extent.x, extent.y)
-        return Body(
-            centre_world_m=np.array([transform.location.x, transform.location.y]),
-            yaw_rad=math.radians(transform.rotation.yaw),
-            half_extent_m=self._extents[actor.id],
-            walks=walks,
-        )
 
     def _compose(self, image: U8, step: Step, others: Sequence[Body]) -> U8:
         drawing = Drawing(None, np.empty((0, 2)))
@@ -191,13 +156,14 @@ class Video(Observer):
         target = ""
         if step.agent_step is not None and step.agent_step.targets:
             target = step.agent_step.targets[0].command.name.replace("_", " ").lower()
+        who = "a person drives" if step.by_person else ""
         minutes, seconds = divmod(tick.time_s, 60.0)
         return [
             f"{int(minutes)}:{seconds:04.1f}   {tick.speed_mps:4.1f} m/s   steer "
             f"{control.steer:+.2f}   throttle {control.throttle:.2f}   brake {control.brake:.2f}",
             f"route {now['score_route']:5.1f} %   penalty {now['score_penalty']:.2f}   "
             f"driving score {now['score_composed']:5.1f}",
-            f"next {target}" if target else "",
+            "   ".join(text for text in (f"next {target}" if target else "", who) if text),
         ]
 
     def end(self) -> None:

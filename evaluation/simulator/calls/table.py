@@ -11,6 +11,7 @@ from evaluation.simulator.calls import (
     episode,
     missing,
     motion,
+    saved_state,
     scenery,
     traffic_lights,
     traffic_managers,
@@ -29,6 +30,7 @@ CALLS: Mapping[str, Call] = {
     **traffic_managers.CALLS,
     **scenery.CALLS,
     **batch.CALLS,
+    **saved_state.CALLS,
     **missing.CALLS,
 }
 

@@ -26,7 +26,7 @@ _STILL_MPS = 0.1
 
 
 @dataclass
-class _Driver:
+class AckermannDriver:
     """One vehicle under Ackermann control; `pedal` is throttle above zero and brake below."""
 
     control: AckermannControl
@@ -38,7 +38,7 @@ class AckermannDrivers:
     """The controllers of all vehicles that are under Ackermann control, by actor id."""
 
     def __init__(self) -> None:
-        self._drivers: dict[int, _Driver] = {}
+        self._drivers: dict[int, AckermannDriver] = {}
         self._gains: dict[int, AckermannGains] = {}
 
     def gains(self, actor_id: int) -> AckermannGains:
@@ -53,7 +53,7 @@ class AckermannDrivers:
         """Follow a control from now on."""
         driver = self._drivers.get(actor_id)
         if driver is None:
-            self._drivers[actor_id] = _Driver(control)
+            self._drivers[actor_id] = AckermannDriver(control)
         else:
             driver.control = control
 
@@ -70,7 +70,11 @@ class AckermannDrivers:
 
 
 def _drive(
-    driver: _Driver, gains: AckermannGains, fleet: VehicleFleet, actor_id: int, duration_s: float
+    driver: AckermannDriver,
+    gains: AckermannGains,
+    fleet: VehicleFleet,
+    actor_id: int,
+    duration_s: float,
 ) -> VehicleControl:
     entry = fleet.state[fleet.row(actor_id)]
     along = np.array((math.cos(entry["yaw_rad"]), math.sin(entry["yaw_rad"])))
@@ -101,7 +105,7 @@ def _drive(
     )
 
 
-def _steer(driver: _Driver, max_steer_rad: float, duration_s: float) -> float:
+def _steer(driver: AckermannDriver, max_steer_rad: float, duration_s: float) -> float:
     """Turn the wheels towards the wanted angle; return the share of the largest one."""
     wanted_rad = min(max(driver.control.steer, -max_steer_rad), max_steer_rad)
     step_rad = abs(driver.control.steer_speed) * duration_s

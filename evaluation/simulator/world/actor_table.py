@@ -99,6 +99,22 @@ class ActorTable:
         """Write the OpenDRIVE signal id of a traffic light or sign."""
         self.light_state["sign_id"][row] = sign_id.encode()[:32]
 
+    def rows_bytes(self) -> tuple[int, bytes, bytes]:
+        """Return the number of rows in use, their kinematics and their records."""
+        count = self.count
+        return count, self._kinematics[:count].tobytes(), self._records[:count].tobytes()
+
+    def set_rows_bytes(self, count: int, kinematics: bytes, records: bytes) -> None:
+        """Take over what `rows_bytes` gave; `ValueError` where the sizes do not fit."""
+        places = np.frombuffer(kinematics, np.float64).reshape(count, 15)
+        states = np.frombuffer(records, ACTOR_STATE, count)
+        spare = _INITIAL_ROWS
+        self.count = count
+        self._allocate(
+            np.concatenate([places, np.zeros((spare, 15))]),
+            np.concatenate([states, np.zeros(spare, ACTOR_STATE)]),
+        )
+
     def to_bytes(self) -> bytes:
         """Return the packed records of all rows."""
         self._records["kinematics"][: self.count] = self._kinematics[: self.count]

@@ -91,7 +91,7 @@ class VehicleFleet(BodyTable):
         del self._specs[self._rows[actor_id]]
         self._new_controls.pop(actor_id, None)
         super().remove(actor_id)
-        self._forget_tables()
+        self.forget_tables()
 
     def spec(self, actor_id: int) -> VehicleSpec:
         """Return what a vehicle is made of."""
@@ -111,9 +111,10 @@ class VehicleFleet(BodyTable):
         self.state["yaw_inertia_kgm2"][row] = spec.yaw_inertia_kgm2
         self.state["half_extent_m"][row] = spec.half_extent_m
         self.state["centre_z_m"][row] = spec.half_extent_m[2]
-        self._forget_tables()
+        self.forget_tables()
 
-    def _forget_tables(self) -> None:
+    def forget_tables(self) -> None:
+        """Let what follows from the specifications be computed anew."""
         self._powertrain = None
         self._chassis = None
 

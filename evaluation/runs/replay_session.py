@@ -1,0 +1,123 @@
+"""`replay`: which agent, told apart from the recorded one by content; what came of it, in words."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from agent.observation import AgentStep
+from agent.rerun_log import RerunLog, RerunMissingError, open_recording
+from evaluation.closed_loop.agent_loader import load_agent_class
+from evaluation.closed_loop.observers.rerun_viewer import cameras_of
+from evaluation.closed_loop.replay import PARTS, OnTick, ReplayReport, replay
+from evaluation.closed_loop.session_files import (
+    Header,
+    SessionError,
+    TracedTick,
+    read_header,
+)
+from evaluation.runs.conditions import agent_conditions
+from model.conditions import differences
+
+UNITS = {"plan": "", "route": "m", "waypoints": "m", "throttle": "", "steer": "", "brake": ""}
+SHOWN_CHANGES = 4
+
+
+@dataclass(frozen=True)
+class ReplaySettings:
+    """What `replay` was asked to do; see its --help."""
+
+    session: Path
+    checkpoint: Path | None = None
+    agent_config: str | None = None
+    agent: Path | None = None
+    tolerance: float = 0.0
+    recording: Path | None = None
+
+
+def replay_session(settings: ReplaySettings, console: Console) -> int:
+    """Replays and prints; returns the exit code, 0 where everything is equal.
+
+    Raises SessionError or AgentLoadError where that cannot be done.
+    """
+    header = read_header(settings.session)
+    agent = settings.agent or Path(header.agent)
+    config = _config(settings, header)
+    now = agent_conditions(agent, config)
+    then = {key: header.conditions[key] for key in now if key in header.conditions}
+    changed = [str(one) for one in differences(then, {key: now[key] for key in then})]
+    console.print(f"{settings.session}: {header.route} in {header.town}", highlight=False)
+    for line in changed[:SHOWN_CHANGES]:
+        console.print(f"  other than recorded: {line}", highlight=False, soft_wrap=True)
+    if len(changed) > SHOWN_CHANGES:
+        console.print(f"  ... and {len(changed) - SHOWN_CHANGES} more", highlight=False)
+    with ExitStack() as stack:
+        on_tick: OnTick = lambda *_: None  # noqa: E731
+        if settings.recording is not None:
+            on_tick = _logger(settings.recording, header, stack)
+        report = replay(settings.session, load_agent_class(agent), config, on_tick)
+    _print(report, settings, console)
+    return int(bool(report.beyond(settings.tolerance)))
+
+
+def _config(settings: ReplaySettings, header: Header) -> str:
+    """The agent's config, with another checkpoint where one is asked for."""
+    if settings.agent_config is not None:
+        return settings.agent_config
+    recorded = header.agent_config
+    if settings.checkpoint is None:
+        return recorded
+    if "=" not in recorded:
+        return str(settings.checkpoint)
+    pairs = [pair for pair in recorded.split(",") if not pair.strip().startswith("checkpoint=")]
+    return ",".join([*pairs, f"checkpoint={settings.checkpoint}"])
+
+
+def _logger(path: Path, header: Header, stack: ExitStack) -> OnTick:
+    try:
+        stream = open_recording(path.stem, path)
+    except RerunMissingError as error:
+        raise SessionError(f"--record {path}: {error}") from None
+    stack.callback(stream.disconnect)
+    route = np.array([row[:2] for row in header.world_plan])
+    log = RerunLog(stream, cameras_of(header.specs), route)
+
+    def on_tick(tick: TracedTick, step: AgentStep | None) -> None:
+        if step is not None:
+            log.step(step)
+            log.prediction(step, tick.plan)
+
+    return on_tick
+
+
+def _print(report: ReplayReport, settings: ReplaySettings, console: Console) -> None:
+    if report.ticks < report.recorded_ticks:
+        console.print(
+            f"The recording was cut short: {report.ticks} of {report.recorded_ticks} ticks have "
+            "their images; those were replayed",
+            style="yellow",
+        )
+    found = report.beyond(settings.tolerance)
+    if not found:
+        how = "bit by bit equal" if not report.differences else f"within {settings.tolerance:g}"
+        console.print(f"{report.ticks} ticks, all {how}", highlight=False)
+        return
+    first = found[0]
+    part = next(one for one in PARTS if not first.amounts[one] <= settings.tolerance)
+    console.print(
+        f"{len(found)} of {report.ticks} ticks differ. The first is tick {first.tick} at "
+        f"{first.time_s:.2f} s: {part} by {first.amounts[part]:.3g} {UNITS[part]}".rstrip(),
+        highlight=False,
+    )
+    table = Table(title="Largest differences")
+    for heading in ("part", "by", "ticks that differ"):
+        table.add_column(heading)
+    for one in PARTS:
+        count = sum(tick.amounts[one] > settings.tolerance for tick in found)
+        table.add_row(one, f"{report.largest(one):.3g} {UNITS[one]}", str(count))
+    console.print(table)

@@ -1,0 +1,138 @@
+"""A saved world goes on as the one that it was saved from, and nothing of it is forgotten."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from functools import cache
+from math import sin
+
+import msgpack
+import pytest
+
+from evaluation.simulator.options import ServeOptions
+from evaluation.simulator.server import SimulatorServer
+from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.town.town import load_town
+from evaluation.simulator.wire.actor_records import AttributeValue, Description
+from evaluation.simulator.wire.codec import Transform, Vector3D, VehicleControl, WalkerControl
+from evaluation.simulator.wire.state_codec import StateError, decode, encode
+from evaluation.simulator.world.saved_world import CLASSES, DERIVED, SAVED
+from evaluation.simulator.world.world import World
+
+TICKS = 40
+
+
+LOAD = cache(load_town)
+
+
+def simulator(seed: int = 0) -> SimulatorServer:
+    return SimulatorServer(ServeOptions(port=0, seed=seed), lambda spec, _seed: LOAD(spec, 0))
+
+
+@pytest.fixture
+def driven() -> Iterator[Simulator]:
+    """A world with cars, a walker and sensors, in the middle of it all."""
+    server = simulator()
+    found = server.simulator
+    world = found.world
+    car = Description(0, "vehicle.lincoln.mkz_2020")
+    places = world.town.spawn_points
+    cars = [found.spawn(car, place) for place in places[:3]]
+    noise = (AttributeValue("noise_lat_stddev", 1, "0.00001"),)
+    found.spawn(Description(0, "sensor.other.gnss", noise), Transform(), cars[0].actor_id)
+    tick = (AttributeValue("sensor_tick", 1, "0.2"),)
+    found.spawn(Description(0, "sensor.other.imu", tick), Transform(), cars[1].actor_id)
+    beside = places[0].location
+    walker = found.spawn(
+        Description(0, "walker.pedestrian.0001"),
+        Transform(Vector3D(beside.x + 6.0, beside.y + 4.0, beside.z + 1.0)),
+    )
+    world.apply_walker_control(walker, WalkerControl(Vector3D(0.0, 1.0, 0.0), 1.5))
+    found.destroy(cars[2].actor_id)
+    for tick_number in range(TICKS):
+        world.apply_vehicle_control(cars[0], VehicleControl(0.7, 0.2 * sin(tick_number)))
+        found.tick()
+    # Handed over, but not taken by a step yet.
+    world.apply_vehicle_control(cars[1], VehicleControl(1.0))
+    yield found
+    server.close()
+
+
+def trace(found: Simulator) -> list[tuple[bytes, list[bytes]]]:
+    """States and noise of the coming ticks."""
+    seen = []
+    for _ in range(TICKS):
+        found.tick()
+        readings = [
+            b"".join(bytes(part) for part in sensor.measure(found.world))  # type: ignore[call-arg,union-attr]
+            for sensor in found._sensors.values()
+            if sensor.schedule.is_due(found.world.elapsed_s)  # type: ignore[union-attr]
+        ]
+        seen.append((found.world.table.to_bytes(), readings))
+    return seen
+
+
+def test_a_restored_world_goes_on_with_the_same_trace(driven: Simulator) -> None:
+    state = driven.save_state()
+    expected = trace(driven)
+    other = simulator(seed=7)
+    try:
+        for _ in range(2):
+            other.simulator.restore_state(state)
+            assert trace(other.simulator) == expected
+    finally:
+        other.close()
+
+
+def test_every_attribute_is_saved_or_follows_from_what_is(driven: Simulator) -> None:
+    world = driven.world
+    for part, names in SAVED.items():
+        found = set(vars(getattr(world, part) if part else world))
+        known = {*names, *DERIVED.get(part, ())}
+        assert found == known, f"{part or 'world'}: add new attributes to SAVED or DERIVED"
+    parts = {name for name, value in vars(world).items() if hasattr(value, "__dict__")}
+    stateless = {"town", "blueprints", "table", "spectator"}
+    assert parts - stateless == {part for part in SAVED if part}
+    assert isinstance(world, World)
+
+
+def changed(state: bytes, **marks: object) -> bytes:
+    content = msgpack.unpackb(zlib.decompress(state), strict_map_key=False)
+    return zlib.compress(msgpack.packb({**content, **marks}))
+
+
+@pytest.mark.parametrize(
+    ("marks", "message"),
+    [
+        ({"format": 99}, "format 99, this simulator reads .*: save it anew"),
+        ({"client": "0.9.15"}, "saved for carla 0.9.15.*install that version"),
+        ({"town": "Elsewhere"}, "of the town Elsewhere, this one is .*--town"),
+        ({"map": "0" * 16}, "map has changed since the state was saved.*save it anew"),
+        ({"world": encode({"parts": {}})}, "a damaged state"),
+        ({"world": ["record", ["Popen", [["list", ["true"]]]]]}, "unreadable"),
+    ],
+)
+def test_states_of_others_are_refused_and_the_world_goes_on(
+    driven: Simulator, marks: dict[str, object], message: str
+) -> None:
+    state = driven.save_state()
+    with pytest.raises(StateError, match=message):
+        driven.restore_state(changed(state, **marks))
+    assert driven.save_state() == state
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", zlib.compress(b"\xc1"), zlib.compress(b"\x01")])
+def test_what_is_no_state_is_refused(driven: Simulator, data: bytes) -> None:
+    with pytest.raises(StateError, match="not a saved state"):
+        driven.restore_state(data)
+
+
+def test_a_cut_state_is_refused(driven: Simulator) -> None:
+    with pytest.raises(StateError, match="not a saved state"):
+        driven.restore_state(driven.save_state()[:-20])
+
+
+def test_values_come_back_with_their_types() -> None:
+    value = {(1, 2): [None, True, 0.1, "a", b"b"], "set": {3}, "pose": Transform(Vector3D(1.0))}
+    assert decode(msgpack.unpackb(msgpack.packb(encode(value))), CLASSES) == value
