@@ -32,6 +32,8 @@ WAITED_NEAR_M = 20.0
 WAITING_MPS = 0.3
 OVER_LINE_M = 0.4
 """A car that has stopped by its bumper too far stays where it is."""
+INSIDE_M = 6.0
+"""With its front this far behind a line the whole ego is in the junction."""
 LINE_GAP_M = 1.5
 """Room between the front bumper and the place where a junction begins, when the ego waits."""
 
@@ -204,12 +206,13 @@ class Patience:
 
 
 def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:
-    """Room to where to wait for somebody `room_m` ahead: before the line of a junction with
-    lights, not in it, where the ego, half over the line, would run the light that turns red
-    meanwhile; elsewhere near who crosses, from where a smaller gap does."""
+    """Room to where to wait for somebody `room_m` ahead: near who crosses, from where a smaller gap
+    does, but not half over the line of a junction with lights, where the ego would run the one that
+    turns red meanwhile."""
     for enter_m, leave_m in junctions_m:
         line_m = enter_m - LINE_GAP_M
-        if front_m <= enter_m and line_m < front_m + room_m <= leave_m + LINE_GAP_M:
+        last_m = min(enter_m + INSIDE_M, leave_m + LINE_GAP_M)
+        if front_m <= enter_m and line_m < front_m + room_m <= last_m:
             return max(line_m - front_m, -OVER_LINE_M)
     return room_m
 

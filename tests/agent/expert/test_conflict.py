@@ -19,11 +19,12 @@ SETTINGS = ConflictSettings()
 @pytest.mark.parametrize(
     ("front_m", "room_m", "waits_at_m"),
     [
-        (40.0, 35.0, 58.5),  # in the junction: before its line
+        (40.0, 25.0, 58.5),  # half in the junction: before its line
+        (40.0, 35.0, 75.0),  # wholly in it: there
         (40.0, 15.0, 55.0),  # before the junction: there
         (40.0, 80.0, 120.0),  # beyond it: there
-        (58.8, 10.0, 58.5),  # stopped a little late
-        (59.8, 10.0, 59.4),
+        (58.8, 5.0, 58.5),  # stopped a little late
+        (59.8, 5.0, 59.4),
         (65.0, 10.0, 75.0),  # in the junction already
     ],
 )

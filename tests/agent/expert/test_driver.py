@@ -320,19 +320,26 @@ def test_without_a_lane_beside_a_parked_car_is_stopped_behind() -> None:
     assert drive.front_m < 80.0 - 2.3
 
 
-@pytest.mark.parametrize(("lit", "waits_m"), [(True, (57.0, 60.0)), (False, (70.0, 79.0))])
-def test_a_gap_is_waited_for_before_a_light_or_near_who_crosses(
-    lit: bool, waits_m: tuple[float, float]
+@pytest.mark.parametrize(
+    ("lit", "enter_m", "waits_m"),
+    [
+        (True, 74.0, (71.0, 74.0)),
+        (True, 60.0, (70.0, 79.0)),  # there is room for the whole ego behind the line
+        (False, 74.0, (74.0, 79.0)),
+    ],
+)
+def test_a_gap_is_waited_for_near_who_crosses_but_not_half_over_a_line(
+    lit: bool, enter_m: float, waits_m: tuple[float, float]
 ) -> None:
-    """A flow of cars at 8 m/s crosses 20 m into a junction, until one gap of 48 m comes."""
+    """A flow of cars at 8 m/s crosses a junction, until one gap of 48 m comes."""
     gap_at_s = 22.0
 
     def others(t: float) -> RoadUsers:
         places = [8.0 * (t - 1.5 * k) for k in range(40) if not gap_at_s < 1.5 * k < gap_at_s + 6.0]
         return users(*(("vehicle", 80.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
 
-    lights = [StopPlace(1, 60.0)] if lit else []
-    drive = Drive(start(lights, junctions_m=((60.0, 85.0),)), others).run(gap_at_s - 5.0)
+    lights = [StopPlace(1, enter_m)] if lit else []
+    drive = Drive(start(lights, junctions_m=((enter_m, 85.0),)), others).run(gap_at_s - 5.0)
     assert drive.speed_mps < 0.1
     assert waits_m[0] < drive.front_m < waits_m[1]
     nearest = math.inf
