@@ -145,8 +145,11 @@ class Traffic:
             self._manager.auto_lane_change(vehicle, False)
             self._manager.set_desired_speed(vehicle, KMH_PER_MPS * limit_mps)
 
-    def follow(self, snapshot: carla.WorldSnapshot, tick: Tick) -> None:
-        """Once a second: speeds as the ego's place asks for them, and who is lost comes back."""
+    def follow(
+        self, snapshot: carla.WorldSnapshot, tick: Tick, other_ids: Sequence[int] = ()
+    ) -> None:
+        """Once a second: speeds as the ego's place asks for them, and who is lost comes back, not
+        near the others nor the ego."""
         self._ticks += 1
         if self._ticks % LOOKS_EVERY_TICKS:
             return
@@ -164,7 +167,9 @@ class Traffic:
         ]
         near = {one: where for one, where in transforms.items() if one not in lost}
         kinds = self._set_speeds(near, ego, tick)
-        self._bring_back(lost, list(near.values()), kinds, ego, tick.speed_limit_mps)
+        others = [snapshot.find(other_id) for other_id in other_ids]
+        taken = [*near.values(), *(one.get_transform() for one in others if one is not None)]
+        self._bring_back(lost, taken, kinds, ego, tick)
 
     def _look_for_jams(self, actors: list[carla.ActorSnapshot]) -> None:
         """Counts for how long each has stood inside a junction."""
@@ -198,9 +203,10 @@ class Traffic:
         taken: list[carla.Transform],
         kinds: list[PlaceKind],
         ego: Poses,
-        limit_mps: float,
+        tick: Tick,
     ) -> None:
         """Moves who is lost, and adds who found no room before, as far as there is room now."""
+        limit_mps = tick.speed_limit_mps
         moves = []
         new: list[Place] = []
         for vehicle_id in [*lost, *[None] * (self._count - len(self.vehicle_ids))]:
@@ -217,7 +223,10 @@ class Traffic:
             if vehicle_id is None:
                 new.append(place)
                 continue
-            velocity = limit_mps * place.transform.get_forward_vector()
+            # On the ego's road no faster than the ego, so that nobody runs into who is there.
+            along = place.kind is PlaceKind.ALONG
+            speed_mps = min(tick.speed_mps, limit_mps) if along else limit_mps
+            velocity = speed_mps * place.transform.get_forward_vector()
             moves += [
                 carla.command.ApplyTransform(vehicle_id, _raised(place.transform)),
                 carla.command.ApplyTargetVelocity(vehicle_id, velocity),

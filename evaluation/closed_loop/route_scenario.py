@@ -93,7 +93,8 @@ class RouteScenario:
                 traffic_ids = () if self.traffic is None else self.traffic.vehicle_ids
                 self.cast.step(snapshot, tick, self.ego.id, traffic_ids)
             if self.traffic is not None:
-                self.traffic.follow(snapshot, tick)
+                cast_ids = () if self.cast is None else self.cast.vehicle_ids
+                self.traffic.follow(snapshot, tick, cast_ids)
 
     def past(self) -> Iterator[TracedTick]:
         """What was recorded of the route before, where it goes on from a saved drive."""

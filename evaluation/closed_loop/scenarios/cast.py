@@ -19,7 +19,8 @@ from evaluation.closed_loop.scenarios.road_users import (
     StreamOfCars,
 )
 from evaluation.closed_loop.scenarios.scripted_car import Line
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.lane_graph import DenseRoute, LaneRouteError
+from evaluation.routes.route import RouteFileError
 from evaluation.routes.scenario import (
     CutIn,
     Leader,
@@ -42,8 +43,8 @@ CLEAR_ROUTE_M = 45.0
 
 
 class Cast:
-    """The road users of one scenario. Raises RouteFileError for a path that leaves the map, and
-    RuntimeError, as the carla package does, where one of them has no room."""
+    """The road users of one scenario. Raises RouteFileError for a path off the map, or for lights
+    that are not there, SimulatorError where one of them has no room."""
 
     def __init__(self, session: Session, scenario: Scenario, route: DenseRoute) -> None:
         self._session = session
@@ -56,9 +57,7 @@ class Cast:
         ]
         self._route = Line(route.points_world_m)
         self._lines = {
-            one: Line(session.graph.route(np.array(one.path)).points_world_m)
-            for one in scenario.road_users
-            if isinstance(one, Stream)
+            one: _line_of(session, one) for one in scenario.road_users if isinstance(one, Stream)
         }
         try:
             for one in scenario.road_users:
@@ -91,6 +90,10 @@ class Cast:
         first = self._route.points_m[self._route.distance_m < CLEAR_ROUTE_M]
         return np.concatenate([first, *(line.points_m for line in self._lines.values())])
 
+    @property
+    def vehicle_ids(self) -> Sequence[int]:
+        return [one for user in self._users for one in user.vehicle_ids]
+
     def allows_wrong_way(self) -> bool:
         """Whether the ego is where a car stands in its lane, so that it has to use the other one
         (scenario_runner switches the test off there, SwitchWrongDirectionTest)."""
@@ -100,14 +103,13 @@ class Cast:
         self, snapshot: carla.WorldSnapshot, tick: Tick, ego_id: int, traffic_ids: Sequence[int]
     ) -> None:
         self._progress.step(tick.location_world_m)
-        own = [one for user in self._users for one in user.vehicle_ids]
         moment = Moment(
             snapshot,
             tick.time_s,
             ego_id,
             self._progress.driven_m,
             tick.speed_mps,
-            (ego_id, *own, *traffic_ids),
+            (ego_id, *self.vehicle_ids, *traffic_ids),
         )
         for user in self._users:
             user.step(moment)
@@ -118,3 +120,10 @@ class Cast:
             with suppress(RuntimeError):
                 user.destroy()
         self._users.clear()
+
+
+def _line_of(session: Session, stream: Stream) -> Line:
+    try:
+        return Line(session.graph.route(np.array(stream.path)).points_world_m)
+    except LaneRouteError as error:
+        raise RouteFileError(f"the path of a <stream>: {error}") from None

@@ -10,7 +10,7 @@ import carla
 import numpy as np
 
 from evaluation.closed_loop.scenarios.moment import Moment
-from evaluation.closed_loop.scenarios.scripted_car import Line, ScriptedCar
+from evaluation.closed_loop.scenarios.scripted_car import Line, ScriptedCar, place_car, spawn_car
 from evaluation.routes.scenario import CutIn, Leader, Parked, Stream, Walker
 from evaluation.servers.session import Session
 
@@ -19,6 +19,8 @@ VAN = "vehicle.volkswagen.t2"
 """High enough to hide who walks out behind it."""
 RELEASED_S = 2.0
 """From so long before the meeting on, a car no longer adapts its speed to the ego's."""
+NEAREST_M = 25.0
+"""No car of a stream appears nearer to the meeting than this."""
 SLOWEST_SHARE, FASTEST_SHARE = 0.5, 1.4
 FOLLOW_GAP_M, FOLLOW_GAIN_PER_S = 14.0, 0.35
 """A leader lets the ego come up to this distance, so that its braking matters."""
@@ -84,8 +86,12 @@ class StreamOfCars:
             start_m = self._last.distance_m - self._gaps_m[self._next]
         if start_m < 0.0:
             return
+        # Late, as where its place was taken: it must not appear before the ego's nose.
+        start_m = min(start_m, max(self._spec.meets_m - NEAREST_M, 0.0))
         model = MODELS[self._next % len(MODELS)]
-        car = ScriptedCar(self._session, self._line, start_m, self._spec.speed_mps, model)
+        car = spawn_car(self._session, self._line, start_m, self._spec.speed_mps, model)
+        if car is None:
+            return  # somebody is in its place: in a moment
         self._cars.append(car)
         self._last = car
         self._next += 1
@@ -111,7 +117,7 @@ class LeadingCar:
 
     def __init__(self, session: Session, spec: Leader, route: Line) -> None:
         self._spec = spec
-        self._car = ScriptedCar(session, route, spec.ahead_m, 0.0, MODELS[0])
+        self._car = place_car(session, route, spec.ahead_m, MODELS[0])
         self._stands_since_s: float | None = None
         self._is_over = False
 
@@ -148,7 +154,7 @@ class CuttingIn:
         # Half a wave of a cosine: it leaves its lane and comes into the other without an edge.
         line = route.shifted(spec.offset_m * 0.5 * (1.0 + np.cos(math.pi * share)))
         start_m = spec.at_m - 1.0 if spec.waits else min(12.0, spec.at_m)
-        self._car = ScriptedCar(session, line, start_m, 0.0, MODELS[1])
+        self._car = place_car(session, line, start_m, MODELS[1])
         self._has_begun = False
         self._since_s: float | None = None
 
@@ -186,7 +192,7 @@ class ParkedCar:
 
     def __init__(self, session: Session, spec: Parked, route: Line) -> None:
         line = route.shifted(np.full(len(route.points_m), spec.offset_m))
-        self._car = ScriptedCar(session, line, spec.at_m, 0.0, VAN)
+        self._car = place_car(session, line, spec.at_m, VAN)
         self._car.park()
 
     @property

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.closed_loop.scenarios.moment import Moment
+from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
 
 F64 = NDArray[np.float64]
@@ -66,26 +67,47 @@ class Line:
         return Line(moved)
 
 
+def spawn_car(
+    session: Session, line: Line, start_m: float, speed_mps: float, model: str
+) -> ScriptedCar | None:
+    """A car at a distance along a line; None where somebody stands there."""
+    blueprint = session.world.get_blueprint_library().find(model)
+    blueprint.set_attribute("role_name", ROLE)
+    pose = line.pose(start_m)
+    actor = session.world.try_spawn_actor(blueprint, pose)
+    if actor is None:
+        return None
+    if speed_mps > 0.0:
+        actor.set_target_velocity(speed_mps * pose.get_forward_vector())
+    return ScriptedCar(actor, line, start_m, speed_mps)
+
+
+def place_car(session: Session, line: Line, start_m: float, model: str) -> ScriptedCar:
+    """A car that stands at a distance along a line from the start of the route. Raises
+    SimulatorError where it has no room."""
+    car = spawn_car(session, line, start_m, 0.0, model)
+    if car is None:
+        place = line.pose(start_m).location
+        raise SimulatorError(
+            f"no room for a car of the scenario at ({place.x:.1f}, {place.y:.1f}), "
+            f"{start_m:.1f} m along its line"
+        )
+    return car
+
+
 class ScriptedCar:
-    """One car on a line. Raises RuntimeError, as the carla package does, when it has no room.
+    """One car on a line.
 
     Attributes:
         distance_m: how far along the line it is.
         speed_mps: how fast it goes.
     """
 
-    def __init__(
-        self, session: Session, line: Line, start_m: float, speed_mps: float, model: str
-    ) -> None:
-        blueprint = session.world.get_blueprint_library().find(model)
-        blueprint.set_attribute("role_name", ROLE)
-        pose = line.pose(start_m)
-        self._actor = session.world.spawn_actor(blueprint, pose)
-        if speed_mps > 0.0:
-            self._actor.set_target_velocity(speed_mps * pose.get_forward_vector())
+    def __init__(self, actor: carla.Vehicle, line: Line, start_m: float, speed_mps: float) -> None:
+        self._actor = actor
         self._line = line
         self._index = line.index(start_m)
-        self.actor_id = int(self._actor.id)
+        self.actor_id = int(actor.id)
         self.distance_m = start_m
         self.speed_mps = speed_mps
 

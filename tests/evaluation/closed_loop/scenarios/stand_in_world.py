@@ -64,6 +64,7 @@ class StandInWorld:
 
     ego_mps: float = 8.0
     time_s: float = 0.0
+    is_full: bool = False
     actors: dict[int, StandInActor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,6 +83,9 @@ class StandInWorld:
 
     def filter(self, pattern: str) -> list[Any]:
         return [self.find(pattern)]
+
+    def try_spawn_actor(self, blueprint: Any, transform: carla.Transform) -> StandInActor | None:
+        return None if self.is_full else self.spawn_actor(blueprint, transform)
 
     def spawn_actor(self, blueprint: Any, transform: carla.Transform) -> StandInActor:
         place, number = transform.location, len(self.actors) + 1

@@ -18,6 +18,7 @@ from evaluation.closed_loop.scenarios.road_users import (
 )
 from evaluation.closed_loop.scenarios.scripted_car import Line
 from evaluation.routes.scenario import CutIn, Leader, Parked, Stream, Walker
+from evaluation.servers.embedded import SimulatorError
 from tests.evaluation.closed_loop.scenarios.stand_in_world import EGO_ID, StandInWorld
 
 MEETS_M = 120.0
@@ -83,6 +84,24 @@ def test_a_stream_stops_for_an_ego_that_stands_in_its_way() -> None:
     first, second = (world.actors[number].y_m for number in (2, 3))
     assert -14.0 < first < -4.0
     assert second < first - 4.0
+
+
+def test_a_car_whose_place_is_taken_comes_later_but_not_out_of_nowhere() -> None:
+    world = StandInWorld()
+    stream = StreamOfCars(_session(world), _stream(), ACROSS)
+    world.is_full = True
+    while world.ego_m < MEETS_M - 10.0:
+        world.tick(stream)
+    assert not stream.vehicle_ids
+    world.is_full = False
+    world.tick(stream)
+    assert world.actors[2].y_m == pytest.approx(-25.0, abs=1.0)
+
+
+def test_a_car_that_has_no_room_at_the_start_is_named() -> None:
+    world = StandInWorld(is_full=True)
+    with pytest.raises(SimulatorError, match=r"no room for a car of the scenario at \(50.0, 2.4\)"):
+        ParkedCar(_session(world), Parked(50.0, 2.4), ROUTE)
 
 
 def test_a_leader_waits_for_the_ego_brakes_at_its_place_and_goes_on() -> None:
