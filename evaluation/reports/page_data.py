@@ -40,6 +40,8 @@ def _drive(drive: ShownDrive, page: Path, clips: Mapping[tuple[str, int], bytes]
         "score": record.score,
         "completion": record.completion_percent,
         "penalty": record.penalty,
+        "failure": str(dict(record.extra.get("failure") or {}).get("what", "")),
+        "log": str(record.extra.get("trace") or ""),
         "stages": {name: list(values) for name, values in drive.stage_ms.items()},
         "infractions": [
             {

@@ -20,6 +20,7 @@ import carla
 import pytest
 
 from evaluation.__main__ import main
+from evaluation.reports.run_data import read_run_data
 from evaluation.servers.embedded import Server, ServerSettings
 from tests.evaluation.scoring.roads import straight_opendrive
 from tests.integration.probe_agents import write_agent
@@ -151,6 +152,12 @@ def test_an_agent_that_raises_fails_only_its_route(place: Place, server: Server)
     trace = place.results["extra"]["routes"][first["route_id"]]["trace"]
     assert "out of fuel" in trace
     assert "raising_agent.py" in trace
+    assert main(["report", str(place.folder / "out")]) == 0
+    page = (place.folder / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Failed - Agent crashed" in page
+    drives = read_run_data(place.folder / "out").drives
+    ticks = [0 if one.trace is None else len(one.trace.frames) for one in drives]
+    assert 0 < ticks[0] <= 4 < ticks[1]
     world = carla.Client("127.0.0.1", server.port).get_world()
     left = world.wait_for_tick(WAIT_S)
     kinds = [world.get_actor(actor.id).type_id for actor in left]

@@ -105,6 +105,12 @@ function drawCurves(parent, sides) {
 function showSide(parent, side, many) {
   if (many) element("h2", parent, side.name, { style: `color: ${side.colour}` });
   element("p", parent, `${side.status}: score ${side.score.toFixed(2)}, ${side.completion.toFixed(1)} % of the route, penalty ${side.penalty.toFixed(3)}`);
+  if (side.failure) element("p", parent, side.failure, { class: "warning" });
+  if (side.log) {
+    const box = element("details", parent);
+    element("summary", box, "log");
+    element("pre", box, side.log);
+  }
   const hasClips = side.infractions.some((one) => one.clip);
   const video = side.video || hasClips ? element("video", parent, "", { controls: "", preload: "metadata" }) : null;
   if (side.video) video.src = side.video;
