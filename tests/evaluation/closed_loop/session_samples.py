@@ -27,7 +27,7 @@ class Echo:
 
     gain = 1.0
 
-    def __init__(self, host: str, port: int, debug: bool = False) -> None:
+    def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
         self.track = "SENSORS"
         self.last_step: AgentStep | None = None
         self.count = 0
