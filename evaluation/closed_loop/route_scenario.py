@@ -13,7 +13,7 @@ import carla
 import numpy as np
 
 from evaluation.closed_loop.background_traffic import Traffic
-from evaluation.closed_loop.saved_drive import SavedActors, SavedDrive
+from evaluation.closed_loop.saved_drive import SavedActors, SavedDrive, SavedDriveError
 from evaluation.closed_loop.scenarios.cast import Cast
 from evaluation.closed_loop.session_files import TracedTick
 from evaluation.closed_loop.traffic_places import TrafficPlaces
@@ -161,9 +161,16 @@ def open_route_scenario(
     """Sets the scene for a route; whatever happens, its actors are gone afterwards. saved: the
     drive whose world the session was opened with: its actors are taken over.
 
-    Raises RouteFileError when the route leaves the map, SimulatorError when the ego has no room.
+    Raises RouteFileError when the route leaves the map, SimulatorError when the ego has no room,
+    SavedDriveError for a saved drive with a scenario of our own.
     """
     dense = route.dense(session.graph)
+    script = scenario_of(route)
+    if script is not None and saved is not None:
+        raise SavedDriveError(
+            f"route {route.route_id}: what the road users of its scenario were about to do is not "
+            "saved; drive it from its start"
+        )
     with ExitStack() as stack:
         scenario = RouteScenario(session, route, dense, saved)
         stack.callback(_destroy, scenario.ego)
@@ -172,7 +179,6 @@ def open_route_scenario(
             if saved is None:
                 session.world.reset_all_traffic_lights()
                 session.tick()
-            script = scenario_of(route)
             if script is not None:
                 scenario.cast = Cast(session, script, dense)
                 stack.callback(scenario.cast.destroy)

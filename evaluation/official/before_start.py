@@ -12,6 +12,7 @@ import carla
 
 from evaluation.errors import UserError
 from evaluation.routes.route import Route, RouteFileError
+from evaluation.routes.scenario import scenario_of
 from evaluation.routes.towns import (
     DEMO,
     GENERATED_NAME,
@@ -94,6 +95,17 @@ def require_scenarios(routes: Sequence[Route]) -> None:
                     f"{route.source}, route {route.route_id}: Bench2Drive's evaluator needs a "
                     f"{what} in every route; run this file with one of the leaderboards"
                 )
+
+
+def require_official_scenarios(routes: Sequence[Route]) -> None:
+    """Raises RouteFileError for a route whose scenario the official evaluators do not know: they
+    would end in a traceback, or leave it out."""
+    for route in routes:
+        if scenario_of(route) is not None:
+            raise RouteFileError(
+                f"{route.source}, route {route.route_id}: its scenario is this program's own; "
+                "drive it with `python -m evaluation drive`"
+            )
 
 
 def town_to_start(routes: Sequence[Route], asked: str | None, folder: Path | None) -> str:

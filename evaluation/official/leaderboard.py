@@ -14,6 +14,7 @@ from pathlib import Path
 from evaluation.official import bench2drive
 from evaluation.official.before_start import (
     require_agent,
+    require_official_scenarios,
     require_scenarios,
     require_towns_of_server,
     routes_of_subset,
@@ -141,6 +142,7 @@ def run_leaderboard(settings: LeaderboardSettings) -> OfficialRun:
     require_packages(checkouts.evaluator)
     require_agent(settings.agent)
     routes = routes_of_subset(read_routes(settings.routes), settings.routes_subset)
+    require_official_scenarios(routes)
     if checkouts.evaluator == BENCH2DRIVE:
         require_scenarios(routes)
     try:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from evaluation.__main__ import main
+from evaluation.closed_loop.route_scenario import open_route_scenario
+from evaluation.closed_loop.saved_drive import SavedDriveError
+from evaluation.routes.lane_graph import LaneGraph
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import write_routes
 from evaluation.routes.scenario import Parked, RoadUser, Scenario, Stream, Walker
-from tests.evaluation.scoring.roads import straight_opendrive
+from tests.evaluation.scoring.roads import straight_map, straight_opendrive
 
 PROJECT = Path(__file__).parents[2]
 EXPERT = PROJECT / "agent" / "expert_agent.py"
@@ -40,6 +45,15 @@ def test_somebody_walks_out_from_behind_a_van(tmp_path: Path, agent: Path, hits:
     assert isinstance(infractions, dict)
     assert (len(infractions["collisions_pedestrian"]) > 0) == bool(hits)
     assert record["status"] == ("Completed" if hits else "Perfect")
+
+
+def test_a_saved_drive_with_a_scenario_is_refused() -> None:
+    scenario = Scenario("WalkerBehindCar", (VAN,)).to_xml("0")
+    route = Route("0", "straight", ((20.0, 1.75, 0.0), (90.0, 1.75, 0.0)), scenarios=(scenario,))
+    session = cast(Any, SimpleNamespace(graph=LaneGraph(straight_map())))
+    opened = open_route_scenario(session, route, saved=cast(Any, object()))
+    with pytest.raises(SavedDriveError, match=r"route 0: .* drive it from its start"), opened:
+        pass
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 from evaluation.official.before_start import (
     AgentFileError,
     require_agent,
+    require_official_scenarios,
     require_scenarios,
     require_towns_among,
     routes_of_subset,
@@ -143,6 +144,12 @@ def test_bench2drive_needs_a_scenario_and_a_weather() -> None:
     with pytest.raises(RouteFileError, match=r"route 3: Bench2Drive.* needs a weather"):
         require_scenarios([dry])
     require_scenarios([Route("3", "Demo", (), (WeatherPoint(0.0, ()),), ("<scenario/>",))])
+
+
+def test_a_scenario_of_our_own_is_refused() -> None:
+    require_official_scenarios([*read_routes(ROUTES), *read_routes(DEMO_ROUTE)])
+    with pytest.raises(RouteFileError, match=r"route 0: its scenario is this program's own"):
+        require_official_scenarios(read_routes(Path("mini")))
 
 
 def test_the_parser_is_needed_by_the_master_branch_alone(
