@@ -31,6 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--towns", type=Path, metavar="DIR", help="folder of TOWN.xodr: whether signs were passed"
     )
     parser.add_argument(
+        "--carla-agents",
+        type=Path,
+        metavar="DIR",
+        help="CARLA's PythonAPI/carla: its planner tells where signs are, as in Bench2Drive's tool",
+    )
+    parser.add_argument(
         "--missing",
         choices=("zero", "invalid"),
         default="zero",
@@ -56,7 +62,7 @@ def run(parsed: argparse.Namespace) -> int:
         else []
     )
     abilities = (
-        abilities_of(results, benchmark, planned, routes, parsed.towns)
+        abilities_of(results, benchmark, planned, routes, parsed.towns, parsed.carla_agents)
         if benchmark.is_bench2drive
         else None
     )

@@ -1,17 +1,26 @@
-"""Bench2Drive's abilities of a run: which failed routes got by their sign, from routes and maps."""
+"""Bench2Drive's abilities of a run: which failed routes got by their sign, from routes and maps.
+
+Bench2Drive counts the points of CARLA's GlobalRoutePlanner, which repeats some and leaves out
+others; with ours, all 1 m apart, the share of a route at which its sign lies differs by up to 0.1.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
+
+import carla
 
 from evaluation.official.results import OfficialRecord
 from evaluation.routes.lane_graph import LaneGraph, LaneRouteError
 from evaluation.routes.route import Route, RouteFileError
 from evaluation.routes.towns import TownSpecError, open_map, spec_of
-from evaluation.runs.benchmark import Benchmark
+from evaluation.runs.benchmark import Benchmark, ResultFileError
 from evaluation.runs.result_files import PlannedRoute, RunRecords, scenario_type
 from evaluation.scoring.abilities import TRAFFIC_SIGNS, TYPES, AbilityRoute, abilities, sign_share
 from evaluation.scoring.tick import Kind
@@ -33,9 +42,11 @@ def abilities_of(
     planned: Mapping[str, PlannedRoute],
     routes: Sequence[Route],
     towns_folder: Path | None,
+    carla_agents: Path | None = None,
 ) -> Abilities:
-    """routes: of the route file, empty where it was not given. Of repetitions the first counts, as
-    in Bench2Drive's tool."""
+    """routes: of the route file, empty where it was not given; carla_agents: folder of CARLA's
+    package `agents`, whose planner is then taken instead of ours. Of repetitions the first counts,
+    as in Bench2Drive's tool. Raises ResultFileError if that package is not in the folder."""
     signs_apart = benchmark is Benchmark.BENCH2DRIVE_0_0_3
     firsts = {route_id: found[0] for route_id, found in run.repetitions.items()}
     types = {
@@ -47,7 +58,10 @@ def abilities_of(
         for route_id, record in firsts.items()
         if types[route_id] in TYPES[TRAFFIC_SIGNS] and _needs_map(record, signs_apart)
     }
-    shares, needed = _sign_shares([one for one in routes if one.route_id in asked], towns_folder)
+    planner_of = _ours if carla_agents is None else _carlas(carla_agents)
+    shares, needed = _sign_shares(
+        [one for one in routes if one.route_id in asked], towns_folder, planner_of
+    )
     if asked and not routes:
         needed = {"any": "--routes FILE, the routes of the benchmark"}
     judged = [
@@ -71,8 +85,44 @@ def _passed(record: OfficialRecord, share: float | None) -> bool | None:
     return None if share is None else record.completion_percent / 100.0 > share
 
 
+Planner = Callable[[Route], Sequence[bool]]
+"""Tells of each point of a route whether it lies in a junction."""
+
+
+def _ours(world_map: carla.Map) -> Planner:
+    graph = LaneGraph(world_map)
+    return lambda route: list(route.dense(graph).junction)
+
+
+def _carlas(folder: Path) -> Callable[[carla.Map], Planner]:
+    """CARLA's own planner, from `agents` in the folder."""
+    sys.path.insert(0, str(folder))
+    try:
+        module = import_module("agents.navigation.global_route_planner")
+    except ImportError as error:
+        raise ResultFileError(
+            f"--carla-agents {folder}: {error}; name CARLA's folder PythonAPI/carla"
+        ) from None
+    finally:
+        sys.path.remove(str(folder))
+
+    def planner_of(world_map: carla.Map) -> Planner:
+        planner = module.GlobalRoutePlanner(world_map, 1.0)
+
+        def junctions(route: Route) -> list[bool]:
+            places = [carla.Location(*place) for place in route.positions_world_m]
+            legs = (planner.trace_route(start, end) for start, end in pairwise(places))
+            return [bool(waypoint.is_junction) for leg in legs for waypoint, _ in leg]
+
+        return junctions
+
+    return planner_of
+
+
 def _sign_shares(
-    routes: Iterable[Route], towns_folder: Path | None
+    routes: Iterable[Route],
+    towns_folder: Path | None,
+    planner_of: Callable[[carla.Map], Planner],
 ) -> tuple[dict[str, float], dict[str, str]]:
     """By route id; and what is needed for those that are not to be had, by town."""
     shares: dict[str, float] = {}
@@ -87,9 +137,9 @@ def _sign_shares(
             needed[town] = "--towns DIR with their .xodr files"
             continue
         try:
-            graph = LaneGraph(open_map(spec)[0])
+            junctions = planner_of(open_map(spec)[0])
             for route in found:
-                share = sign_share(list(route.dense(graph).junction))
+                share = sign_share(junctions(route))
                 if share is None:
                     needed[town] = f"route {route.route_id} has no junction"
                 else:

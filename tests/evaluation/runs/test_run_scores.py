@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,40 @@ def test_the_interval_has_a_width_where_all_succeed(tmp_path: Path) -> None:
     assert scores.success_rate_interval.low == pytest.approx(0.8389, abs=1e-4)
 
 
+def forget_agents() -> None:
+    """The package of that name may be CARLA's in other tests."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "agents"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def no_agents() -> Iterator[None]:
+    forget_agents()
+    yield
+    forget_agents()
+
+
+def write_planner(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for package in (folder, folder.parent):
+        (package / "__init__.py").write_text("")
+    (folder / "global_route_planner.py").write_text(
+        """
+class Point:
+    def __init__(self, inside):
+        self.is_junction = inside
+
+class GlobalRoutePlanner:
+    def __init__(self, world_map, resolution):
+        assert resolution == 1.0
+
+    def trace_route(self, origin, destination):
+        return [(Point(n >= 4), None) for n in range(10)]
+"""
+    )
+
+
+@pytest.mark.usefixtures("no_agents")
 def test_abilities_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One route of the demo town fails before and one behind its junction; a third needs no map."""
     points = '<waypoints><position x="{}" y="{}" z="0"/><position x="{}" y="{}" z="0"/></waypoints>'
@@ -112,6 +148,15 @@ def test_abilities_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     told = json.loads(capsys.readouterr().out)["abilities"]
     assert told["values"]["Traffic_Signs"] == pytest.approx(2 / 3)
     assert told["needed"] == {}
+    # A planner of whose ten points the fifth lies in the junction: 0.99 is not beyond 1.3.
+    write_planner(tmp_path / "PythonAPI" / "carla" / "agents" / "navigation")
+    theirs = ["--carla-agents", str(tmp_path / "PythonAPI" / "carla")]
+    assert main([*words, "--routes", str(routes), *theirs]) == 0
+    told = json.loads(capsys.readouterr().out)["abilities"]
+    assert told["values"]["Traffic_Signs"] == pytest.approx(1 / 3)
+    forget_agents()
+    assert main([*words, "--routes", str(routes), "--carla-agents", str(tmp_path)]) == 2
+    assert "name CARLA's folder PythonAPI/carla" in capsys.readouterr().err
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out)["abilities"]
     assert told["values"]["Traffic_Signs"] is None
