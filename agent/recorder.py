@@ -112,7 +112,7 @@ def step_to_plain(step: AgentStep) -> dict[str, Any]:
     plan = step.plan
     return {
         "frame": step.frame,
-        "timestamp_s": step.timestamp_s,
+        "timestamp_s": _number(step.timestamp_s),
         "position_world_m": _numbers(step.ego.position_world_m),
         "yaw_rad": _number(step.ego.yaw_rad),
         "speed_mps": _number(step.ego.speed_mps),
@@ -125,6 +125,7 @@ def step_to_plain(step: AgentStep) -> dict[str, Any]:
         "brake": step.control.brake,
         "stage_ms": {name: round(value, 3) for name, value in step.stage_ms.items()},
         "notes": dict(step.notes),
+        "warnings": dict(step.warnings),
     }
 
 

@@ -63,24 +63,34 @@ def load_checkpoint(directory: Path | str) -> DrivingModel:
     """Build the model that ``directory`` describes, on the CPU, in evaluation mode.
 
     Every weight must be there, none may be left over, all shapes must agree and all numbers be
-    finite; otherwise :class:`CheckpointError`.
+    finite; otherwise :class:`CheckpointError`, before a model is built.
     """
+    config, weights = load_config(directory), read_weights(directory)
+    path = Path(directory) / WEIGHTS_FILE
     try:
-        model = DrivingModel(load_config(directory))
+        # Shapes and types without memory: a configuration may ask for more than there is.
+        with torch.device("meta"):
+            outline = DrivingModel(config)
+        check_weights(outline, weights, str(path))
+        model = DrivingModel(config)
     except ConfigError as error:
         raise CheckpointError(f"{Path(directory) / CONFIG_FILE}: {error}") from error
-    load_weights(model, directory)
+    model.load_state_dict(weights)
     return model.eval()
 
 
 def load_weights(model: DrivingModel, directory: Path | str) -> None:
     """Fill ``model`` from a checkpoint's weights, strictly; raises :class:`CheckpointError`."""
+    load_strictly(model, read_weights(directory), str(Path(directory) / WEIGHTS_FILE))
+
+
+def read_weights(directory: Path | str) -> dict[str, Tensor]:
+    """A checkpoint's weights, unchecked; raises :class:`CheckpointError`."""
     path = Path(directory) / WEIGHTS_FILE
     try:
-        weights = load_file(path)
+        return load_file(path)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path}: {error}") from error
-    load_strictly(model, weights, str(path))
 
 
 def load_strictly(module: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:

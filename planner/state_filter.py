@@ -46,6 +46,7 @@ class StateFilterSettings:
         slip_memory_s: time constant with which the unexplained slip angle decays.
         gate_sigma: fixes further off than this many deviations are ignored ...
         gate_limit: ... unless so many came one after another; then the position starts afresh.
+        largest_value: measurements beyond this (m, rad, m/s) are none; a town is smaller.
     """
 
     bicycle: BicycleConstants = field(default_factory=BicycleConstants)
@@ -60,6 +61,7 @@ class StateFilterSettings:
     slip_memory_s: float = 1.0
     gate_sigma: float = 6.0
     gate_limit: int = 10
+    largest_value: float = 1e6
 
 
 class StateFilter:
@@ -97,17 +99,20 @@ class StateFilter:
             yaw_rad: compass heading in the world; not finite if missing.
             speed_mps: speedometer reading; not finite if missing.
             last_control: what was applied since the last step.
-            dt_s: time since the last step, > 0.
+            dt_s: time since the last step; without one (not finite, not > 0) nothing is predicted.
 
         Returns:
             The estimate. A component that was never measured is NaN.
         """
-        if self._seen:
+        if not (math.isfinite(dt_s) and dt_s > 0.0):
+            self.warnings["time step unusable"] += 1
+        elif self._seen:
             self._predict(last_control, dt_s)
         measured = np.array([*np.asarray(position_world_m, np.float64), yaw_rad, speed_mps])
         for name, index in _MEASUREMENTS:
             values = measured[list(index)]
-            if not np.isfinite(values).all():
+            if not (np.abs(values) <= self._settings.largest_value).all():
+                # What is not finite fails the comparison too.
                 self.warnings[f"{name} missing"] += 1
             elif name not in self._seen:
                 self._start(name, index, values)

@@ -27,7 +27,10 @@ def straight_plan(length_m: int = 300) -> tuple[list[Any], list[Any]]:
 def sensor_data(
     cameras: Sequence[CameraConfig], frame: int, x_m: float = 0.0, speed_mps: float = 5.0
 ) -> dict[str, Any]:
-    """All sensors of a car at (x, 0) that drives along +x, the images full of noise."""
+    """All sensors of a car at (x, 0) that drives along +x, the images full of noise.
+
+    The IMU has CARLA's noise and the speed a little, as a car that moves has.
+    """
     rng = np.random.default_rng(frame)
     data: dict[str, Any] = {
         camera.name: (
@@ -37,6 +40,8 @@ def sensor_data(
         for camera in cameras
     }
     data["gnss"] = (frame, np.array([0.0, math.degrees(x_m / EARTH_RADIUS_M), 0.0]))
+    shaken = rng.normal(0.0, 0.001, 6)
     data["imu"] = (frame, np.array([0.0, 0.0, 9.8, 0.0, 0.0, 0.0, math.pi / 2.0]))
-    data["speed"] = (frame, {"speed": speed_mps})
+    data["imu"][1][:6] += shaken
+    data["speed"] = (frame, {"speed": speed_mps + 1e-6 * shaken[0]})
     return data

@@ -82,6 +82,14 @@ def test_nothing_is_loaded_from_what_does_not_fit() -> None:
         assert torch.equal(tensor, before[key]), key
 
 
+def test_a_model_that_does_not_fit_is_never_built(directory: Path) -> None:
+    vast = variant(language={"layers": 100, "hidden_size": 2048, "mlp_size": 8192})
+    (directory / "config.json").write_text(vast.to_json())
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: "):
+        # 27 GB, were they built.
+        load_checkpoint(directory)
+
+
 def test_truncated_weights_are_refused(directory: Path) -> None:
     path = directory / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])

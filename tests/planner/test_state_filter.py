@@ -176,3 +176,17 @@ def test_whatever_is_measured_the_covariance_stays_positive(
     assert found is not None
     assert np.linalg.eigvalsh(state_filter.covariance).min() > 0.0
     assert math.isnan(found.yaw_rad) or -math.pi < found.yaw_rad <= math.pi
+
+
+@pytest.mark.parametrize("dt_s", [math.nan, math.inf, -1.0, 0.0])
+@pytest.mark.parametrize("measured", [1.0, math.nan, 1e300, -math.inf])
+def test_neither_time_nor_measurements_poison_the_state(dt_s: float, measured: float) -> None:
+    estimator = StateFilter()
+    for _ in range(5):
+        estimator.step([10.0, 5.0], 0.1, 3.0, Control(0.0, 0.2, 0.0), 0.05)
+    for _ in range(20):
+        state = estimator.step([measured, 5.0], 0.1, measured, Control(0.0, 0.2, 0.0), dt_s)
+    state = estimator.step([10.0, 5.0], 0.1, 3.0, Control(0.0, 0.2, 0.0), 0.05)
+    assert np.isfinite([*state.position_world_m, state.yaw_rad, state.speed_mps]).all()
+    assert np.isfinite(estimator.covariance).all()
+    assert estimator.warnings["time step unusable"] == 20
