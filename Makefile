@@ -75,7 +75,7 @@ gpu: ## Measure and test what only a GPU can tell, within 8 minutes; table in ou
 lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --fork-strategy requires-python --python-version 3.10 \
-		--extra dev --extra leaderboard --extra lora --extra export --extra wandb --extra report --extra debug --no-annotate --no-header --quiet setup.cfg -o constraints.txt
+		--extra dev --extra leaderboard --extra lora --extra export --extra wandb --extra report --extra debug --extra server --no-annotate --no-header --quiet setup.cfg -o constraints.txt
 
 clean: ## Remove the environment and everything that runs have written
 	rm -rf $(VENV) out outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,13 +19,15 @@ from numpy.typing import NDArray
 from agent.agent_contract import GpsPlan, WorldPlan, plan_arrays
 from agent.history import History
 from agent.observation import AgentStep, Observation, Observer
-from agent.policy import Policy
+from agent.plan_follower import PlanFollower
+from agent.plan_source import PlanSource, PolicyUnavailableError
+from agent.reading_guard import TICK_S, gnss_limits
 from agent.settings import AgentSettings
 from model.config import FRAME_INTERVAL_S
-from planner.controller import Controller, ControllerSettings
+from planner.controller import ControllerSettings
 from planner.creep import CreepSettings
 from planner.geodesy import GeoReference, GnssLocator
-from planner.records import Control, EgoState, Plan, Target
+from planner.records import EgoState, Plan, Target
 from planner.route import RouteAhead, RoutePlanner
 from planner.state_filter import StateFilter
 
@@ -33,14 +35,9 @@ F64 = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.05
-LONGEST_STEP_S = 0.5
 FRAME_TICKS = round(FRAME_INTERVAL_S / TICK_S)
 # More than a network reads, because the stretch begins beside the car or behind it.
 ROUTE_MARGIN_M = 10.0
-NO_PLAN = Plan(route_ego_m=np.empty((0, 2)), waypoints_ego_m=np.empty((0, 2)))
-"""What the controller answers with a safe stop."""
-BRAKED = Control(steer=0.0, throttle=0.0, brake=1.0)
 
 
 class DrivingLoop:
@@ -62,14 +59,16 @@ class DrivingLoop:
         gps_plan: GpsPlan,
         world_plan: WorldPlan,
         dense_plan: WorldPlan,
-        policy: Policy,
+        policy: PlanSource,
         settings: AgentSettings,
     ) -> None:
         points, _, commands = plan_arrays(world_plan)
         gps = np.array([(place["lat"], place["lon"]) for place, _ in gps_plan], dtype=np.float64)
         self._policy = policy
-        self._observer = Observer(policy.cameras, settings.observer)
-        self._locator = GnssLocator(GeoReference.solve(gps, points[:, :2]), points[0, :2])
+        reference = GeoReference.solve(gps, points[:, :2])
+        limits = gnss_limits(gps, reference.latitude_deg)
+        self._observer = Observer(policy.cameras, settings.observer, limits)
+        self._locator = GnssLocator(reference, points[0, :2])
         self._filter = StateFilter()
         self._route = RoutePlanner(points[:, :2], commands)
         self._route_ahead = RouteAhead(plan_arrays(dense_plan)[0][:, :2])
@@ -78,24 +77,27 @@ class DrivingLoop:
         creep = CreepSettings(
             patience_ticks=settings.creep_after_ticks, push_ticks=settings.creep_push_ticks
         )
-        self._controller = Controller(
-            ControllerSettings(start_brake_ticks=settings.start_brake_ticks, creep=creep)
+        self._follower = PlanFollower(
+            ControllerSettings(start_brake_ticks=settings.start_brake_ticks, creep=creep),
+            settings.delay_ticks,
+            settings.delay_measured,
         )
-        self._control = BRAKED
-        self._timestamp_s: float | None = None
         self._faults: Counter[str] = Counter()
 
     def step(self, input_data: Mapping[str, Any], timestamp_s: float) -> AgentStep:
         """Drive one tick; bad input ends in a safe stop, not in an exception."""
         marks = [time.perf_counter()]
-        observation = self._observer.observe(input_data, timestamp_s)
+        observation = self._observer.observe(
+            input_data, timestamp_s, self._follower.acting.throttle
+        )
         marks.append(time.perf_counter())
         ego, targets = self._locate(observation)
         marks.append(time.perf_counter())
         plan, model_ms = self._plan(observation, ego, targets)
         marks.append(time.perf_counter())
-        self._control = self._controller.step(plan or NO_PLAN, ego.speed_mps)
+        control = self._follower.step(plan, ego)
         marks.append(time.perf_counter())
+        self._follower.note_latency(1e3 * (marks[-1] - marks[0]))
         spans = [1e3 * (after - before) for before, after in itertools.pairwise(marks)]
         stages = dict(zip(("observe", "locate", "plan", "control"), spans, strict=True))
         notes = {"fault": observation.fault} if observation.fault else {}
@@ -106,25 +108,22 @@ class DrivingLoop:
             ego=ego,
             targets=targets,
             plan=plan,
-            control=self._control,
+            control=control,
             stage_ms={**stages, **model_ms},
             notes=notes,
-            terms=self._controller.terms,
+            terms=self._follower.terms,
+            warnings=dict(self.warnings()),
         )
 
     def warnings(self) -> Counter[str]:
         """How often each fault has been met so far, over all parts."""
-        parts = (self._observer, self._locator, self._filter, self._controller)
+        parts = (self._observer, self._locator, self._filter, self._follower)
         return sum((part.warnings for part in parts), start=Counter(self._faults))
 
     def _locate(self, observation: Observation) -> tuple[EgoState, tuple[Target, ...]]:
-        dt_s = TICK_S
-        if self._timestamp_s is not None:
-            dt_s = min(max(observation.timestamp_s - self._timestamp_s, 1e-3), LONGEST_STEP_S)
-        self._timestamp_s = observation.timestamp_s
-        yaw_rad, speed_mps = observation.yaw_rad, observation.speed_mps
+        yaw_rad, speed_mps, dt_s = observation.yaw_rad, observation.speed_mps, observation.dt_s
         position = self._locator.step(*observation.gps_deg, yaw_rad, speed_mps, dt_s)
-        ego = self._filter.step(position, yaw_rad, speed_mps, self._control, dt_s)
+        ego = self._filter.step(position, yaw_rad, speed_mps, self._follower.acting, dt_s)
         return ego, self._route.advance(ego)
 
     def _plan(
@@ -139,11 +138,17 @@ class DrivingLoop:
             self._images.clear()
             self._speeds.clear()
             return None, {}
-        planned = self._policy.plan(
-            self._images.add(observation.images),
-            self._speeds.add(np.array(ego.speed_mps)),
-            ego,
-            targets,
-            self._route_ahead.advance(ego, self._policy.config.route_points + ROUTE_MARGIN_M),
-        )
+        try:
+            planned = self._policy.plan(
+                self._images.add(observation.images),
+                self._speeds.add(np.array(ego.speed_mps)),
+                ego,
+                targets,
+                self._route_ahead.advance(ego, self._policy.config.route_points + ROUTE_MARGIN_M),
+            )
+        except PolicyUnavailableError as error:
+            if not self._faults["plan not to be had"]:
+                logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, error)
+            self._faults["plan not to be had"] += 1
+            return None, {}
         return planned.plan, planned.stage_ms

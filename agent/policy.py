@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from agent.plan_source import Planned
 from model.checkpoint import load_checkpoint
 from model.config import FRAME_INTERVAL_S, CameraConfig, ModelConfig
 from model.latency import Latency
@@ -23,14 +23,6 @@ from planner.records import EgoState, Plan, Target
 
 U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A plan and what each stage of making it took."""
-
-    plan: Plan
-    stage_ms: Mapping[str, float]
 
 
 class Policy:

@@ -22,12 +22,14 @@ from model.config import FRAME_INTERVAL_S
 from model.strict_json import ConfigError, Within, check_fields
 from planner.controller import ControllerSettings
 from planner.creep import CreepSettings
+from planner.delay import LONGEST_DELAY_TICKS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DEFAULT_CHECKPOINT = REPOSITORY / "model" / "checkpoints" / "nano"
 FILE_SUFFIXES = (".yaml", ".yml", ".json")
 CONFIG_FILE = "config.json"
 AtLeastOneTick = Annotated[int, Within(1, 72_000)]
+DelayTicks = Annotated[int, Within(0, LONGEST_DELAY_TICKS)]
 TimesPerMinute = Annotated[float, Within(0, 600)]
 
 
@@ -41,6 +43,9 @@ class AgentSettings:
 
     Attributes:
         checkpoint: directory with config.json and model.safetensors.
+        policy: address of a policy server (`agent/policy_server.py`) that plans in place of a
+            checkpoint in this process; checkpoint, device, threads and backend are its own then.
+        policy_timeout_s: how long the server may take for a plan before the car is braked.
         device: cpu, cuda, cuda:1 or auto.
         threads: of torch on a CPU; 0 leaves torch's own number.
         backend: how the network is run: auto, eager, compiled (on a CPU a sixth less time per tick,
@@ -49,9 +54,13 @@ class AgentSettings:
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
+        max_frozen_ticks: see `ObserverSettings`; 0 to drive with images that never change.
         start_brake_ticks: how long the car is held after it has been spawned.
         creep_after_ticks: how long the car stands before it is pushed on; see `CreepSettings`.
         creep_push_ticks: length of a push.
+        delay_ticks: by how many ticks the controls are late, where that is known: the controller
+            then drives from where the car will be (`planner/delay.py`).
+        delay_measured: the same, by the time that this agent takes for a tick.
         record: folder for a debug session (video and steps.jsonl), or a file that ends in .rrd for
             one on Rerun's timeline; none when empty.
         record_every: every how many ticks the session gets an image.
@@ -59,15 +68,20 @@ class AgentSettings:
     """
 
     checkpoint: Path = DEFAULT_CHECKPOINT
+    policy: str = ""
+    policy_timeout_s: Annotated[float, Within(0.001, 600)] = 1.0
     device: str = "auto"
     threads: Annotated[int, Within(0, 1024)] = 1
     backend: str = "auto"
     jpeg_quality: Annotated[int, Within(0, 100)] = ObserverSettings.jpeg_quality
     max_stale_ticks: Ticks = ObserverSettings.max_stale_ticks
     max_blind_ticks: Ticks = ObserverSettings.max_blind_ticks
+    max_frozen_ticks: Ticks = ObserverSettings.max_frozen_ticks
     start_brake_ticks: Ticks = ControllerSettings.start_brake_ticks
     creep_after_ticks: AtLeastOneTick = CreepSettings.patience_ticks
     creep_push_ticks: AtLeastOneTick = CreepSettings.push_ticks
+    delay_ticks: DelayTicks = 0
+    delay_measured: bool = False
     record: str = ""
     record_every: AtLeastOneTick = 2
     save_name: str = ""
@@ -78,7 +92,9 @@ class AgentSettings:
     @property
     def observer(self) -> ObserverSettings:
         """The part that concerns the sensors."""
-        return ObserverSettings(self.jpeg_quality, self.max_stale_ticks, self.max_blind_ticks)
+        return ObserverSettings(
+            self.jpeg_quality, self.max_stale_ticks, self.max_blind_ticks, self.max_frozen_ticks
+        )
 
 
 @dataclass(frozen=True)
@@ -103,6 +119,9 @@ class ExpertSettings:
             leaves out the positions that show it.
         target_noise_m: standard deviation of the position from which target points are computed.
         limit_factor: share of the speed limit that is driven.
+        by_plan: drive by the plan alone, through the controller of the learned agent, as if a
+            perfect network had planned.
+        delay_ticks: with by_plan, see `AgentSettings`.
         seed: of shifts, disturbances and noise.
         save_name: Bench2Drive's name of the run.
     """
@@ -123,6 +142,8 @@ class ExpertSettings:
     hesitate: TimesPerMinute = 0.0
     target_noise_m: Annotated[float, Within(0, 100)] = 0.0
     limit_factor: Annotated[float, Within(0.1, 1)] = 0.98
+    by_plan: bool = False
+    delay_ticks: DelayTicks = 0
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     save_name: str = ""
 

@@ -26,7 +26,7 @@ from agent.agent_contract import (  # noqa: E402
 )
 from agent.driving_loop import DrivingLoop  # noqa: E402
 from agent.observation import AgentStep  # noqa: E402
-from agent.policy import Policy  # noqa: E402
+from agent.plan_source import PlanSource, open_plan_source  # noqa: E402
 from agent.recorder import SessionRecorder, session_directory  # noqa: E402
 from agent.rerun_log import SUFFIX, RerunRecorder, numbered, require_rerun  # noqa: E402
 from agent.rig import camera_specs, check_rig, state_specs  # noqa: E402
@@ -56,7 +56,7 @@ class SimLingoAgent(AutonomousAgent):
         self.cameras: tuple[CameraConfig, ...] = ()
         self._dense_plan: WorldPlan = ()
         self._settings = AgentSettings()
-        self._policy: Policy | None = None
+        self._policy: PlanSource | None = None
         self._loop: DrivingLoop | None = None
         self._recorder: SessionRecorder | RerunRecorder | None = None
 
@@ -68,12 +68,7 @@ class SimLingoAgent(AutonomousAgent):
     def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
         """Load the checkpoint; further arguments of leaderboard forks are ignored."""
         self._settings = read_agent_settings(path_to_conf_file)
-        self._policy = Policy(
-            self._settings.checkpoint,
-            self._settings.device,
-            self._settings.threads,
-            self._settings.backend,
-        )
+        self._policy = open_plan_source(self._settings)
         self.cameras = self._policy.cameras
         check_rig(self.cameras)
         if self._settings.record.endswith(SUFFIX):

@@ -30,9 +30,11 @@ from agent.expert.route_to_path import plan_path
 from agent.expert.speed_law import SpeedSettings, brisk
 from agent.expert.stop_lines import LightLanes, light_lanes, places_of_lights, places_of_signs
 from agent.observation import AgentStep
+from agent.plan_follower import PlanFollower
 from agent.rig import load_rig
 from agent.settings import ExpertSettings
 from model.config import FRAME_INTERVAL_S
+from planner.controller import ControllerSettings
 from planner.frames import ego_from_world
 from planner.records import Command, EgoState, Plan, Target
 from planner.route import RoutePlanner
@@ -96,6 +98,9 @@ class ExpertLoop:
         )
         self._perturbation = SteerPerturbation(settings.perturb, rng)
         self._hesitation = Hesitation(settings.hesitate, rng)
+        self._follower: PlanFollower | None = None
+        if settings.by_plan:
+            self._follower = PlanFollower(ControllerSettings(), settings.delay_ticks)
         self._timestamp_s: float | None = None
         self.recording_directory: Path | None = None
         self._recorder = self._start_recording() if settings.record else None
@@ -110,7 +115,11 @@ class ExpertLoop:
         decision = self._driver.step(view, self._limit_mps(), max(dt_s, 1e-3))
         targets = self._targets.advance(self._noisy(view.ego))
         decided = time.perf_counter()
-        control = self._perturbation.apply(decision.control, dt_s)
+        plan = self._plan(view, decision)
+        control = decision.control
+        if self._follower is not None:
+            control = self._follower.step(plan, view.ego)
+        control = self._perturbation.apply(control, dt_s)
         control = self._hesitation.apply(control, dt_s)
         if self._recorder is not None:
             self._record(self._recorder, view, decision, targets)
@@ -121,7 +130,7 @@ class ExpertLoop:
             images=images,
             ego=view.ego,
             targets=targets,
-            plan=self._plan(view, decision),
+            plan=plan,
             control=control,
             stage_ms={
                 "world": 1e3 * (seen - started),

@@ -18,6 +18,7 @@ from evaluation.closed_loop.agent_loader import (
     is_privileged,
     last_step_of,
 )
+from evaluation.closed_loop.disturbances import Disturbances, Disturber
 from evaluation.closed_loop.failure import (
     AGENT_CRASHED,
     AGENT_NOT_SET_UP,
@@ -49,12 +50,14 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Driver:
     """An agent to be put behind the wheel. blackout: it gets black images; hands: of a person who
-    may take over."""
+    may take over; disturbances: of its sensors and controls, drawn from the seed."""
 
     agent_class: AgentClass
     config: str = ""
     blackout: bool = False
     hands: Hands | None = None
+    disturbances: Disturbances = field(default_factory=Disturbances)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ class Step:
 class Outcome:
     """A route that is over. failure: what went wrong, None if nothing did; measures: None if there
     was nothing to measure; invalid_controls: ticks whose control was not finite; person_ticks:
-    those that a person drove."""
+    those that a person drove; agent_warnings: how often the agent met each fault, as it tells;
+    delay_ticks: by how much controls came late in the mean."""
 
     completion_percent: float = 0.0
     infractions: tuple[Infraction, ...] = ()
@@ -95,6 +99,8 @@ class Outcome:
     sensor_types: tuple[str, ...] = ()
     invalid_controls: int = 0
     person_ticks: int = 0
+    agent_warnings: Mapping[str, int] = field(default_factory=dict)
+    delay_ticks: float = 0.0
 
 
 class Observer:
@@ -120,6 +126,7 @@ class _Tally:
     sensor_types: tuple[str, ...] = ()
     invalid_controls: int = 0
     person_ticks: int = 0
+    agent_warnings: Mapping[str, int] = field(default_factory=dict)
 
 
 class _Clock:
@@ -153,6 +160,7 @@ def run_episode(
         _Tally(),
         pulse or Pulse(),
     )
+    disturber = Disturber(driver.disturbances, driver.seed)
     with ExitStack() as seat:
         failure = None
         try:
@@ -169,7 +177,17 @@ def run_episode(
                 for observer in observers:
                     watching.callback(observer.end)
                     observer.begin(scenario, specs)
-                _drive(scenario, agent, sensors, criteria, driver.hands, observers, tally, pulse)
+                _drive(
+                    scenario,
+                    agent,
+                    sensors,
+                    disturber,
+                    criteria,
+                    driver.hands,
+                    observers,
+                    tally,
+                    pulse,
+                )
         except Exception as error:  # noqa: BLE001 (any failure ends the route and is told)
             failure = failure_of(error)
         criteria.finish()
@@ -185,6 +203,8 @@ def run_episode(
             sensor_types=tally.sensor_types,
             invalid_controls=tally.invalid_controls,
             person_ticks=tally.person_ticks,
+            agent_warnings=tally.agent_warnings,
+            delay_ticks=disturber.mean_delay_ticks,
         )
         on_driven(outcome)
     return outcome
@@ -194,6 +214,7 @@ def _drive(
     scenario: RouteScenario,
     agent: Agent,
     sensors: SensorInterface,
+    disturber: Disturber,
     criteria: CriteriaSet,
     hands: Hands | None,
     observers: Sequence[Observer],
@@ -211,7 +232,8 @@ def _drive(
             clock.lap("simulator")
             tick = scenario.read(snapshot)
             clock.lap("scenario")
-            data = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
+            sensed = sensors.collect(snapshot.frame, scenario.ego_state(snapshot))
+            data = disturber.sense(sensed)
         clock.lap("sensors")
         with pulse.during(Phase.AGENT_STEP), _blaming(AGENT_CRASHED, scenario.session):
             answer = _control_of(agent.run_step(data, tick.time_s), tally)
@@ -222,6 +244,7 @@ def _drive(
                 control, by_person, single = hands.drive(Scene(tick, data, answer))
             tally.person_ticks += by_person
             clock.lap("person")
+        control = disturber.act(control, clock.stage_ms["agent"])
         with pulse.during(Phase.SIMULATOR), scenario.session.calling():
             scenario.ego.apply_control(control)
         clock.lap("control")
@@ -233,6 +256,9 @@ def _drive(
         clock.lap("scenario")
         tally.ticks += 1
         tally.game_s = tick.time_s
+        agent_step = last_step_of(agent)
+        if agent_step is not None:
+            tally.agent_warnings = agent_step.warnings
         step = Step(
             tick=tick,
             inputs=data,
@@ -240,7 +266,7 @@ def _drive(
             control=control,
             by_person=by_person,
             single=single,
-            agent_step=last_step_of(agent),
+            agent_step=agent_step,
             completion_percent=criteria.completion_percent,
             infractions=criteria.infractions,
             stage_ms=clock.stage_ms,

@@ -69,6 +69,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--blackout", action="store_true", help="black images, as a control experiment"
     )
+    parser.add_argument(
+        "--disturb",
+        action="append",
+        default=[],
+        metavar="KIND=VALUES",
+        help="delay=TICKS or delay=measured, freeze=PROBABILITY, occlusion=SHARE, gnss=METRES, "
+        "speed=FACTOR, each with one value or several: delay=0,2,4,10 drives four times, each in a "
+        "folder of its own in --out. May be given once for each kind",
+    )
     parser.add_argument("--port", type=port, default=0, help="of the embedded simulator; 0: any")
     parser.add_argument(
         "--timeout", type=seconds, default=30.0, metavar="S", help="for answers of the simulator"
@@ -103,10 +112,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from evaluation.closed_loop.disturbances import parse_disturbances
     from evaluation.commands.seat import seat
-    from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings, drive
+    from evaluation.runs.disturbance_matrix import drive_disturbed
+    from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings
     from evaluation.scoring.penalty import Rules
 
+    cells = parse_disturbances(parsed.disturb)
     inputs = parsed.out / "inputs" if parsed.record_inputs or parsed.save_state_at else None
     debug = replace(
         debug_session_of(parsed, inputs),
@@ -137,9 +149,10 @@ def run(parsed: argparse.Namespace) -> int:
         limits=TimeLimits(parsed.setup_limit, parsed.step_limit, parsed.destroy_limit),
     )
     if not (parsed.manual or parsed.step):
-        return drive(settings, Console())
+        return drive_disturbed(settings, cells, Console())
     with seat(parsed.step) as hands:
-        return drive(replace(settings, debug=replace(debug, hands=hands)), Console())
+        by_hand = replace(settings, debug=replace(debug, hands=hands))
+        return drive_disturbed(by_hand, cells, Console())
 
 
 def _ids(text: str) -> tuple[str, ...]:

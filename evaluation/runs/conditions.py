@@ -31,6 +31,7 @@ def run_conditions(job: Job) -> Json:
         {
             **agent_conditions(job.agent, job.agent_config),
             "blackout": job.blackout,
+            "disturbances": job.disturbances.name,
             "traffic": job.traffic,
             "seed": job.seed,
             "rules": job.rules.value,

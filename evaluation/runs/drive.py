@@ -13,6 +13,7 @@ from rich.table import Table
 
 from evaluation.closed_loop.agent_loader import check_agent_file
 from evaluation.closed_loop.debug_session import DebugSession
+from evaluation.closed_loop.disturbances import Disturbances
 from evaluation.closed_loop.failure import ROUTE_INVALID, Blame, Failure
 from evaluation.closed_loop.observers.trace import trace_path
 from evaluation.closed_loop.pulse import TimeLimits
@@ -72,6 +73,7 @@ class DriveSettings:
     video: bool = True
     video_fps: int = 10
     blackout: bool = False
+    disturbances: Disturbances = field(default_factory=Disturbances)
     timeout_s: float = 30.0
     workers: int = 1
     limits: TimeLimits = field(default_factory=TimeLimits)
@@ -204,6 +206,7 @@ def _job(settings: DriveSettings, index: int, route: Route, spec: str | None, ma
         seed=settings.seed,
         rules=settings.rules,
         blackout=settings.blackout,
+        disturbances=settings.disturbances,
         video=settings.out / video if settings.video else None,
         video_fps=settings.video_fps,
         trace=trace_path(settings.out, route.name),

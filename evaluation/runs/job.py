@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.closed_loop.debug_session import DebugSession
+from evaluation.closed_loop.disturbances import Disturbances
 from evaluation.closed_loop.failure import Failure
 from evaluation.routes.route import Route
 from evaluation.scoring.penalty import Rules
@@ -26,6 +27,7 @@ class Job:
         index: place among the routes of the run.
         session: the simulator to drive in; jobs with the same one can share it.
         traffic: number of background vehicles.
+        disturbances: of sensors and controls, drawn from the seed.
         video: file to write, None for no video.
         trace: file to write of where and how the route was driven, None for none.
         light_times_s: green and all-red time of the town's lights, None leaves them as they are.
@@ -43,6 +45,7 @@ class Job:
     seed: int = 0
     rules: Rules = Rules.V2_0
     blackout: bool = False
+    disturbances: Disturbances = field(default_factory=Disturbances)
     video: Path | None = None
     video_fps: int = 10
     trace: Path | None = None

@@ -96,7 +96,14 @@ class RouteWorker:
                 agent_class = self._agent_class(job.agent)
                 session = self._session_for(job)
                 hands = None if job.debug.hands is None else hands_of(job.debug.hands)
-                driver = Driver(agent_class, job.agent_config, job.blackout, hands)
+                driver = Driver(
+                    agent_class,
+                    job.agent_config,
+                    job.blackout,
+                    hands,
+                    job.disturbances,
+                    job.seed,
+                )
                 outcome = self._drive(job, session, driver, timing, result)
         except CannotBeginError:
             raise
@@ -169,6 +176,8 @@ class RouteWorker:
             "infractions": [found.to_json() for found in outcome.infractions],
             "ticks": outcome.ticks,
             "invalid_controls": outcome.invalid_controls,
+            "agent_warnings": outcome.agent_warnings,
+            "delay_ticks": round(outcome.delay_ticks, 3),
             "town": job.route.town,
             "sensor_types": outcome.sensor_types,
             **({} if job.video is None else {"video": job.video.name}),

@@ -42,6 +42,7 @@ MEANINGFUL: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(("ObserverSettings.jpeg_quality", "AgentSettings.jpeg_quality"), (0,)),
     **dict.fromkeys(("ObserverSettings.max_stale_ticks", "AgentSettings.max_stale_ticks"), (0,)),
     **dict.fromkeys(("ObserverSettings.max_blind_ticks", "AgentSettings.max_blind_ticks"), (0,)),
+    **dict.fromkeys(("ObserverSettings.max_frozen_ticks", "AgentSettings.max_frozen_ticks"), (0,)),
     "AgentSettings.threads": (0,),
     "AgentSettings.start_brake_ticks": (0,),
     "ExpertSettings.shift_m": (0,),
