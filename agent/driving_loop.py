@@ -93,14 +93,14 @@ class DrivingLoop:
         marks.append(time.perf_counter())
         ego, targets = self._locate(observation)
         marks.append(time.perf_counter())
-        plan, model_ms = self._plan(observation, ego, targets)
+        plan, model_ms, fault = self._plan(observation, ego, targets)
         marks.append(time.perf_counter())
         control = self._follower.step(plan, ego)
         marks.append(time.perf_counter())
         self._follower.note_latency(1e3 * (marks[-1] - marks[0]))
         spans = [1e3 * (after - before) for before, after in itertools.pairwise(marks)]
         stages = dict(zip(("observe", "locate", "plan", "control"), spans, strict=True))
-        notes = {"fault": observation.fault} if observation.fault else {}
+        notes = {"fault": fault} if fault else {}
         return AgentStep(
             frame=observation.frame,
             timestamp_s=timestamp_s,
@@ -128,7 +128,8 @@ class DrivingLoop:
 
     def _plan(
         self, observation: Observation, ego: EgoState, targets: Sequence[Target]
-    ) -> tuple[Plan | None, Mapping[str, float]]:
+    ) -> tuple[Plan | None, Mapping[str, float], str]:
+        """A plan and what its stages took, or None and why there is none."""
         known = np.isfinite([*ego.position_world_m, ego.yaw_rad, ego.speed_mps]).all()
         fault = observation.fault or ("" if known else "no state estimate yet")
         if fault:
@@ -137,7 +138,7 @@ class DrivingLoop:
             self._faults["tick without a plan"] += 1
             self._images.clear()
             self._speeds.clear()
-            return None, {}
+            return None, {}, fault
         try:
             planned = self._policy.plan(
                 self._images.add(observation.images),
@@ -150,5 +151,5 @@ class DrivingLoop:
             if not self._faults["plan not to be had"]:
                 logger.warning("safe stop at %.2f s: %s", observation.timestamp_s, error)
             self._faults["plan not to be had"] += 1
-            return None, {}
-        return planned.plan, planned.stage_ms
+            return None, {}, str(error)
+        return planned.plan, planned.stage_ms, ""

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.tick --preset nano --device cpu
     python -m tests.benchmarks.tick --preset base --device cuda
+    python -m tests.benchmarks.tick --wire 200
 
 The reference works the way SimLingo-Base's published inference does: Hugging Face's image
 processor, the images encoded twice, all layers of the tower, eager. Both run in turns in this
@@ -27,6 +28,7 @@ from model.driving import DrivingModel
 from model.latency import LatencyLog
 from model.onnx_stages import FOLDER
 from model.runtime import BACKENDS, STAGES, Runtime
+from tests.benchmarks.wire import compare
 from tests.model.reference import ReferencePipeline
 
 TARGETS_EGO_M = np.array([[12.0, 1.0], [45.0, -6.0]])
@@ -83,7 +85,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--backend", choices=BACKENDS, default="auto")
     parser.add_argument("--checkpoint", type=Path, help="its weights and its files for onnx")
+    parser.add_argument(
+        "--wire", type=int, default=0, metavar="TICKS", help="time a policy server instead, at NANO"
+    )
     arguments = parser.parse_args()
+    if arguments.wire:
+        compare(arguments.wire)
+        return
     torch.set_num_threads(arguments.threads)
     device = torch.device(arguments.device)
     slow = arguments.preset == "base" and device.type == "cpu"
