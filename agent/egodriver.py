@@ -166,7 +166,7 @@ def _find(camera: CameraConfig, declared: list[AvailableCamera]) -> str:
 def _agrees(camera: CameraConfig, declared: AvailableCamera) -> bool:
     body = optical_to_body(Pose.from_proto(declared.rig_to_camera))
     place = np.array([camera.x_m + REAR_AXLE_M, -camera.y_m, camera.z_m])
-    looks = body.rotation_matrix()[:, 0]
+    looks = body.rotation_matrix[:, 0]
     ours = camera.extrinsics()[:3, 0] * [1.0, -1.0, 1.0]
     off_deg = math.degrees(math.acos(min(1.0, float(looks @ ours))))
     intrinsics = declared.intrinsics

@@ -173,7 +173,8 @@ def _as_array(packed: Sequence[Any], kind: type[np.generic], dimensions: int) ->
         raise ValueError(f"expected {kind.__name__} in {dimensions} dimensions, got {name} {shape}")
     if not all(type(side) is int and side >= 0 for side in shape):
         raise ValueError(f"expected whole numbers as a shape, got {shape}")
-    return np.frombuffer(data, dtype=kind).reshape(shape)
+    # A copy, because torch takes no memory that cannot be written.
+    return np.frombuffer(data, dtype=kind).reshape(shape).copy()
 
 
 def _float(value: Any) -> float:

@@ -44,6 +44,7 @@ MEANINGFUL: dict[str, tuple[object, ...]] = {
     **dict.fromkeys(("ObserverSettings.max_blind_ticks", "AgentSettings.max_blind_ticks"), (0,)),
     **dict.fromkeys(("ObserverSettings.max_frozen_ticks", "AgentSettings.max_frozen_ticks"), (0,)),
     "AgentSettings.threads": (0,),
+    **dict.fromkeys(("AgentSettings.delay_ticks", "ExpertSettings.delay_ticks"), (0,)),
     "AgentSettings.start_brake_ticks": (0,),
     "ExpertSettings.shift_m": (0,),
     "ExpertSettings.turn_deg": (0,),
