@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from model.checkpoint import (
     load_strictly,
     save_checkpoint,
 )
+from model.config import DEBUG
 from tests.model.samples import make_input, make_model, variant
 
 
@@ -83,7 +85,8 @@ def test_nothing_is_loaded_from_what_does_not_fit() -> None:
 
 
 def test_a_model_that_does_not_fit_is_never_built(directory: Path) -> None:
-    vast = variant(language={"layers": 100, "hidden_size": 2048, "mlp_size": 8192})
+    layers = dataclasses.replace(DEBUG.language, layers=100, hidden_size=2048, mlp_size=8192)
+    vast = variant(language=layers)
     (directory / "config.json").write_text(vast.to_json())
     with pytest.raises(CheckpointError, match=r"model\.safetensors: "):
         # 27 GB, were they built.

@@ -79,7 +79,8 @@ def test_frozen_cameras_keep_their_image_for_a_third_of_a_second() -> None:
     fresh = [np.array_equal(image, inputs(k)["rgb"][1]) for k, (_, image) in enumerate(seen)]
     lengths = [len(run) for run in "".join("x" if one else "f" for one in fresh).split("x") if run]
     assert FREEZE_TICKS == 7
-    assert min(lengths) == FREEZE_TICKS
+    # The last one may go on.
+    assert min(lengths[:-1]) == FREEZE_TICKS
     assert 0.1 < 1.0 - np.mean(fresh) < 0.6
 
 
