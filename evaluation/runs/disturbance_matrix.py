@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.closed_loop.disturbances import Disturbances, relative_drop
 from evaluation.runs.atomic_file import write_atomically
 from evaluation.runs.drive import RESULTS_FILE, DriveError, DriveSettings, drive
-from evaluation.closed_loop.debug_session import DebugSession
 
 MATRIX_FILE = "disturbances.json"
 

@@ -68,7 +68,8 @@ def lateral_error_m(delay: int, compensated: bool) -> float:
     controller = Controller(ControllerSettings(start_brake_ticks=0))
     queue = ControlQueue(delay if compensated else 0)
     waiting = [Control(0.0, 0.0, 0.0)] * delay
-    state, errors = np.array([0.0, 0.0, 0.25, 8.0]), []
+    state = np.array([0.0, 0.0, 0.25, 8.0])
+    errors: list[float] = []
     while state[0] < 150.0 and len(errors) < 600:
         ego = EgoState(state[:2], float(state[2]), 8.0)
         nearest = int(np.argmin(np.linalg.norm(slalom - ego.position_world_m, axis=1)))
