@@ -115,7 +115,7 @@ class ExpertLoop:
         decision = self._driver.step(view, self._limit_mps(), max(dt_s, 1e-3))
         targets = self._targets.advance(self._noisy(view.ego))
         decided = time.perf_counter()
-        plan = self._plan(view, decision)
+        plan = plan_of(self._driver, decision, view.ego)
         control = decision.control
         if self._follower is not None:
             control = self._follower.step(plan, view.ego)
@@ -149,19 +149,6 @@ class ExpertLoop:
             if recorder.ended:
                 logger.warning("recording ended early: %s", recorder.ended)
             self._leave_record()
-
-    def _plan(self, view: WorldView, decision: Decision) -> Plan:
-        times_s = FRAME_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)
-        distances = self._driver.rollout_m(
-            decision.distance_m, view.ego.speed_mps, times_s, decision.acceleration_mps2
-        )
-        route = self._driver.path_ahead_world_m(decision.distance_m, PLAN_POINTS)
-        waypoints = self._driver.path.point_world_m(distances)
-        return Plan(
-            route_ego_m=ego_from_world(route, view.ego),
-            waypoints_ego_m=ego_from_world(waypoints, view.ego),
-            waypoint_interval_s=FRAME_INTERVAL_S,
-        )
 
     def _limit_mps(self) -> float:
         ego = self._world.find_ego()
@@ -226,6 +213,20 @@ class ExpertLoop:
         town = settings.town or self._world.map.name.rsplit("/", 1)[-1]
         record = RouteRecord(route_id=settings.route or settings.save_name or "0", town=town)
         write_results(self.recording_directory, record)
+
+
+def plan_of(driver: ExpertDriver, decision: Decision, ego: EgoState) -> Plan:
+    """What a perfect network would plan here: where the expert will drive, and how fast."""
+    times_s = FRAME_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)
+    distances_m = driver.rollout_m(
+        decision.distance_m, ego.speed_mps, times_s, decision.acceleration_mps2
+    )
+    route = driver.path_ahead_world_m(decision.distance_m, PLAN_POINTS)
+    return Plan(
+        route_ego_m=ego_from_world(route, ego),
+        waypoints_ego_m=ego_from_world(driver.path.point_world_m(distances_m), ego),
+        waypoint_interval_s=FRAME_INTERVAL_S,
+    )
 
 
 def _lights_by_lane(lanes: list[LightLanes]) -> dict[LaneKey, int]:
