@@ -18,6 +18,7 @@ class ServeOptions:
         town: `demo`, `generated:<seed>` or the path of an OpenDRIVE file.
         seed: seeds the noise of sensors and whatever the town leaves to chance.
         towns_folder: OpenDRIVE files that clients may load by name.
+        recordings_folder: where clients may record and replay; None: nowhere.
         gnss_latitude: whether latitude grows along `south` (+y), along `north` (-y), or as the
             client's own `transform_to_geolocation` has it (`client`).
         parent_pid: process whose end also ends the simulator.
@@ -29,6 +30,7 @@ class ServeOptions:
     seed: int = 0
     client_version: str = "0.9.16"
     towns_folder: Path | None = None
+    recordings_folder: Path | None = None
     gnss_latitude: str = "client"
     parent_pid: int | None = None
     log_level: str = "info"
@@ -43,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default=default.host, help="address to listen on")
     parser.add_argument("--town", default=default.town, help="demo, generated:SEED or PATH.xodr")
     parser.add_argument("--towns", type=Path, help="folder of .xodr files to load by name")
+    parser.add_argument(
+        "--recordings", type=Path, help="folder in which clients may record and replay"
+    )
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument(
         "--client-version",
@@ -71,6 +76,7 @@ def options_from(arguments: argparse.Namespace) -> ServeOptions:
         seed=arguments.seed,
         client_version=arguments.client_version,
         towns_folder=arguments.towns,
+        recordings_folder=arguments.recordings,
         gnss_latitude=arguments.gnss_latitude,
         parent_pid=arguments.parent_pid,
         log_level=arguments.log_level,

@@ -17,6 +17,8 @@ from evaluation.simulator.net.rpc import Caller
 from evaluation.simulator.net.stream import WORLD_STREAM_ID, StreamServer
 from evaluation.simulator.options import ServeOptions
 from evaluation.simulator.physics.collision import Contact
+from evaluation.simulator.recording.log_file import LogFolder
+from evaluation.simulator.recording.tape_deck import TapeDeck
 from evaluation.simulator.sensors.camera import CAMERA_TYPES, CameraSensor
 from evaluation.simulator.sensors.collision import CollisionSensor
 from evaluation.simulator.sensors.geo_frame import GeoFrame
@@ -97,6 +99,7 @@ class Simulator:
         self._switch_is_armed = False
         self.world = self._new_world(shelf.open(options.town), EpisodeSettings(), 1, 1, 0)
         self._geo_frame = self._read_geo_frame()
+        self.tapes = TapeDeck(LogFolder(options.recordings_folder), self, self.dialect)
         self.clock = Clock(loop, streams, self.tick, lambda: self.world.settings)
 
     # Episodes
@@ -113,6 +116,7 @@ class Simulator:
         after the client has asked for the episode again: only so does the client's traffic manager
         notice the change and drop the map that it keeps.
         """
+        self.tapes.stop()
         old = self.world
         same_town = town is old.town
         self.world = self._new_world(
@@ -274,7 +278,8 @@ class Simulator:
         }
 
     def close(self) -> None:
-        """Release the graphics memory."""
+        """End a recording and release the graphics memory."""
+        self.tapes.stop_recording()
         self._drop_scene()
 
     def _drop_scene(self) -> None:
@@ -300,7 +305,9 @@ class Simulator:
         world = self.world
         if self._switch_is_armed:
             self._shown_episode_id = world.episode_id
+        self.tapes.before_step(self.clock.delta_s)
         contacts = advance(world, self.clock.delta_s)
+        self.tapes.after_step(contacts)
         for stream_id, parts in self._measure(contacts):
             self.streams.publish(stream_id, parts)
         state = world_state(world, self._shown_episode_id, self.dialect)

@@ -5,21 +5,10 @@ from __future__ import annotations
 from evaluation.simulator.calls.call import accepted, refused
 from evaluation.simulator.net.rpc import Reply
 
-_RECORDER = "recording and replaying are"
 _PAINT = "textures are"
 _BONES = "bones, sockets and components of actors are"
 
 CALLS = {
-    "start_recorder": refused(Reply.VALUE, _RECORDER),
-    "stop_recorder": accepted(Reply.VOID),
-    "show_recorder_file_info": refused(Reply.VALUE, _RECORDER),
-    "show_recorder_collisions": refused(Reply.VALUE, _RECORDER),
-    "show_recorder_actors_blocked": refused(Reply.VALUE, _RECORDER),
-    "replay_file": refused(Reply.VALUE, _RECORDER),
-    "stop_replayer": accepted(Reply.VOID),
-    "set_replayer_time_factor": accepted(Reply.VOID),
-    "set_replayer_ignore_hero": accepted(Reply.VOID),
-    "set_replayer_ignore_spectator": accepted(Reply.VOID),
     "apply_color_texture_to_objects": refused(Reply.VOID, _PAINT),
     "apply_float_color_texture_to_objects": refused(Reply.VOID, _PAINT),
     "get_bones_transform": refused(Reply.VALUE, _BONES),

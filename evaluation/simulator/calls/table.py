@@ -12,6 +12,7 @@ from evaluation.simulator.calls import (
     missing,
     motion,
     saved_state,
+    recordings,
     scenery,
     traffic_lights,
     traffic_managers,
@@ -31,6 +32,7 @@ CALLS: Mapping[str, Call] = {
     **scenery.CALLS,
     **batch.CALLS,
     **saved_state.CALLS,
+    **recordings.CALLS,
     **missing.CALLS,
 }
 

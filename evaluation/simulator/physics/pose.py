@@ -68,3 +68,13 @@ def place(parent: Transform, relative: Transform) -> Transform:
         np.array([relative.rotation]),
     )
     return Transform(Vector3D(*location[0].tolist()), Rotation(*rotation[0].tolist()))
+
+
+def relative_to(parent: Transform, world: Transform) -> Transform:
+    """Return a world pose in the axes of `parent`: what `place` takes back to the world."""
+    body_from_world = rotation_matrix(parent.rotation).T
+    offset = np.subtract(world.location, parent.location)
+    location = (body_from_world * offset).sum(axis=1)
+    turn = body_from_world @ rotation_matrix(world.rotation)
+    angles = rotation_angles(turn[None])[0]
+    return Transform(Vector3D(*location.tolist()), Rotation(*angles.tolist()))

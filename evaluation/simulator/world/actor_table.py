@@ -19,6 +19,7 @@ from evaluation.simulator.wire.snapshot import (
     LIGHT_STATE,
     UNION_OFFSET,
     VEHICLE_STATE,
+    WALKER_STATE,
     union_view,
 )
 
@@ -50,6 +51,7 @@ class ActorTable:
         self.angular_velocity_dps = kinematics[:, 9:12]
         self.acceleration = kinematics[:, 12:15]
         self.vehicle_state = union_view(records, VEHICLE_STATE)
+        self.walker_state = union_view(records, WALKER_STATE)
         self.light_state = union_view(records, LIGHT_STATE)
 
     def add(self, actor_id: int, transform: Transform) -> int:
@@ -74,6 +76,11 @@ class ActorTable:
         self._records[row] = self._records[last]
         self._kinematics[row] = self._kinematics[last]
         self.count = last
+
+    def ids(self, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.uint32]:
+        """Return the actors (n,) of rows (n,)."""
+        ids: npt.NDArray[np.uint32] = self._records["id"][rows]
+        return ids
 
     def transform(self, row: int) -> Transform:
         """Return the pose in a row."""

@@ -146,6 +146,13 @@ class TrafficLightCycle:
         self.states[light] = LightState(state)
         self.elapsed_s[light] = 0.0
 
+    def show(self, light: int, state: int, frozen: bool, elapsed_s: float) -> None:
+        """Show what a recording says; a state or a time that no light has is left out."""
+        if state in tuple(LightState) and 0.0 <= elapsed_s <= LONGEST_TIME_S:
+            self.states[light] = state
+            self.elapsed_s[light] = elapsed_s
+            self.freeze(light, frozen)
+
     def set_time_s(self, light: int, state: LightState, duration_s: float) -> None:
         """Set how long the group of a light shows green or yellow, or waits in red after it.
 

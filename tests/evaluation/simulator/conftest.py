@@ -22,10 +22,17 @@ def tiny_towns(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_simulator(tiny_towns: Path) -> Iterator[RunningSimulator]:
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the tiny simulator's clients record."""
+    return tmp_path_factory.mktemp("recordings")
+
+
+@pytest.fixture(scope="session")
+def tiny_simulator(tiny_towns: Path, recordings: Path) -> Iterator[RunningSimulator]:
     """A simulator of one straight road, able to load another."""
     town = str(tiny_towns / "tiny.xodr")
-    with running_simulator("--town", town, "--towns", str(tiny_towns), "--seed", "7") as running:
+    folders = ("--towns", str(tiny_towns), "--recordings", str(recordings))
+    with running_simulator("--town", town, *folders, "--seed", "7") as running:
         yield running
 
 

@@ -100,6 +100,15 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "freeze_traffic_light": [[LIGHT, True]],
     "add_actor_impulse_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
     "add_actor_force_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
+    "start_recorder": [["kept.log", True]],
+    "show_recorder_file_info": [["kept.log", True]],
+    "show_recorder_collisions": [["kept.log", "v", ord("a")]],
+    "show_recorder_actors_blocked": [["kept.log", 1.0, 10.0]],
+    "replay_file": [["kept.log", 0.0, 0.0, CAR, True, POSE]],
+    "stop_replayer": [[False]],
+    "set_replayer_time_factor": [[2.0]],
+    "set_replayer_ignore_hero": [[True]],
+    "set_replayer_ignore_spectator": [[True]],
     "apply_batch": [
         [[[[0, [BLUEPRINT, POSE, [False], 0, "", [[[2, [0, list(VehicleControl())]]]]]]]], False],
         [[[[2, [CAR, list(VehicleControl(0.5))]]], [[6, [CAR, POSE]]], [[18, [CAR, 3]]]], False],
@@ -145,13 +154,15 @@ def town(tiny_towns: Path) -> Town:
 
 
 @pytest.fixture
-def simulator(town: Town) -> Iterator[Simulator]:
+def simulator(town: Town, tmp_path: Path) -> Iterator[Simulator]:
     loop = EventLoop()
     rpc_socket, stream_socket = bind_pair("127.0.0.1", 0)
     rpc_socket.close()
     streams = StreamServer(loop, stream_socket)
     shelf = TownShelf(lambda _spec, _seed: town, 0, None)
-    simulator = Simulator(ServeOptions(town="tiny"), loop, shelf, streams)
+    options = ServeOptions(town="tiny", recordings_folder=tmp_path)
+    simulator = Simulator(options, loop, shelf, streams)
+    keep_a_recording(simulator)
     yield simulator
     simulator.close()
     streams.close()
@@ -194,6 +205,15 @@ def test_no_argument_stops_the_world(simulator: Simulator, name: str) -> None:
         frame = simulator.world.frame
         assert simulator.tick() == frame + 1
         assert np.isfinite(told(simulator)).all(), arguments
+
+
+def keep_a_recording(simulator: Simulator) -> None:
+    """Leave a recording of a car in the folder, for the calls that read one."""
+    simulator.tapes.record("kept.log", additional=True)
+    populate(simulator)
+    for _ in range(3):
+        simulator.tick()
+    simulator.tapes.stop()
 
 
 def populate(simulator: Simulator) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""Recordings: CARLA's recorder file written, read, summed up and played back."""
