@@ -41,14 +41,22 @@ def physics_of(spec: VehicleSpec, transform: Transform) -> VehiclePhysics:
     )
 
 
-def keep_unsimulated(shown: VehiclePhysics, applied: VehiclePhysics) -> VehiclePhysics:
+def keep_unsimulated(
+    shown: VehiclePhysics, applied: VehiclePhysics, other_tyres: bool
+) -> VehiclePhysics:
     """Return what a client applied, with the wheels where they stand now.
 
     As in CARLA all fields come back as they were set, those too that change nothing here.
+
+    Args:
+        other_tyres: whether a friction trigger has changed what the client applied.
     """
     wheels = tuple(
-        wheel._replace(position=place.position)
-        for wheel, place in zip(applied.wheels or shown.wheels, shown.wheels, strict=False)
+        wheel._replace(
+            position=now.position,
+            tire_friction=now.tire_friction if other_tyres else wheel.tire_friction,
+        )
+        for wheel, now in zip(applied.wheels or shown.wheels, shown.wheels, strict=False)
     )
     return applied._replace(wheels=wheels)
 

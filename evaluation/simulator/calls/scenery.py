@@ -43,6 +43,17 @@ def project_point(simulator: Simulator, _caller: Caller, arguments: Sequence[Any
     return (True, met[0]) if met else (False, LabelledPoint(Vector3D(), 0))
 
 
+def draw_shape(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Draw lines, points, arrows or a box that colour cameras see, for a time."""
+    world = simulator.world
+    world.debug_shapes.draw(arguments[0], world.frame, world.elapsed_s)
+
+
+def clear_shapes(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> None:
+    """Take everything away that was drawn."""
+    simulator.world.debug_shapes.clear()
+
+
 def names_of_objects(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> list[str]:
     """Return the names of the buildings, poles and trees, as `get_environment_objects` has them."""
     return [item.name for item in environment_objects(simulator.world.town, ANY_TAG)]
@@ -57,7 +68,7 @@ CALLS = {
     "cast_ray": Call(cast, Reply.VALUE, 2),
     "query_lights_state": accepted(Reply.VALUE, empty_list),
     "update_lights_state": accepted(Reply.VOID),
-    "draw_debug_shape": accepted(Reply.VOID),
-    "clear_debug_shape": accepted(Reply.VOID),
+    "draw_debug_shape": Call(draw_shape, Reply.VOID, 1),
+    "clear_debug_shape": Call(clear_shapes, Reply.VOID),
     "clear_debug_string": accepted(Reply.VOID),
 }

@@ -65,7 +65,9 @@ def get_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequen
     if actor.actor_id not in world.fleet:
         raise CallError(f"vehicle {actor.actor_id} is fixed to another actor and has no physics")
     shown = physics_of(world.fleet.spec(actor.actor_id), world.transform(actor))
-    return shown if actor.physics is None else keep_unsimulated(shown, actor.physics)
+    if actor.physics is None:
+        return shown
+    return keep_unsimulated(shown, actor.physics, world.friction.holds(actor.actor_id))
 
 
 def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:

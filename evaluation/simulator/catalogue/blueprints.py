@@ -5,66 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from evaluation.simulator.catalogue.prop_sizes import FLAT_PROPS, PROP_SIZES_M
 from evaluation.simulator.catalogue.sensor_blueprints import SENSOR_ATTRIBUTES
 from evaluation.simulator.catalogue.vehicle_models import VEHICLE_MODELS, VehicleModel
 from evaluation.simulator.wire.actor_records import Attribute, Definition
 from evaluation.simulator.wire.codec import BoundingBox, Vector3D
 from evaluation.simulator.wire.dialect import AttributeType, Dialect
 
-WALKER_COUNT = 24
-CHILD_WALKERS = range(9, 15)
+WALKER_COUNT = 49
+CHILD_WALKERS = (*range(9, 15), 48, 49)
 _ADULT_SIZE_M = (0.38, 0.50, 1.80)
 _CHILD_SIZE_M = (0.34, 0.44, 1.24)
 
-# Length, width and height over all.
-PROP_SIZES_M: dict[str, tuple[float, float, float]] = {
-    "advertisement": (0.26, 1.49, 2.45),
-    "barbeque": (0.70, 0.90, 1.10),
-    "barrel": (0.60, 0.60, 0.90),
-    "bench01": (0.60, 1.80, 0.90),
-    "bench02": (0.60, 1.60, 0.85),
-    "bin": (0.60, 0.60, 1.00),
-    "box01": (0.60, 0.60, 0.60),
-    "box02": (0.50, 0.50, 0.40),
-    "box03": (0.40, 0.40, 0.40),
-    "briefcase": (0.15, 0.45, 0.35),
-    "brokentile01": (0.40, 0.40, 0.05),
-    "busstop": (1.60, 4.00, 2.60),
-    "busstoplb": (1.60, 4.00, 2.60),
-    "chainbarrier": (0.10, 1.60, 1.00),
-    "chainbarrierend": (0.10, 0.20, 1.00),
-    "constructioncone": (0.34, 0.34, 0.59),
-    "container": (4.30, 1.90, 1.90),
-    "creasedbox01": (0.60, 0.60, 0.30),
-    "dirtdebris01": (1.60, 1.60, 0.15),
-    "dirtdebris02": (1.20, 1.20, 0.12),
-    "dirtdebris03": (1.00, 1.00, 0.10),
-    "foodcart": (1.80, 2.60, 2.40),
-    "fountain": (4.00, 4.00, 2.50),
-    "garbage01": (0.60, 0.60, 0.25),
-    "haybale": (1.20, 1.60, 1.20),
-    "haybalelb": (1.20, 1.60, 1.20),
-    "kiosk_01": (2.00, 2.20, 2.60),
-    "mailbox": (0.60, 0.60, 1.20),
-    "mesh": (1.00, 1.00, 1.00),
-    "plasticchair": (0.60, 0.60, 0.90),
-    "plastictable": (0.90, 0.90, 0.75),
-    "shoppingcart": (0.95, 0.60, 1.00),
-    "streetbarrier": (0.40, 1.20, 1.08),
-    "streetsign": (0.10, 0.80, 2.40),
-    "trafficcone01": (0.39, 0.39, 0.71),
-    "trafficcone02": (0.34, 0.34, 0.60),
-    "trafficwarning": (2.30, 2.40, 3.57),
-    "trashcan01": (0.60, 0.60, 1.00),
-    "trashcan03": (0.70, 0.70, 1.10),
-    "travelcase": (0.30, 0.50, 0.70),
-    "vendingmachine": (0.90, 1.10, 2.00),
-    "warningaccident": (0.50, 0.90, 1.20),
-    "warningconstruction": (0.50, 0.90, 1.20),
-}
-
 _NO_BODY = BoundingBox()
-_GROUND_ONLY_PROPS = ("brokentile01", "dirtdebris01", "dirtdebris02", "dirtdebris03", "garbage01")
 
 
 class ActorKind(IntEnum):
@@ -183,7 +136,7 @@ class BlueprintLibrary:
             ActorKind.PROP,
             standing_box(size_m),
             20,
-            collides=name not in _GROUND_ONLY_PROPS,
+            collides=name not in FLAT_PROPS,
         )
 
 

@@ -7,6 +7,7 @@ from math import radians
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.wire.codec import (
     MAX_LOCATION_M,
     MAX_RATE_DPS,
@@ -59,6 +60,8 @@ class BodyTable:
         self.state = np.zeros(0, dtype=self.dtype)
         self._rows: dict[int, int] = {}
         self._last_step_s = 1.0
+        self._yaw_rad = np.zeros(0)
+        self._heading = exact.sin_cos(self._yaw_rad)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -188,6 +191,14 @@ class BodyTable:
 
     # Read-outs
 
+    def heading(self) -> tuple[Floats, Floats]:
+        """Sines and cosines (n,) of the yaw angles, computed anew where one has changed."""
+        yaw_rad = self.state["yaw_rad"]
+        if not np.array_equal(yaw_rad, self._yaw_rad):
+            self._yaw_rad = yaw_rad.copy()
+            self._heading = exact.sin_cos(self._yaw_rad)
+        return self._heading
+
     def transforms(self) -> Floats:
         """Poses (n, 6): x, y, z in metres, pitch, yaw, roll in degrees."""
         state = self.state
@@ -215,7 +226,7 @@ class BodyTable:
         (about its x).
         """
         state = self.state
-        cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
+        sin, cos = self.heading()
         angular = np.empty((len(state), 3))
         angular[:, 0] = sin * state["pitch_rate_radps"] - cos * state["roll_rate_radps"]
         angular[:, 1] = -sin * state["roll_rate_radps"] - cos * state["pitch_rate_radps"]
@@ -225,4 +236,5 @@ class BodyTable:
 
 def box_inertia_kgm2(mass_kg: float, half_extent_m: tuple[float, float, float]) -> float:
     """Moment of inertia about the vertical of a box of even density."""
-    return mass_kg * (half_extent_m[0] ** 2 + half_extent_m[1] ** 2) / 3.0
+    length_m, width_m = half_extent_m[:2]
+    return mass_kg * (length_m * length_m + width_m * width_m) / 3.0

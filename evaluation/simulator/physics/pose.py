@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
 
 Floats = npt.NDArray[np.float64]
@@ -19,8 +20,9 @@ Floats = npt.NDArray[np.float64]
 def rotation_matrices(rotation_deg: npt.ArrayLike) -> Floats:
     """Return (n, 3, 3) world-from-body matrices of (n, 3) pitch, yaw, roll in degrees."""
     angles = np.radians(np.asarray(rotation_deg, dtype=np.float64))
-    sin_pitch, sin_yaw, sin_roll = np.sin(angles).T
-    cos_pitch, cos_yaw, cos_roll = np.cos(angles).T
+    sines, cosines = exact.sin_cos(angles.T.ravel())
+    sin_pitch, sin_yaw, sin_roll = sines.reshape(3, -1)
+    cos_pitch, cos_yaw, cos_roll = cosines.reshape(3, -1)
     matrices = np.empty((len(angles), 3, 3))
     matrices[:, 0, 0] = cos_pitch * cos_yaw
     matrices[:, 1, 0] = cos_pitch * sin_yaw
@@ -42,9 +44,9 @@ def rotation_matrix(rotation_deg: Sequence[float]) -> Floats:
 
 def rotation_angles(matrices: Floats) -> Floats:
     """Return (n, 3) pitch, yaw, roll in degrees of (n, 3, 3) world-from-body matrices."""
-    pitch = np.arcsin(np.clip(matrices[:, 2, 0], -1.0, 1.0))
-    yaw = np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
-    roll = np.arctan2(-matrices[:, 2, 1], matrices[:, 2, 2])
+    pitch = exact.arcsin(np.clip(matrices[:, 2, 0], -1.0, 1.0))
+    yaw = exact.arctan2(matrices[:, 1, 0], matrices[:, 0, 0])
+    roll = exact.arctan2(-matrices[:, 2, 1], matrices[:, 2, 2])
     angles: Floats = np.degrees(np.stack([pitch, yaw, roll], axis=1))
     return angles
 
@@ -54,8 +56,8 @@ def compose(
 ) -> tuple[Floats, Floats]:
     """Return world locations and rotations (n, 3 each) of poses given relative to parents."""
     parent_matrices = rotation_matrices(parent_rotation_deg)
-    world = parent_location + np.einsum("nij,nj->ni", parent_matrices, location)
-    matrices = parent_matrices @ rotation_matrices(rotation_deg)
+    world = parent_location + exact.transform_each(parent_matrices, location)
+    matrices = exact.multiply_each(parent_matrices, rotation_matrices(rotation_deg))
     return world, rotation_angles(matrices)
 
 

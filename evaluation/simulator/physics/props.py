@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.bodies import BodyTable, box_inertia_kgm2
 from evaluation.simulator.wire.codec import BoundingBox, Transform
 
@@ -37,7 +38,7 @@ class PropShelf(BodyTable):
             return
         velocity = state["velocity_mps"][rows, :2]
         rate = state["yaw_rate_radps"][rows]
-        speed = np.maximum(np.hypot(velocity[:, 0], velocity[:, 1]), 1e-12)
+        speed = np.maximum(exact.length(velocity[:, 0], velocity[:, 1]), 1e-12)
         velocity *= np.maximum(1.0 - SLIDE_MPS2 * duration_s / speed, 0.0)[:, None]
         rate -= np.clip(rate, -SPIN_DOWN_RADPS2 * duration_s, SPIN_DOWN_RADPS2 * duration_s)
         state["velocity_mps"][rows, :2] = velocity

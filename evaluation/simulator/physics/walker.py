@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from math import hypot, isfinite
+from math import isfinite, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.bodies import BODY_FIELDS, BodyTable, Floats, box_inertia_kgm2
 from evaluation.simulator.physics.vehicle.suspension import GroundHeight
 from evaluation.simulator.wire.codec import Transform, WalkerControl
@@ -44,7 +45,8 @@ class WalkerCrowd(BodyTable):
     ) -> None:
         """Put a walker at rest; a second one of the same id is a `ValueError`."""
         row = self._insert(actor_id, transform)
-        mass_kg = ADULT_MASS_KG * (half_extent_m[2] / ADULT_HALF_HEIGHT_M) ** 3
+        height = half_extent_m[2] / ADULT_HALF_HEIGHT_M
+        mass_kg = ADULT_MASS_KG * (height * height * height)
         self.state["mass_kg"][row] = mass_kg
         self.state["yaw_inertia_kgm2"][row] = box_inertia_kgm2(mass_kg, half_extent_m)
         self.state["half_extent_m"][row] = half_extent_m
@@ -55,7 +57,7 @@ class WalkerCrowd(BodyTable):
         Only the horizontal part of the direction counts; anything not finite means standing still.
         """
         x, y = control.direction.x, control.direction.y
-        length = hypot(x, y)
+        length = sqrt(x * x + y * y)
         speed_mps = max(control.speed, 0.0)
         valid = isfinite(length) and isfinite(speed_mps) and length > 1e-6
         scale = speed_mps / length if valid else 0.0
@@ -69,7 +71,7 @@ class WalkerCrowd(BodyTable):
     ) -> None:
         """Take what collisions did; a hard push makes a walker fall, none makes one spin."""
         super().receive(rows, shift_m, change_mps, np.zeros_like(spin_radps))
-        fallen = rows[np.hypot(change_mps[:, 0], change_mps[:, 1]) > FALL_MPS]
+        fallen = rows[exact.length(change_mps[:, 0], change_mps[:, 1]) > FALL_MPS]
         self.state["down_left_s"][fallen] = DOWN_S
 
     def step(self, duration_s: float, ground_height: GroundHeight) -> None:
@@ -100,11 +102,11 @@ def _walk(state: NDArray[np.void], duration_s: float) -> None:
     wanted = np.where(down[:, None], 0.0, state["wanted_mps"])
     limit_mps = np.where(down, SLIDE_MPS2, START_MPS2) * duration_s
     gap = wanted - velocity[:, :2]
-    size = np.maximum(np.hypot(gap[:, 0], gap[:, 1]), 1e-12)
+    size = np.maximum(exact.length(gap[:, 0], gap[:, 1]), 1e-12)
     velocity[:, :2] += gap * np.minimum(limit_mps / size, 1.0)[:, None]
     state["position_m"][:, :2] += duration_s * velocity[:, :2]
-    moving = ~down & (np.hypot(wanted[:, 0], wanted[:, 1]) > 0.05)
-    turn = np.arctan2(wanted[:, 1], wanted[:, 0]) - state["yaw_rad"]
+    moving = ~down & (exact.length(wanted[:, 0], wanted[:, 1]) > 0.05)
+    turn = exact.arctan2(wanted[:, 1], wanted[:, 0]) - state["yaw_rad"]
     turn = np.remainder(turn + np.pi, 2.0 * np.pi) - np.pi
     turn = np.where(moving, np.clip(turn, -TURN_RADPS * duration_s, TURN_RADPS * duration_s), 0.0)
     state["yaw_rad"] = np.remainder(state["yaw_rad"] + turn + np.pi, 2.0 * np.pi) - np.pi

@@ -146,17 +146,38 @@ class Bodies:
 
 
 @dataclass(frozen=True)
+class Strokes:
+    """Straight bars that clients have drawn, one row a bar: their ends (n, 3) in world m, how thick
+    they are (n,) and their colour (n, 3). A bar without length is a point, drawn as a cube.
+    Raises ValueError where the lengths differ."""
+
+    start_world_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    end_world_m: F64 = field(default_factory=lambda: np.zeros((0, 3)))
+    thickness_m: F64 = field(default_factory=lambda: np.zeros(0))
+    colour_rgb: U8 = field(default_factory=lambda: np.zeros((0, 3), np.uint8))
+
+    def __post_init__(self) -> None:
+        count = len(self.thickness_m)
+        for name in ("start_world_m", "end_world_m", "colour_rgb"):
+            got = np.shape(getattr(self, name))
+            if got != (count, 3):
+                raise ValueError(f"Strokes.{name}: expected shape ({count}, 3), got {got}")
+
+
+@dataclass(frozen=True)
 class RenderFrame:
     """State of the world at one tick.
 
     `lamp_states` (n,) holds a LampState for each row of `Scenery.lamp_heads`, or is empty: then
-    no lamp is lit. `time_s` is the simulated time; it drives blinkers, rain and clouds.
+    no lamp is lit. `time_s` is the simulated time; it drives blinkers, rain and clouds. `strokes`
+    are seen in colour only, not in label images.
     """
 
     bodies: Bodies = field(default_factory=Bodies)
     lamp_states: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
     weather: WeatherLike = field(default_factory=ClearWeather)
     time_s: float = 0.0
+    strokes: Strokes = field(default_factory=Strokes)
 
 
 @dataclass(frozen=True)

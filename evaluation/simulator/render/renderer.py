@@ -26,6 +26,7 @@ from evaluation.simulator.render.model_pass import ModelPass
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoint, Viewpoints
 from evaluation.simulator.render.sky_pass import SkyPass
+from evaluation.simulator.render.stroke_pass import StrokePass
 from evaluation.simulator.render.surfaces import (
     SURFACE_ATTRIBUTES,
     SURFACE_FORMAT,
@@ -112,6 +113,7 @@ class Renderer:
         self._decals = DecalPass(context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT))
         triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
         self._sky = SkyPass(context, program(shaders.SKY_VERTEX, shaders.SKY_FRAGMENT))
+        self._strokes = StrokePass(context, program(shaders.STROKE_VERTEX, shaders.PASS_FRAGMENT))
         self._rain = context.vertex_array(
             program(shaders.RAIN_VERTEX, shaders.RAIN_FRAGMENT), triangle, "in_corner"
         )
@@ -199,6 +201,7 @@ class Renderer:
         self._decals.prepare(bodies, air, views)
         self._surfaces.prepare(views)
         self._facades.prepare(views)
+        self._strokes.prepare(frame.strokes)
 
     def _draw(self, camera: int, air: Atmosphere) -> None:
         """One camera, near things first: hidden pixels then cost no shading."""
@@ -210,6 +213,7 @@ class Renderer:
         self._facades.draw(camera)
         context.enable_only(moderngl.DEPTH_TEST)
         self._surfaces.draw(camera)
+        self._strokes.draw()
         self._sky.draw()
         context.enable_only(moderngl.DEPTH_TEST | moderngl.BLEND)
         context.blend_func = moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA

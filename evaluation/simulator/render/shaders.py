@@ -301,6 +301,33 @@ void main() {
 }
 """
 
+STROKE_VERTEX = (
+    _MOMENT
+    + """
+in vec3 in_corner;
+in vec3 in_start;
+in vec3 in_end;
+in float in_half;
+in vec3 in_colour;
+out vec3 v_colour;
+void main() {
+    vec3 way = in_end - in_start;
+    float length_m = length(way);
+    vec3 along = length_m > 1e-4 ? way / length_m : vec3(1.0, 0.0, 0.0);
+    vec3 other = abs(along.x) < 0.9 ? vec3(1.0, 0.0, 0.0) : vec3(0.0, 1.0, 0.0);
+    vec3 aside = normalize(cross(along, other));
+    vec3 upward = cross(along, aside);
+    // A point is a cube: half a thickness before its place, half behind it.
+    vec3 place = length_m > 1e-4
+        ? in_start + way * in_corner.x
+        : in_start + along * (in_half * (2.0 * in_corner.x - 1.0));
+    place += in_half * (aside * in_corner.y + upward * in_corner.z);
+    v_colour = in_colour;
+    gl_Position = project(place - camera_time.xyz, 0.0);
+}
+"""
+)
+
 SKY_VERTEX = (
     _MOMENT
     + _NOISE

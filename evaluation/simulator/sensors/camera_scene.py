@@ -29,7 +29,11 @@ class CameraScene:
     def render(self, world: World, views: Sequence[CameraView]) -> list[npt.NDArray[np.uint8]]:
         """Return one BGRA image (height, width, 4) for each view."""
         frame = RenderFrame(
-            self._survey.bodies(world), self._lamps(world), world.weather, world.elapsed_s
+            self._survey.bodies(world),
+            self._lamps(world),
+            world.weather,
+            world.elapsed_s,
+            world.debug_shapes.seen(world.frame, world.elapsed_s),
         )
         return self._renderer.render(frame, views)
 

@@ -45,5 +45,7 @@ class Ground:
         offset = xy - self._points[index, :2]
         distance = np.maximum(np.linalg.norm(offset, axis=1), 1e-9)
         offset *= np.minimum(1.0, _REACH_M / distance)[:, None]
-        rise = np.einsum("ij,ij->i", self._slopes[index], offset)
+        slope = self._slopes[index]
+        # Written out: the last bits of a product of arrays depend on the processor.
+        rise = slope[:, 0] * offset[:, 0] + slope[:, 1] * offset[:, 1]
         return np.asarray(self._points[index, 2] + rise)

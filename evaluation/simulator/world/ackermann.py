@@ -6,11 +6,8 @@ wanted speed, the second moves the pedals until the vehicle accelerates like tha
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
 
 from evaluation.simulator.physics.vehicle import VehicleFleet
 from evaluation.simulator.wire.codec import AckermannControl, AckermannGains, VehicleControl
@@ -77,9 +74,11 @@ def _drive(
     duration_s: float,
 ) -> VehicleControl:
     entry = fleet.state[fleet.row(actor_id)]
-    along = np.array((math.cos(entry["yaw_rad"]), math.sin(entry["yaw_rad"])))
-    speed_mps = float(along @ entry["velocity_mps"][:2])
-    before_mps = float(along @ entry["velocity_before_mps"][:2])
+    sine, cosine = (float(part[fleet.row(actor_id)]) for part in fleet.heading())
+    speed_mps, before_mps = (
+        cosine * float(entry[field][0]) + sine * float(entry[field][1])
+        for field in ("velocity_mps", "velocity_before_mps")
+    )
     steer = _steer(driver, fleet.spec(actor_id).max_steer_rad, duration_s)
     wanted_mps = driver.control.speed
     if abs(wanted_mps) < _STILL_MPS and abs(speed_mps) < _STILL_MPS:

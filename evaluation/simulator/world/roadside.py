@@ -39,8 +39,9 @@ def _show_lights_ahead(world: World) -> None:
     state = fleet.state
     yaw_rad = state["yaw_rad"]
     front = state["position_m"].copy()
-    front[:, 0] += state["half_extent_m"][:, 0] * np.cos(yaw_rad)
-    front[:, 1] += state["half_extent_m"][:, 0] * np.sin(yaw_rad)
+    sine, cosine = fleet.heading()
+    front[:, 0] += state["half_extent_m"][:, 0] * cosine
+    front[:, 1] += state["half_extent_m"][:, 0] * sine
     light = lights.light_at(front, yaw_rad)
     waits = light >= 0
     first = world.light_actors[0].actor_id

@@ -15,6 +15,7 @@ def advance(world: World, delta_s: float) -> list[Contact]:
     """Move the world on by one time step and return what bumped into what."""
     ground_height = world.town.ground_height_m
     world.drive_by_ackermann(delta_s)
+    world.change_tyres()
     world.fleet.step(delta_s, ground_height)
     world.release_pedals()
     world.crowd.step(delta_s, ground_height)

@@ -32,6 +32,8 @@ from evaluation.simulator.wire.settings_records import EpisodeSettings
 from evaluation.simulator.world.ackermann import AckermannDrivers
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.actor_table import ActorTable
+from evaluation.simulator.world.debug_shapes import DebugShapes
+from evaluation.simulator.world.friction import FRICTION_TYPE, FrictionTriggers, Trigger
 from evaluation.simulator.world.speed_limits import SpeedLimits
 from evaluation.simulator.world.traffic_lights import TrafficLightCycle
 
@@ -82,6 +84,8 @@ class World:
         self.crowd = WalkerCrowd()
         self.props = PropShelf()
         self.ackermann = AckermannDrivers()
+        self.friction = FrictionTriggers()
+        self.debug_shapes = DebugShapes()
         self.membership = 0
         self._fleeting: set[int] = set()
         self._next_id = self.first_actor_id
@@ -139,7 +143,13 @@ class World:
         if parent_id:
             relative = transform
             transform = place(self.transform(self.actor(parent_id)), relative)
-        actor = self._enrol(blueprint.kind, description, blueprint.bounding_box, transform)
+        box = blueprint.bounding_box
+        trigger = Trigger.of(description) if description.type_id == FRICTION_TYPE else None
+        if trigger is not None:
+            box = BoundingBox(Vector3D(), trigger.half_extent_m)
+        actor = self._enrol(blueprint.kind, description, box, transform)
+        if trigger is not None:
+            self.friction.add(actor.actor_id, trigger)
         actor.semantic_tag = blueprint.semantic_tag
         if relative is not None:
             actor.parent_id = parent_id
@@ -195,6 +205,7 @@ class World:
             return False
         del self.actors[actor_id]
         self.ackermann.forget(actor_id)
+        self.friction.forget(actor_id)
         self._children.pop(actor_id, None)
         bodies = self.bodies_with(actor_id)
         if bodies is not None:
@@ -335,6 +346,10 @@ class World:
         """Let the Ackermann controllers press the pedals of their vehicles."""
         for actor_id, control in self.ackermann.controls(self.fleet, duration_s):
             self._hand_over(self.actors[actor_id], control)
+
+    def change_tyres(self) -> None:
+        """Give vehicles in friction triggers the tyres that they have there."""
+        self.friction.step(self.fleet, lambda actor_id: self.transform(self.actors[actor_id]))
 
     def release_pedals(self) -> None:
         """Take back the controls of vehicles whose pedals do not stick, after the step."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.cells import CellGrid
 from evaluation.simulator.physics.collision.geometry import (
@@ -185,7 +186,7 @@ class _Scene:
             tables,
             column("actor_id"),
             Boxes.of(centre, column("half_extent_m"), column("yaw_rad")),
-            velocity[:, 0] + 1j * velocity[:, 1],
+            exact.plane(velocity[:, 0], velocity[:, 1]),
             spin,
             physics / column("mass_kg"),
             physics / column("yaw_inertia_kgm2"),

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
+
 Floats = NDArray[np.float64]
 Plane = NDArray[np.complex128]
 Ints = NDArray[np.int64]
@@ -41,8 +43,8 @@ class Boxes:
     @classmethod
     def of(cls, centre_m: Floats, half_m: Floats, yaw_rad: Floats) -> Boxes:
         """Make boxes from centres (n, 3), half extents (n, 3) and yaw angles (n,)."""
-        middle = centre_m[:, 0] + 1j * centre_m[:, 1]
-        return cls(middle, np.exp(1j * yaw_rad), centre_m[:, 2], half_m)
+        middle = exact.plane(centre_m[:, 0], centre_m[:, 1])
+        return cls(middle, exact.direction(yaw_rad), centre_m[:, 2], half_m)
 
     def take(self, rows: Ints) -> Boxes:
         """Return the boxes of these rows."""
@@ -60,8 +62,7 @@ class Boxes:
     @property
     def radius_m(self) -> Floats:
         """Radius (n,) of the circle around each box."""
-        radius: Floats = np.hypot(self.half_m[:, 0], self.half_m[:, 1])
-        return radius
+        return exact.length(self.half_m[:, 0], self.half_m[:, 1])
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ def near_pairs(middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
     starts = np.cumsum(counts) - counts
     second = np.arange(len(first)) - np.repeat(starts, counts) + first + 1
     i, j = order[first], order[second]
-    close = np.abs(middle_m[i] - middle_m[j]) < radius_m[i] + radius_m[j]
+    way = middle_m[i] - middle_m[j]
+    close = exact.length(way.real, way.imag) < radius_m[i] + radius_m[j]
     i, j = i[close], j[close]
     return np.minimum(i, j), np.maximum(i, j)
 
@@ -97,10 +99,11 @@ def near_pairs(middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
 def find_touches(a: Boxes, b: Boxes, approach_mps: Plane) -> Touches:
     """Test box k of `a` against box k of `b`; `approach_mps` (n,) is a's velocity minus b's."""
     between = b.middle_m - a.middle_m
-    turn = a.axis.conj() * b.axis
+    turn = exact.times(a.axis.conj(), b.axis)
     cos, sin = np.abs(turn.real), np.abs(turn.imag)
     # The four candidate axes of each pair: forward and right of a, forward and right of b.
-    seen_from_a, seen_from_b = a.axis.conj() * between, b.axis.conj() * between
+    seen_from_a = exact.times(a.axis.conj(), between)
+    seen_from_b = exact.times(b.axis.conj(), between)
     distance = np.stack(
         (seen_from_a.real, seen_from_a.imag, seen_from_b.real, seen_from_b.imag), axis=1
     )
@@ -124,9 +127,10 @@ def find_touches(a: Boxes, b: Boxes, approach_mps: Plane) -> Touches:
         )
     a, b = a.take(touching), b.take(touching)
     overlap, distance = overlap[touching], distance[touching]
-    normals = np.stack((a.axis, 1j * a.axis, b.axis, 1j * b.axis), axis=1)
-    normals *= np.where(distance < 0.0, -1.0, 1.0)
-    closing = (normals.conj() * approach_mps[touching, None]).real
+    rights = [exact.plane(-axis.imag, axis.real) for axis in (a.axis, b.axis)]
+    normals = np.stack((a.axis, rights[0], b.axis, rights[1]), axis=1)
+    normals = np.where(distance < 0.0, -normals, normals)
+    closing = exact.times(normals.conj(), approach_mps[touching, None]).real
     met_last = np.argmin(overlap / (np.maximum(closing, 0.0) + SLOW_APPROACH_MPS), axis=1)
     rows = np.arange(len(touching))
     return Touches(touching, normals[rows, met_last], overlap[rows, met_last], _shared_middle(a, b))
@@ -137,7 +141,10 @@ def _shared_middle(a: Boxes, b: Boxes) -> Plane:
     points = np.concatenate((_corners(a), _corners(b)), axis=1)
     shared = _inside(points, a) & _inside(points, b)
     count = shared.sum(axis=1)
-    mean = (points * shared).sum(axis=1) / np.maximum(count, 1)
+    several = np.maximum(count, 1)
+    mean = exact.plane(
+        *((part * shared).sum(axis=1) / several for part in (points.real, points.imag))
+    )
     # Boxes that cross without a corner inside the other meet between what is nearest.
     between = 0.5 * (_nearest(a, b.middle_m) + _nearest(b, a.middle_m))
     return np.where(count > 0, mean, between)
@@ -145,23 +152,24 @@ def _shared_middle(a: Boxes, b: Boxes) -> Plane:
 
 def _nearest(boxes: Boxes, points: Plane) -> Plane:
     """The point (n,) of each box that is nearest to a point."""
-    offset = boxes.axis.conj() * (points - boxes.middle_m)
+    offset = exact.times(boxes.axis.conj(), points - boxes.middle_m)
     along = np.clip(offset.real, -boxes.half_m[:, 0], boxes.half_m[:, 0])
     across = np.clip(offset.imag, -boxes.half_m[:, 1], boxes.half_m[:, 1])
-    nearest: Plane = boxes.middle_m + boxes.axis * (along + 1j * across)
+    nearest: Plane = boxes.middle_m + exact.times(boxes.axis, exact.plane(along, across))
     return nearest
 
 
 def _corners(boxes: Boxes) -> Plane:
     along = boxes.half_m[:, :1] * _CORNERS.real
     across = boxes.half_m[:, 1:2] * _CORNERS.imag
-    corners: Plane = boxes.middle_m[:, None] + boxes.axis[:, None] * (along + 1j * across)
+    offset = exact.times(boxes.axis[:, None], exact.plane(along, across))
+    corners: Plane = boxes.middle_m[:, None] + offset
     return corners
 
 
 def _inside(points: Plane, boxes: Boxes) -> NDArray[np.bool_]:
     """Which points (n, k) lie in or on box n."""
-    offset = boxes.axis.conj()[:, None] * (points - boxes.middle_m[:, None])
+    offset = exact.times(boxes.axis.conj()[:, None], points - boxes.middle_m[:, None])
     half = boxes.half_m + INSIDE_TOLERANCE_M
     inside: NDArray[np.bool_] = np.abs(offset.real) <= half[:, :1]
     return inside & (np.abs(offset.imag) <= half[:, 1:2])

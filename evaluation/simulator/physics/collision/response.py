@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.collision.geometry import Floats, Ints, Plane, Touches
 
 RESTITUTION = 0.1
@@ -47,9 +48,10 @@ class _Contact:
         self.arms = lever
         mass = float(motion.inverse_mass[a] + motion.inverse_mass[b])
         inertia_a, inertia_b = float(motion.inverse_inertia[a]), float(motion.inverse_inertia[b])
+        squares = [arm * arm for arm in lever]
         self.effective = (
-            1.0 / (mass + inertia_a * lever[0] ** 2 + inertia_b * lever[1] ** 2),
-            1.0 / (mass + inertia_a * lever[2] ** 2 + inertia_b * lever[3] ** 2),
+            1.0 / (mass + inertia_a * squares[0] + inertia_b * squares[1]),
+            1.0 / (mass + inertia_a * squares[2] + inertia_b * squares[3]),
         )
         self.along = self.across = self.target = 0.0
 
@@ -139,5 +141,6 @@ def _separate(motion: Motion, a: Ints, b: Ints, touches: Touches) -> None:
     """Move overlapping bodies apart, the lighter one more."""
     mass_a, mass_b = motion.inverse_mass[a], motion.inverse_mass[b]
     push_m = PUSH_SHARE * np.maximum(touches.depth_m - SLOP_M, 0.0) / (mass_a + mass_b)
-    np.subtract.at(motion.position_m, a, push_m * mass_a * touches.normal)
-    np.add.at(motion.position_m, b, push_m * mass_b * touches.normal)
+    x, y = touches.normal.real, touches.normal.imag
+    for bodies, way_m in ((a, -(push_m * mass_a)), (b, push_m * mass_b)):
+        np.add.at(motion.position_m, bodies, exact.plane(way_m * x, way_m * y))

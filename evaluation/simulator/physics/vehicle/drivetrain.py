@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.vehicle.curves import Curve, CurveSet
 from evaluation.simulator.physics.vehicle.planar import AxleForces, Floats
 from evaluation.simulator.physics.vehicle.spec import (
@@ -139,8 +140,9 @@ def wheel_angle_rad(steer: Floats, speed_mps: Floats, powertrain: Powertrain) ->
     inner = np.abs(steer) * powertrain.steer_curves.at(speed_mps) * powertrain.full_wheel_rad
     inner = np.minimum(inner, LARGEST_WHEEL_RAD)
     # Written without a radius, which straight wheels do not have.
-    tan = np.tan(inner)
-    middle = np.arctan2(
+    sine, cosine = exact.sin_cos(inner)
+    tan = sine / cosine
+    middle = exact.arctan2(
         powertrain.wheelbase_m * tan, powertrain.wheelbase_m + powertrain.half_track_m * tan
     )
     return np.copysign(middle, steer)

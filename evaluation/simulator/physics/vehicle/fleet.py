@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.bodies import BODY_FIELDS, BodyTable
 from evaluation.simulator.physics.vehicle.drivetrain import (
     Powertrain,
@@ -178,7 +179,7 @@ class VehicleFleet(BodyTable):
         if len(held):
             start = state["position_m"][held, :2]
             self._hold_velocity(held)
-        cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
+        sin, cos = self.heading()
         velocity = state["velocity_mps"]
         forward_mps = cos * velocity[:, 0] + sin * velocity[:, 1]
         state["wheel_angle_rad"] = wheel_angle_rad(
@@ -188,8 +189,8 @@ class VehicleFleet(BodyTable):
         chassis, axle = self._lift(chassis, axle)
         slope = None
         if state["pitch_rad"].any() or state["roll_rad"].any():
-            slope = np.stack((-np.sin(state["pitch_rad"]), np.sin(state["roll_rad"])), axis=1)
-            slope *= GRAVITY_MPS2
+            sines, _ = exact.sin_cos(np.concatenate((state["pitch_rad"], state["roll_rad"])))
+            slope = sines.reshape(2, -1).T * (-GRAVITY_MPS2, GRAVITY_MPS2)
         step_planar(state, chassis, axle, state["wheel_angle_rad"], slope, duration_s)
         if len(held):
             self._hold_velocity(held)
@@ -207,13 +208,9 @@ class VehicleFleet(BodyTable):
                 [max(s.grip_share * s.tyre_friction, LEAST_FRICTION) for s in specs]
             )
             grip_per_friction = (FRONT_GRIP_PER_TYRE_FRICTION, REAR_GRIP_PER_TYRE_FRICTION)
-            mass_kg = np.array([s.mass_kg for s in specs])
-            yaw_inertia = np.array([s.yaw_inertia_kgm2 for s in specs])
-            inertia = np.stack((mass_kg, mass_kg, yaw_inertia), axis=1)
             self._chassis = Chassis(
-                mass_kg=mass_kg,
-                inertia=inertia,
-                mass_matrix=inertia[:, :, None] * np.eye(3),
+                mass_kg=np.array([s.mass_kg for s in specs]),
+                yaw_inertia_kgm2=np.array([s.yaw_inertia_kgm2 for s in specs]),
                 axle_m=np.array([(s.front_axle_m, -s.rear_axle_m) for s in specs]),
                 grip_n=np.outer(friction, grip_per_friction) * load_n,
                 stiffness_npr=np.maximum(np.array(stiffness), 0.1) * load_n,
@@ -225,7 +222,7 @@ class VehicleFleet(BodyTable):
         """Give vehicles with a constant velocity that velocity, along where they look."""
         state = self.state
         body = state["constant_velocity_mps"][rows]
-        cos, sin = np.cos(state["yaw_rad"][rows]), np.sin(state["yaw_rad"][rows])
+        sin, cos = (part[rows] for part in self.heading())
         state["velocity_mps"][rows, 0] = cos * body[:, 0] - sin * body[:, 1]
         state["velocity_mps"][rows, 1] = sin * body[:, 0] + cos * body[:, 1]
 

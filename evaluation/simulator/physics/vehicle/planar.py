@@ -18,10 +18,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evaluation.simulator.physics import exact
 
 Floats = NDArray[np.float64]
 
@@ -51,27 +53,10 @@ class Chassis:
     """Constant properties of n vehicles that the planar model needs."""
 
     mass_kg: Floats  # (n,)
-    inertia: Floats  # (n, 3) mass, mass, moment of inertia about the vertical
-    mass_matrix: Floats  # (n, 3, 3) the same on a diagonal
+    yaw_inertia_kgm2: Floats  # (n,) about the vertical
     axle_m: Floats  # (n, 2) signed positions of the axles ahead of the origin: front > 0, rear < 0
     grip_n: Floats  # (n, 2) the largest horizontal force
     stiffness_npr: Floats  # (n, 2) lateral force per radian of slip
-
-
-def _contact_rows(wheel_angle_rad: Floats, axle_m: Floats) -> Floats:
-    """Return D (n, 4, 3): front along, rear along, front across, rear across the wheel."""
-    rows = np.zeros((len(wheel_angle_rad), 4, 3))
-    cos, sin = np.cos(wheel_angle_rad), np.sin(wheel_angle_rad)
-    rows[:, 0, 0] = cos
-    rows[:, 0, 1] = sin
-    rows[:, 0, 2] = sin * axle_m[:, 0]
-    rows[:, 1, 0] = 1.0
-    rows[:, 2, 0] = -sin
-    rows[:, 2, 1] = cos
-    rows[:, 2, 2] = cos * axle_m[:, 0]
-    rows[:, 3, 1] = 1.0
-    rows[:, 3, 2] = axle_m[:, 1]
-    return rows
 
 
 @dataclass(frozen=True)
@@ -90,7 +75,7 @@ class _Grip:
         """Share the grip of each axle between what it does along and across its wheels."""
         grip_n = chassis.grip_n
         brake_n = np.minimum(axle.brake_n, grip_n)
-        lost_mps = brake_n.sum(axis=1, keepdims=True) * (step_s / chassis.mass_kg[:, None])
+        lost_mps = (brake_n[:, :1] + brake_n[:, 1:]) * (step_s / chassis.mass_kg[:, None])
         used_n = np.minimum(np.maximum(brake_n, np.abs(axle.drive_n)), grip_n)
         left_n2 = np.maximum(grip_n**2 - used_n**2, (SKID_LATERAL_SHARE * grip_n) ** 2)
         return cls(
@@ -112,8 +97,75 @@ class _Grip:
         most = self.spare_n / np.maximum(rolling_mps, ROLL_REST_MPS)
         secants[:, :2] = along + np.minimum(self.drag_nspm, most)
         linear = np.maximum(rolling_mps, SLIP_REST_MPS) / self.stiffness_npr
-        secants[:, 2:] = 1.0 / np.hypot(linear, sliding_mps / self.lateral_n)
+        secants[:, 2:] = 1.0 / exact.length(linear, sliding_mps / self.lateral_n)
         return secants
+
+
+class _Velocity(NamedTuple):
+    """Velocity of bodies in their own axes, (n,) each: forward, right (m/s) and yaw (rad/s)."""
+
+    forward: Floats
+    right: Floats
+    yaw: Floats
+
+
+@dataclass(frozen=True)
+class _Contacts:
+    """Where the tyres touch the road and how the front ones stand, (n,) each.
+
+    D has the rows (c, s, s a), (1, 0, 0), (-s, c, c a), (0, 1, b): front along, rear along, front
+    across, rear across the wheel, with the wheel's cosine c and sine s and the axles at a and b.
+    """
+
+    cosine: Floats
+    sine: Floats
+    front_m: Floats
+    rear_m: Floats
+
+    def velocities(self, body: _Velocity) -> Floats:
+        """Return D v (n, 4)."""
+        side = body.right + self.front_m * body.yaw
+        contact = np.empty((len(side), 4))
+        contact[:, 0] = self.cosine * body.forward + self.sine * side
+        contact[:, 1] = body.forward
+        contact[:, 2] = self.cosine * side - self.sine * body.forward
+        contact[:, 3] = body.right + self.rear_m * body.yaw
+        return contact
+
+    def gain(self, impulse_ns: Floats, chassis: Chassis) -> _Velocity:
+        """Return what impulses (n, 2) along the wheels add to the velocity."""
+        along, aside = self.cosine * impulse_ns[:, 0], self.sine * impulse_ns[:, 0]
+        return _Velocity(
+            (along + impulse_ns[:, 1]) / chassis.mass_kg,
+            aside / chassis.mass_kg,
+            self.front_m * aside / chassis.yaw_inertia_kgm2,
+        )
+
+    def solve(self, secants: Floats, chassis: Chassis, body: _Velocity) -> _Velocity:
+        """Return the velocity v' of (M + D^T K D) v' = M v, by elimination.
+
+        Written out instead of handed to LAPACK, whose last bits depend on the processor.
+        """
+        mass, inertia = chassis.mass_kg, chassis.yaw_inertia_kgm2
+        c, s, a, b = self.cosine, self.sine, self.front_m, self.rear_m
+        front_along, rear_along, front_across, rear_across = secants.T
+        mixed = (front_along - front_across) * (c * s)
+        side = front_along * (s * s) + front_across * (c * c)
+        m00 = mass + (front_along * (c * c) + front_across * (s * s)) + rear_along
+        m01, m02 = mixed, a * mixed
+        m11 = mass + side + rear_across
+        m12 = a * side + b * rear_across
+        m22 = inertia + a * (a * side) + b * (b * rear_across)
+        l10, l20 = m01 / m00, m02 / m00
+        d1, e = m11 - l10 * m01, m12 - l20 * m01
+        l21 = e / d1
+        d2 = m22 - l20 * m02 - l21 * e
+        y0 = mass * body.forward
+        y1 = mass * body.right - l10 * y0
+        y2 = inertia * body.yaw - l20 * y0 - l21 * y1
+        yaw = y2 / d2
+        right = y1 / d1 - l21 * yaw
+        return _Velocity(y0 / m00 - l10 * right - l20 * yaw, right, yaw)
 
 
 def step_planar(
@@ -132,36 +184,35 @@ def step_planar(
     """
     count = ceil(duration_s / MAX_SUBSTEP_S)
     step_s = duration_s / count
-    rows = _contact_rows(wheel_angle_rad, chassis.axle_m)
-    # D^T K D is linear in K: with the outer products of the rows it takes one product per step.
-    outer = (rows[:, :, :, None] * rows[:, :, None, :]).reshape(-1, 4, 9)
+    sine, cosine = exact.sin_cos(wheel_angle_rad)
+    contacts = _Contacts(cosine, sine, chassis.axle_m[:, 0], chassis.axle_m[:, 1])
     grip = _Grip.of(chassis, axle, step_s)
     drive_n = np.minimum(np.maximum(axle.drive_n, -chassis.grip_n), chassis.grip_n)
-    gain = (step_s * drive_n[:, None, :] @ rows[:, :2, :])[:, 0, :] / chassis.inertia
+    gain = contacts.gain(step_s * drive_n, chassis)
     if slope_mps2 is not None:
-        gain[:, :2] += step_s * slope_mps2
-    # Vectors of the plane as complex numbers x + iy: turning them is one product.
+        forward, right = (step_s * slope_mps2).T
+        gain = _Velocity(gain.forward + forward, gain.right + right, gain.yaw)
     place, speed = state["position_m"], state["velocity_mps"]
-    position = place[:, 0] + 1j * place[:, 1]
-    velocity = speed[:, 0] + 1j * speed[:, 1]
+    x_mps, y_mps = speed[:, 0].copy(), speed[:, 1].copy()
     yaw, yaw_rate = state["yaw_rad"].copy(), state["yaw_rate_radps"]
-    body: Floats = np.empty((len(yaw), 3))
     for _ in range(count):
         # The wheels stand as they will at the end of the step, or velocity would lag behind yaw.
-        heading = np.exp(1j * (yaw + step_s * yaw_rate))
-        body_velocity = velocity * heading.conj()
-        body[:, 0], body[:, 1], body[:, 2] = body_velocity.real, body_velocity.imag, yaw_rate
+        sine, cosine = exact.sin_cos(yaw + step_s * yaw_rate)
         # Friction answers to the velocity that the other forces alone would bring about.
-        body += gain
-        secants = grip.secants((rows @ body[:, :, None])[:, :, 0])
-        matrix = (step_s * secants[:, None, :] @ outer).reshape(-1, 3, 3) + chassis.mass_matrix
-        solved = np.linalg.solve(matrix, (chassis.inertia * body)[:, :, None])
-        before = velocity
-        velocity = (solved[:, 0, 0] + 1j * solved[:, 1, 0]) * heading
-        position += (0.5 * step_s) * (before + velocity)
-        yaw += (0.5 * step_s) * (yaw_rate + solved[:, 2, 0])
-        yaw_rate = solved[:, 2, 0]
-    place[:, 0], place[:, 1] = position.real, position.imag
-    speed[:, 0], speed[:, 1] = velocity.real, velocity.imag
+        body = _Velocity(
+            cosine * x_mps + sine * y_mps + gain.forward,
+            cosine * y_mps - sine * x_mps + gain.right,
+            yaw_rate + gain.yaw,
+        )
+        secants = step_s * grip.secants(contacts.velocities(body))
+        body = contacts.solve(secants, chassis, body)
+        before = x_mps, y_mps
+        x_mps = cosine * body.forward - sine * body.right
+        y_mps = sine * body.forward + cosine * body.right
+        place[:, 0] += (0.5 * step_s) * (before[0] + x_mps)
+        place[:, 1] += (0.5 * step_s) * (before[1] + y_mps)
+        yaw += (0.5 * step_s) * (yaw_rate + body.yaw)
+        yaw_rate = body.yaw
+    speed[:, 0], speed[:, 1] = x_mps, y_mps
     state["yaw_rad"] = yaw - 2.0 * np.pi * np.rint(yaw / (2.0 * np.pi))
     state["yaw_rate_radps"] = yaw_rate

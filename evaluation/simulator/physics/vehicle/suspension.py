@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.physics import exact
 from evaluation.simulator.physics.vehicle.planar import Floats
 from evaluation.simulator.physics.vehicle.spec import GRAVITY_MPS2
 
@@ -48,7 +49,7 @@ def measure_ground(
     the vehicle. One with all ground overhead has none below it, and falls.
     """
     position = state["position_m"]
-    forward = np.stack((np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])), axis=1)
+    forward = np.stack(exact.sin_cos(state["yaw_rad"])[::-1], axis=1)
     right = np.stack((-forward[:, 1], forward[:, 0]), axis=1)
     along = axle_m[:, [0, 0, 1, 1]]
     across = half_track_m[:, None] * np.array([-1.0, 1.0, -1.0, 1.0])
@@ -74,8 +75,7 @@ def measure_ground(
 def way_since_measure_m(state: NDArray[Any]) -> Floats:
     """How far (n,) each vehicle is from where its ground was measured; inf: never measured."""
     way = state["position_m"][:, :2] - state["ground_m"][:, :2]
-    distance: Floats = np.hypot(way[:, 0], way[:, 1])
-    return distance
+    return exact.length(way[:, 0], way[:, 1])
 
 
 def step_suspension(state: NDArray[Any], step_s: float) -> None:
@@ -86,9 +86,9 @@ def step_suspension(state: NDArray[Any], step_s: float) -> None:
     slope, velocity = state["ground_slope"], state["velocity_mps"]
     way = state["position_m"][:, :2] - state["ground_m"][:, :2]
     height = state["ground_m"][:, 2] + (slope * way).sum(axis=1)
-    cos, sin = np.cos(state["yaw_rad"]), np.sin(state["yaw_rad"])
-    pitch = np.arctan(slope[:, 0] * cos + slope[:, 1] * sin)
-    roll = np.arctan(slope[:, 0] * sin - slope[:, 1] * cos)
+    sin, cos = exact.sin_cos(state["yaw_rad"])
+    rises = (slope[:, 0] * cos + slope[:, 1] * sin, slope[:, 0] * sin - slope[:, 1] * cos)
+    pitch, roll = exact.arctan(np.concatenate(rises)).reshape(2, -1)
     wanted_climb = (slope * velocity[:, :2]).sum(axis=1)
     falling = velocity[:, 2] - GRAVITY_MPS2 * step_s
     climb = _follow(state["position_m"][:, 2], velocity[:, 2], height, wanted_climb, step_s)
@@ -114,5 +114,6 @@ def _follow(
 ) -> Floats:
     """Return the new rate of a critically damped follower after one implicit step."""
     omega = BODY_STIFFNESS_RADPS
-    push = omega**2 * (target - value) + 2.0 * omega * target_rate
-    return (rate + step_s * push) / (1.0 + omega * step_s) ** 2
+    push = omega * omega * (target - value) + 2.0 * omega * target_rate
+    slowing = 1.0 + omega * step_s
+    return (rate + step_s * push) / (slowing * slowing)
