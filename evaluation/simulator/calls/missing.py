@@ -6,24 +6,17 @@ from evaluation.simulator.calls.call import accepted, refused
 from evaluation.simulator.net.rpc import Reply
 
 _PAINT = "textures are"
-_BONES = "bones, sockets and components of actors are"
+_PARTS = "sockets and components of actors are"
 
 CALLS = {
     "apply_color_texture_to_objects": refused(Reply.VOID, _PAINT),
     "apply_float_color_texture_to_objects": refused(Reply.VOID, _PAINT),
-    "get_bones_transform": refused(Reply.VALUE, _BONES),
-    "set_bones_transform": refused(Reply.VOID, _BONES),
-    "blend_pose": refused(Reply.VOID, _BONES),
-    "get_pose_from_animation": refused(Reply.VOID, _BONES),
-    "get_actor_bone_names": refused(Reply.VALUE, _BONES),
-    "get_actor_bone_relative_transforms": refused(Reply.VALUE, _BONES),
-    "get_actor_bone_world_transforms": refused(Reply.VALUE, _BONES),
-    "get_actor_component_names": refused(Reply.VALUE, _BONES),
-    "get_actor_component_relative_transform": refused(Reply.VALUE, _BONES),
-    "get_actor_component_world_transform": refused(Reply.VALUE, _BONES),
-    "get_actor_socket_names": refused(Reply.VALUE, _BONES),
-    "get_actor_socket_relative_transforms": refused(Reply.VALUE, _BONES),
-    "get_actor_socket_world_transforms": refused(Reply.VALUE, _BONES),
+    "get_actor_component_names": refused(Reply.VALUE, _PARTS),
+    "get_actor_component_relative_transform": refused(Reply.VALUE, _PARTS),
+    "get_actor_component_world_transform": refused(Reply.VALUE, _PARTS),
+    "get_actor_socket_names": refused(Reply.VALUE, _PARTS),
+    "get_actor_socket_relative_transforms": refused(Reply.VALUE, _PARTS),
+    "get_actor_socket_world_transforms": refused(Reply.VALUE, _PARTS),
     "enable_carsim": refused(Reply.VOID, "CarSim physics are"),
     "use_carsim_road": refused(Reply.VOID, "CarSim physics are"),
     "enable_chrono_physics": refused(Reply.VOID, "Chrono physics are"),
@@ -38,7 +31,6 @@ CALLS = {
     "get_wheel_pitch_angle": refused(Reply.VALUE, "rolling angles of wheels are"),
     "restore_physx_physics": accepted(Reply.VOID),
     "send": refused(Reply.VOID, "V2X is"),
-    "get_vehicle_bone_world_transforms": refused(Reply.VALUE, _BONES),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
     "load_map_layer": accepted(Reply.VOID),
     "unload_map_layer": accepted(Reply.VOID),

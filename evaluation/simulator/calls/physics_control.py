@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from evaluation.simulator.physics.pose import rotation_matrix
+from evaluation.simulator.physics.pose import place
 from evaluation.simulator.physics.vehicle import Gear, VehicleSpec
-from evaluation.simulator.wire.codec import Transform, Vector3D
+from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
 from evaluation.simulator.wire.settings_records import GearPhysics, VehiclePhysics, WheelPhysics
 
 _CM_PER_M = 100.0
@@ -61,26 +61,33 @@ def keep_unsimulated(
     return applied._replace(wheels=wheels)
 
 
+def hubs(spec: VehicleSpec, steer_rad: float) -> list[Transform]:
+    """Return where the wheels are in the vehicle's axes: front left, front right, rear left, rear
+    right; CARLA gives bicycles four as well. The front ones are turned by `steer_rad`."""
+    turned = Rotation(yaw=math.degrees(steer_rad))
+    return [
+        Transform(Vector3D(along_m, side_m, spec.wheel_radius_m), rotation)
+        for along_m, rotation in ((spec.front_axle_m, turned), (-spec.rear_axle_m, Rotation()))
+        for side_m in (-spec.half_track_m, spec.half_track_m)
+    ]
+
+
 def _wheels(spec: VehicleSpec, transform: Transform) -> tuple[WheelPhysics, ...]:
-    """Return front left, front right, rear left, rear right: CARLA gives bicycles four as well."""
-    sides = (-spec.half_track_m, spec.half_track_m)
-    world_from_vehicle = rotation_matrix(transform.rotation)
+    """Return the four wheels of a vehicle that stands at `transform`."""
     wheels = []
-    for along_m in (spec.front_axle_m, -spec.rear_axle_m):
-        front = along_m > 0.0
-        for side_m in sides:
-            hub_m = world_from_vehicle @ np.array((along_m, side_m, spec.wheel_radius_m))
-            position_cm = (hub_m + transform.location) * _CM_PER_M
-            wheels.append(
-                WheelPhysics(
-                    tire_friction=spec.tyre_friction,
-                    max_steer_angle=math.degrees(spec.max_steer_rad) if front else 0.0,
-                    radius=spec.wheel_radius_m * _CM_PER_M,
-                    max_brake_torque=spec.brake_torque_nm,
-                    max_handbrake_torque=0.0 if front else spec.handbrake_torque_nm,
-                    position=Vector3D(*position_cm.tolist()),
-                )
+    for hub in hubs(spec, 0.0):
+        front = hub.location.x > 0.0
+        position_cm = np.array(place(transform, hub).location) * _CM_PER_M
+        wheels.append(
+            WheelPhysics(
+                tire_friction=spec.tyre_friction,
+                max_steer_angle=math.degrees(spec.max_steer_rad) if front else 0.0,
+                radius=spec.wheel_radius_m * _CM_PER_M,
+                max_brake_torque=spec.brake_torque_nm,
+                max_handbrake_torque=0.0 if front else spec.handbrake_torque_nm,
+                position=Vector3D(*position_cm.tolist()),
             )
+        )
     return tuple(wheels)
 
 

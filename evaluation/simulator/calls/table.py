@@ -8,6 +8,7 @@ from functools import partial
 from evaluation.simulator.calls import (
     actors,
     batch,
+    bones,
     episode,
     missing,
     motion,
@@ -33,6 +34,7 @@ CALLS: Mapping[str, Call] = {
     **batch.CALLS,
     **saved_state.CALLS,
     **recordings.CALLS,
+    **bones.CALLS,
     **missing.CALLS,
 }
 

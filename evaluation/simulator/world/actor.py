@@ -11,6 +11,7 @@ from evaluation.simulator.wire.codec import (
     Transform,
 )
 from evaluation.simulator.wire.settings_records import VehiclePhysics
+from evaluation.simulator.world.skeleton import WalkerPose
 
 
 @dataclass(eq=False)
@@ -21,6 +22,7 @@ class Actor:
         relative: pose in the parent's axes, None where the actor has no parent.
         bounding_box: in the actor's own frame.
         light_flags: switched vehicle lights (carla.VehicleLightState bits).
+        pose: the pose that a client has given to a walker, if any.
         physics: the physics control that a client has applied to a vehicle, if any.
         stream_id: stream of a sensor, else 0.
     """
@@ -34,6 +36,7 @@ class Actor:
     parent_id: int = 0
     relative: Transform | None = None
     light_flags: int = 0
+    pose: WalkerPose | None = None
     physics: VehiclePhysics | None = None
     stream_id: int = 0
     stream_token: bytes = b""

@@ -25,6 +25,7 @@ from evaluation.simulator.physics.vehicle.spec import (
     VehicleSpec,
 )
 from evaluation.simulator.physics.vehicle.suspension import (
+    CONTACT_GAP_M,
     GROUND_FIELDS,
     MEASURE_EVERY_M,
     MEASURE_EVERY_TICKS,
@@ -37,8 +38,6 @@ from evaluation.simulator.physics.vehicle.suspension import (
 )
 from evaluation.simulator.wire.codec import Transform, Vector3D, VehicleControl
 
-# How far above its ground a body may be to be touched by the road's friction.
-CONTACT_GAP_M = 0.3
 # What is left of the road's forces without contact; the equations of motion need more than nothing.
 NO_CONTACT_SHARE = 1e-9
 LEAST_FRICTION = 1e-9

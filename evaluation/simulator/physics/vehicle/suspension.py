@@ -36,6 +36,8 @@ MEASURE_LATEST_M = 3.5
 OVERHEAD_M = 2.0
 BOTTOMLESS_M = -1e6
 LEVEL_SLOPE = 1e-5
+# How far above its ground a body may be to be touched by it; higher up it only falls.
+CONTACT_GAP_M = 0.3
 REST_MPS = 1e-3
 REST_M = 1e-4
 
@@ -93,8 +95,11 @@ def step_suspension(state: NDArray[Any], step_s: float) -> None:
     falling = velocity[:, 2] - GRAVITY_MPS2 * step_s
     climb = _follow(state["position_m"][:, 2], velocity[:, 2], height, wanted_climb, step_s)
     climb = np.maximum(climb, falling)
+    falls = state["position_m"][:, 2] - height > CONTACT_GAP_M
     pitch_rate = _follow(state["pitch_rad"], state["pitch_rate_radps"], pitch, 0.0, step_s)
     roll_rate = _follow(state["roll_rad"], state["roll_rate_radps"], roll, 0.0, step_s)
+    pitch_rate = np.where(falls, state["pitch_rate_radps"], pitch_rate)
+    roll_rate = np.where(falls, state["roll_rate_radps"], roll_rate)
     gap = state["position_m"][:, 2] + step_s * climb - height
     unrest = np.maximum(np.abs(climb - wanted_climb), np.abs(pitch_rate) + np.abs(roll_rate))
     rest = (unrest < REST_MPS) & (np.abs(gap) < REST_M)

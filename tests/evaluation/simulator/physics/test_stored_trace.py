@@ -18,7 +18,7 @@ import pytest
 from tests.evaluation.simulator.physics.physics_trace import trace_hash
 from tests.shapes import PROJECT
 
-STORED = "7edae90ce7141bd8d6e4e53d9717d1713390d34df4271a4bf040e39cd559f7bc"
+STORED = "4dd63c628740a2b63add2a3b6181e020c7d03dbeb335bbd076e23dc799fba1af"
 OLD_PROCESSOR = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Prescott",
