@@ -18,7 +18,7 @@ import pytest
 from tests.evaluation.simulator.physics.physics_trace import trace_hash
 from tests.shapes import PROJECT
 
-STORED = "4dd63c628740a2b63add2a3b6181e020c7d03dbeb335bbd076e23dc799fba1af"
+STORED = "b21f8d1d4e3f4041ab3a4848520b802b4368309b3129dd0cf548c1dc3cf147c6"
 OLD_PROCESSOR = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Prescott",
