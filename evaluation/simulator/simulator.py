@@ -252,6 +252,7 @@ class Simulator:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise StateError(f"a damaged state: {type(error).__name__}: {error}") from error
+        self.tapes.stop()
         self.world, self._shown_episode_id = world, world.episode_id
         self._sensors.clear()
         for actor_id, saved in state["sensors"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import product
 from typing import NamedTuple
@@ -34,7 +33,10 @@ _HEAD_SHARE = 0.5
 """How far an arrow's head spreads, against its length."""
 
 
-class _Stroke(NamedTuple):
+class Stroke(NamedTuple):
+    """A bar from place to place, m, its colour, the frame after which it was drawn, and when it
+    goes."""
+
     start: Sequence[float]
     end: Sequence[float]
     thickness_m: float
@@ -50,7 +52,7 @@ class DebugShapes:
     """The strokes of all shapes that are still to be seen."""
 
     def __init__(self) -> None:
-        self._strokes: deque[_Stroke] = deque(maxlen=MOST_STROKES)
+        self._strokes: list[Stroke] = []
         self._shown: Strokes | None = None
 
     def draw(self, shape: object, frame: int, elapsed_s: float) -> None:
@@ -71,7 +73,8 @@ class DebugShapes:
         life_s = real("DebugShape.life_time", items[2])
         until_s = elapsed_s + life_s if life_s >= 0.0 else np.inf
         rgb = (red, green, blue)
-        self._strokes += [_Stroke(*line, rgb, frame, until_s) for line in lines]
+        self._strokes += [Stroke(*line, rgb, frame, until_s) for line in lines]
+        del self._strokes[:-MOST_STROKES]
         self._shown = None
 
     def clear(self) -> None:
@@ -87,13 +90,13 @@ class DebugShapes:
             if stroke.until_s + _TIME_SLACK_S >= elapsed_s or stroke.born_frame + 1 >= frame
         ]
         if len(kept) < len(self._strokes):
-            self._strokes = deque(kept, maxlen=MOST_STROKES)
+            self._strokes = kept
             self._shown = None
         self._shown = self._shown or _laid_out(kept)
         return self._shown
 
 
-def _laid_out(kept: Sequence[_Stroke]) -> Strokes:
+def _laid_out(kept: Sequence[Stroke]) -> Strokes:
     return Strokes(
         np.array([stroke.start for stroke in kept], np.float64).reshape(-1, 3),
         np.array([stroke.end for stroke in kept], np.float64).reshape(-1, 3),

@@ -34,6 +34,9 @@ from evaluation.simulator.wire.settings_records import (
 from evaluation.simulator.wire.state_codec import Classes, decode, encode
 from evaluation.simulator.world.ackermann import AckermannDriver
 from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.debug_shapes import Stroke
+from evaluation.simulator.world.friction import Trigger
+from evaluation.simulator.world.skeleton import WalkerPose
 from evaluation.simulator.world.world import World
 
 CLASSES: Classes = {
@@ -51,17 +54,21 @@ CLASSES: Classes = {
         Gear,
         GearPhysics,
         Rotation,
+        Stroke,
         Transform,
+        Trigger,
         Vector3D,
         VehicleControl,
         VehiclePhysics,
         VehicleSpec,
         WalkerControl,
+        WalkerPose,
         WeatherParameters,
         WheelPhysics,
     )
 }
 _BODIES = ("state", "_rows", "_last_step_s")
+_HEADING = ("_yaw_rad", "_heading")
 SAVED: Mapping[str, tuple[str, ...]] = {
     "": (
         "seed",
@@ -92,6 +99,8 @@ SAVED: Mapping[str, tuple[str, ...]] = {
     # What a cell was told first holds for it: another order of questions gives other answers.
     "speed_limits": ("_actor_ids", "_limit_mps", "_of_cell", "_tick"),
     "collisions": ("_pushed",),
+    "friction": ("_triggers", "_before"),
+    "debug_shapes": ("_strokes",),
 }
 """Attributes by the part of the world that has them; "" is the world itself."""
 DERIVED: Mapping[str, tuple[str, ...]] = {
@@ -102,7 +111,10 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
         # Saved in a form of their own.
         *("actors", "_rows", "_children"),
     ),
-    "fleet": ("_powertrain", "_chassis"),
+    "fleet": ("_powertrain", "_chassis", *_HEADING),
+    "crowd": _HEADING,
+    "props": _HEADING,
+    "debug_shapes": ("_shown",),
     "lights": ("areas", "_approach", "_junction", "_group", "_group_count", "_leader"),
     "speed_limits": ("_town", "_areas", "_shown_mps"),
     "collisions": ("_static", "_static_tag", "_grid"),
