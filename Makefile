@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	&& echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install leaderboard-environment official drive test search lint format benchmark gpu lock clean
+.PHONY: help install leaderboard-environment official drive test search lint format benchmark gpu image licences lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 26
@@ -72,10 +72,23 @@ GPU_ARGS ?=
 gpu: ## Measure and test what only a GPU can tell, within 8 minutes; table in out/gpu/gpu.md
 	$(GPU_PYTHON) -m tests.benchmarks.gpu $(GPU_ARGS)
 
-lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt
+image: ## Build the evaluation image, with Docker or, as root, with buildah and debootstrap
+	docker/build.sh evaluation
+
+licences: $(READY) ## List the licence of everything that is installed in .venv
+	$(BIN)/pip-licenses --python $(BIN)/python --order license --format markdown
+
+# The images' locks are for their own Python, with hashes; torch's CPU build comes from TORCH_CPU.
+TORCH_CPU ?= --extra-index-url https://download.pytorch.org/whl/cpu
+IMAGE_LOCK = $(BIN)/uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_36 -c constraints.txt \
+	--generate-hashes --no-annotate --no-header --no-emit-find-links --quiet setup.cfg
+lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt and docker/*.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --fork-strategy requires-python --python-version 3.10 \
-		--extra dev --extra leaderboard --extra lora --extra export --extra wandb --extra report --extra debug --extra server --no-annotate --no-header --quiet setup.cfg -o constraints.txt
+		--extra dev --extra leaderboard --extra wandb --extra server --no-annotate --no-header --quiet setup.cfg -o constraints.txt
+	@echo "torch==$$(sed -n 's/^torch==//p' constraints.txt)+cpu" > docker/.torch
+	$(IMAGE_LOCK) $(TORCH_CPU) -c docker/.torch -o docker/cpu.lock; rm docker/.torch
+	$(IMAGE_LOCK) --extra train --extra leaderboard --extra report -o docker/cuda.lock
 
 clean: ## Remove the environment and everything that runs have written
 	rm -rf $(VENV) out outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -32,7 +32,9 @@ base=localhost/debian:bookworm
 if ! buildah images --quiet "$base" > /dev/null 2>&1; then
     root=$(mktemp -d)
     debootstrap --variant=minbase bookworm "$root"
-    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+    # As in Debian's own slim images.
+    rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/* \
+        "$root"/usr/share/{doc,info,locale,man}/*
     # Updates and security fixes, from the mirror that debootstrap chose.
     sed -i -e 's#^\(deb .*/\)debian bookworm main$#&\n\1debian bookworm-updates main\n\1debian-security bookworm-security main#' \
         "$root/etc/apt/sources.list"

@@ -7,6 +7,8 @@
 #   PROGRAM ...   any program of the image, for scripts that bring their own command line
 set -eu
 
+# The carla package ends its process where there is none, as under `docker run --user`.
+export HOME="${HOME:-/tmp}"
 # Where `serve` notes its port for `health`.
 served=${SIMLINGO_SERVED:-/tmp/simlingo_served_port}
 

@@ -1,3 +1,5 @@
+# Versions of Debian packages are not pinned: its mirrors keep only the newest, with security fixes.
+# hadolint global ignore=DL3008
 # Embedded simulator, runner and the shipped NANO checkpoint, on the CPU. docker/README.md says how
 # it is built and run. BASE: Debian 12, whose Python is 3.11, for which docker/cpu.lock was made.
 ARG BASE=debian:bookworm-slim
@@ -6,8 +8,8 @@ FROM ${BASE} AS builder
 ARG DEBIAN_FRONTEND=noninteractive
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
-    && rm -rf /var/lib/apt/lists/* \
+    && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && python3 -m venv /opt/simlingo
 # Where the CPU build of torch is found; every file must have the hash that the lock names.
 ARG PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
@@ -17,8 +19,6 @@ COPY docker/cpu.lock /src/docker/
 # hadolint ignore=SC2086
 RUN /opt/simlingo/bin/pip install --no-cache-dir --no-compile --require-hashes ${PIP_FLAGS} \
         -r /src/docker/cpu.lock
-COPY docker/slim.sh /src/docker/
-RUN /src/docker/slim.sh /opt/simlingo
 COPY pyproject.toml setup.cfg README.md LICENSE /src/
 COPY planner /src/planner
 COPY model /src/model
@@ -26,6 +26,8 @@ COPY agent /src/agent
 COPY evaluation /src/evaluation
 RUN /opt/simlingo/bin/pip install --no-cache-dir --no-compile --no-deps --no-build-isolation \
         --no-index /src
+COPY docker/slim.sh /src/docker/
+RUN /src/docker/slim.sh /opt/simlingo
 
 FROM ${BASE}
 ARG DEBIAN_FRONTEND=noninteractive
@@ -35,7 +37,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
         libegl-mesa0 libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 python3 tini \
-    && rm -rf /var/lib/apt/lists/* \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && useradd --create-home --uid 1000 driver \
     && install -d -o driver -g driver /results
 COPY --from=builder /opt/simlingo /opt/simlingo
@@ -44,7 +46,7 @@ ENV PATH=/opt/simlingo/bin:${PATH} \
     OMP_NUM_THREADS=1
 # Bytecode of what a drive imports, and of nothing else: later starts are faster by seconds.
 RUN python -c "import agent.simlingo_agent, evaluation.runs.drive, evaluation.simulator.server"
-USER driver
+USER 1000:1000
 WORKDIR /results
 EXPOSE 2000 2001
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["entrypoint", "health"]

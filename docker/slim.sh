@@ -1,7 +1,7 @@
 #!/bin/bash
-# Takes out of an environment what no program here reads at run time: the tests, headers and build
-# tools inside torch's wheel. (Debugging symbols in the carla wheel, most of its 176 MB, have
-# to stay: after `strip` its library does not load any more.)
+# Takes out of an environment what no program here reads at run time: tests, headers, build tools and
+# symbol tables of torch's wheel (190 MB), and pip. Symbols in the carla wheel, most of its 176 MB,
+# have to stay: stripped by binutils or LLVM its library does not load any more.
 #   slim.sh FOLDER
 set -euo pipefail
 
@@ -11,3 +11,5 @@ for part in test include share; do
 done
 # The rest of torch's programs are tests and compilers; this one shares tensors between processes.
 find "$packages/torch/bin" -type f ! -name torch_shm_manager -delete
+strip --strip-unneeded "$packages/torch/lib/libtorch_cpu.so"
+rm -rf "$packages"/pip "$packages"/pip-*.dist-info

@@ -18,10 +18,12 @@ python -m evaluation doctor                    what would spoil a long run, befo
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TextIO
 
 from evaluation.commands import (
     collect,
@@ -40,8 +42,12 @@ from evaluation.commands import (
 )
 from evaluation.errors import UserError
 
+SCRIPT = "simlingo-carla"
+"""The console script of an installed wheel."""
 INTERRUPTED = 130
 CANNOT_BEGIN = 2
+NOBODY_READS = 141
+"""As a shell tells that a program was ended by SIGPIPE."""
 
 
 class Command(Protocol):
@@ -72,6 +78,28 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _is_closed(sys.stdout):
+            raise
+        # `| head` has seen enough. What is left is thrown away, or Python would try it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+
+
+def _is_closed(stream: TextIO) -> bool:
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        return True
+    return False
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = build_parser()
     parsed, unknown = parser.parse_known_args(arguments)
     if unknown and parsed.verb != "leaderboard":
@@ -97,7 +125,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m evaluation",
+        prog=SCRIPT if Path(sys.argv[0]).name == SCRIPT else "python -m evaluation",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,17 @@ from torch import Tensor, nn
 
 from model.config import ConfigError, ModelConfig
 from model.driving import DrivingModel
+from model.strict_json import from_plain, parse
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+SCHEMA_KEY = "schema_version"
+SCHEMA_VERSION = 1
+"""Of `config.json` and the names of the weights; to be raised when a checkpoint of today would no
+longer be read right. Checkpoints that were written before it was noted are of version 1."""
+ADDED_BEFORE_SCHEMA = {"image_enhancing": False}
+"""Options that came while the version was not noted yet, as the checkpoints without them were
+trained."""
 FLOATS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 SHIPPED = Path(__file__).parent / "checkpoints"
 
@@ -43,7 +52,9 @@ def save_checkpoint(model: DrivingModel, directory: Path | str) -> None:
         for name, tensor in model.state_dict().items()
     }
     save_file(weights, directory / WEIGHTS_FILE)
-    (directory / CONFIG_FILE).write_text(model.config.to_json(), encoding="utf-8")
+    content = {SCHEMA_KEY: SCHEMA_VERSION, **json.loads(model.config.to_json())}
+    text = json.dumps(content, indent=2) + "\n"
+    (directory / CONFIG_FILE).write_text(text, encoding="utf-8")
 
 
 def load_config(directory: Path | str) -> ModelConfig:
@@ -54,9 +65,25 @@ def load_config(directory: Path | str) -> ModelConfig:
 def read_config(path: Path) -> ModelConfig:
     """Read a configuration's file; raises :class:`CheckpointError`."""
     try:
-        return ModelConfig.from_json(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
+        return from_plain(ModelConfig, _of_this_schema(content))
     except (OSError, UnicodeDecodeError, ConfigError) as error:
         raise CheckpointError(f"{path}: {error}") from error
+
+
+def _of_this_schema(content: object) -> object:
+    """The configuration without its schema's version; raises :class:`ConfigError` for another."""
+    if not isinstance(content, dict):
+        return content
+    if SCHEMA_KEY not in content:
+        return ADDED_BEFORE_SCHEMA | content
+    version = content[SCHEMA_KEY]
+    if version != SCHEMA_VERSION:
+        raise ConfigError(
+            f"{SCHEMA_KEY}: expected {SCHEMA_VERSION}, got {version!r}; "
+            "the checkpoint is of another version of this program, which has to read it"
+        )
+    return {key: value for key, value in content.items() if key != SCHEMA_KEY}
 
 
 def load_checkpoint(directory: Path | str) -> DrivingModel:

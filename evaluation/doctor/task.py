@@ -9,6 +9,10 @@ from evaluation.doctor.machine import GNSS
 
 SERVER_TIMEOUT_S = 5.0
 ROOT_VARIABLES = ("LEADERBOARD_ROOT", "SCENARIO_RUNNER_ROOT", "BENCH2DRIVE_ROOT")
+TOWNS_ADVICE = (
+    "give the folder of its .xodr file with --towns DIR, here and to the run; CARLA has them in "
+    "CarlaUE4/Content/Carla/Maps/OpenDrive"
+)
 OTHER_CHECKPOINT = (
     "give the folder of a checkpoint of this version with --agent-config; those of SimLingo are "
     "imported with `python -m model.upstream`"
@@ -52,11 +56,11 @@ def check_server(plan: Plan) -> Finding:
 
 def check_evaluator(plan: Plan) -> Finding:
     """The checkouts fit each other, and everything that they import is there."""
-    from evaluation.official.checkouts import Roots, find_checkouts
+    from evaluation.official.checkouts import find_checkouts
     from evaluation.official.installation import require_packages
     from evaluation.official.setup_check import import_fault
 
-    if plan.roots == Roots() and not any(map(plan.environment.get, ROOT_VARIABLES)):
+    if not _asks_for_evaluator(plan):
         return ok("evaluator", "no official one is asked for")
     checkouts = find_checkouts(plan.roots, plan.environment, plan.evaluator)
     require_packages(checkouts.evaluator)
@@ -71,9 +75,16 @@ def check_evaluator(plan: Plan) -> Finding:
     )
 
 
+def _asks_for_evaluator(plan: Plan) -> bool:
+    from evaluation.official.checkouts import Roots
+
+    return plan.roots != Roots() or any(map(plan.environment.get, ROOT_VARIABLES))
+
+
 def check_routes(plan: Plan) -> Finding:
     """Every map of the route file is to be had where it shall be driven."""
     from evaluation.official.before_start import require_towns_of_server, town_to_start
+    from evaluation.routes.route import RouteFileError
     from evaluation.routes.route_file import read_routes
     from evaluation.servers.session import parse_address
 
@@ -81,7 +92,10 @@ def check_routes(plan: Plan) -> Finding:
         return ok("routes", "no file is asked for; --routes FILE looks for its maps")
     routes = read_routes(plan.routes)
     if plan.simulator is None:
-        town_to_start(routes, None, plan.towns_folder)
+        try:
+            town_to_start(routes, None, plan.towns_folder)
+        except RouteFileError as error:
+            return Finding("routes", "wrong", str(error).partition("; ")[0], TOWNS_ADVICE)
     else:
         require_towns_of_server(*parse_address(plan.simulator), routes)
     towns = ", ".join(sorted({route.town for route in routes}))
@@ -108,10 +122,13 @@ def check_checkpoint(plan: Plan) -> Finding:
 
 
 def check_rig(plan: Plan) -> Finding:
-    """The agent's sensors are such as the leaderboard takes."""
+    """The agent's sensors are such as the leaderboard takes: by its published limits, and by the
+    validation in the checkout that is given."""
     from agent import rig
     from agent.settings import read_agent_settings
     from evaluation.closed_loop.sensor_interface import SensorSpecError, check_specs
+    from evaluation.official.checkouts import find_checkouts
+    from evaluation.official.setup_check import rig_fault
     from model.checkpoint import CheckpointError, load_config
 
     try:
@@ -120,10 +137,17 @@ def check_rig(plan: Plan) -> Finding:
         text = "not known, because the checkpoint's configuration cannot be read"
         return Finding("rig", "wrong", text, OTHER_CHECKPOINT)
     specs = [*rig.camera_specs(cameras), *rig.state_specs()]
+    fix = "train with a rig within the limits: the leaderboard refuses this one"
     try:
         rig.check_rig(cameras)
         check_specs(specs, "SENSORS")
     except (rig.RigError, SensorSpecError) as error:
-        fix = "train with a rig within the limits: the leaderboard refuses this one"
         return Finding("rig", "wrong", str(error), fix)
-    return ok("rig", f"{len(specs)} sensors, {len(cameras)} of them cameras, within the limits")
+    text = f"{len(specs)} sensors, {len(cameras)} of them cameras, within the limits"
+    if not _asks_for_evaluator(plan):
+        return ok("rig", text)
+    checkouts = find_checkouts(plan.roots, plan.environment, plan.evaluator)
+    fault = rig_fault(checkouts, specs)
+    if fault is None:
+        return ok("rig", f"{text}, says {checkouts.evaluator}'s own validation")
+    return Finding("rig", "wrong", f"{checkouts.evaluator} refuses it: {fault}", fix)

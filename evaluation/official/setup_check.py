@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
@@ -162,10 +163,20 @@ def _fault_of(
 
 def import_fault(checkouts: Checkouts) -> str | None:
     """Why an evaluator cannot be imported, in one line; None if it can."""
+    return _fault_told_by("evaluation.official.import_check", checkouts)
+
+
+def rig_fault(checkouts: Checkouts, specs: Sequence[Mapping[str, object]]) -> str | None:
+    """Why the evaluator's own validation refuses sensors, in one line; None if it takes them."""
+    return _fault_told_by("evaluation.official.rig_check", checkouts, json.dumps(specs))
+
+
+def _fault_told_by(module: str, checkouts: Checkouts, given: str = "") -> str | None:
+    """The last line of a check that runs in the evaluator's environment; None if it ends with 0."""
     done = subprocess.run(
-        [sys.executable, "-m", "evaluation.official.import_check"],
+        [sys.executable, "-m", module],
         env=evaluator_environment(checkouts),
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         text=True,
         check=False,
@@ -174,7 +185,7 @@ def import_fault(checkouts: Checkouts) -> str | None:
     if done.returncode == 0:
         return None
     lines = (done.stdout or done.stderr).strip().splitlines()
-    return lines[-1] if lines else f"its import ended with exit code {done.returncode}"
+    return lines[-1] if lines else f"{module} ended with exit code {done.returncode}"
 
 
 def commit_of(folder: Path) -> str | None:

@@ -28,6 +28,8 @@ from tests.shapes import PROJECT
 
 METRE_M = 1.0
 POLL_S = 0.2
+ANSWER_S = 5.0
+"""A simulator that is busy with a tick of the runner answers a while later."""
 EGO = "hero"
 
 
@@ -86,7 +88,7 @@ def _wait_for_simulator(
     process: subprocess.Popen[bytes], port: int, deadline_s: float
 ) -> carla.Client:
     client = carla.Client("127.0.0.1", port)
-    client.set_timeout(POLL_S)
+    client.set_timeout(ANSWER_S)
     while True:
         _require_going(process, deadline_s)
         try:

@@ -112,8 +112,10 @@ def test_routes(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_route_file_whose_map_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "routes.xml"
     path.write_text(DEMO_ROUTE.read_text().replace('town="Demo"', 'town="Town77"'))
-    with pytest.raises(ValueError, match=r"Town77.*; give its OpenDRIVE file"):
-        check_routes(Plan(routes=path))
+    finding = check_routes(Plan(routes=path))
+    assert finding.level == "wrong"
+    assert "Town77" in finding.text
+    assert "--towns DIR" in finding.fix
 
 
 def test_a_checkpoint_of_this_version() -> None:
