@@ -27,6 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="of the routes that may be missing or crashed (0 to 1); they are left out",
     )
+    parser.add_argument(
+        "--missing",
+        choices=("invalid", "zero"),
+        default="invalid",
+        help="a route that one of them lacks is lost, or a failure with a score of 0",
+    )
     parser.add_argument("--routes", type=Path, metavar="FILE", help="routes that ought to be there")
     parser.add_argument("--plan", action="store_true", help="how many routes the margin needs")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -43,7 +49,14 @@ def run(parsed: argparse.Namespace) -> int:
 
     planned = planned_of(read_routes(parsed.routes) if parsed.routes else ())
     first, second = read_pair(parsed.first, parsed.second)
-    comparison = compare_records(first, second, planned, parsed.margin, parsed.lost_share)
+    comparison = compare_records(
+        first,
+        second,
+        planned,
+        parsed.margin,
+        parsed.lost_share,
+        missing_count_zero=parsed.missing == "zero",
+    )
     if comparison is None:
         raise ResultFileError(f"{parsed.first} and {parsed.second} have no route in common")
     if parsed.plan:

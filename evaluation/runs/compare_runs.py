@@ -145,12 +145,22 @@ def compare_records(
     planned: Mapping[str, PlannedRoute],
     margin: float,
     lost_share: float,
+    *,
+    missing_count_zero: bool = False,
 ) -> Comparison | None:
-    """As `compare`, of the records of two runs. planned: empty if that is not known."""
-    known = {*planned, *first.repetitions, *second.repetitions}
+    """As `compare`, of the records of two runs. planned: empty if that is not known;
+    missing_count_zero: a route that one of them lacks is a failure of that one, and not lost."""
+    known = dict.fromkeys([*planned, *first.repetitions, *second.repetitions])
+    ours, theirs = outcomes(first, planned), outcomes(second, planned)
+    if missing_count_zero:
+        for name in known:
+            route = ours.get(name) or theirs.get(name) or planned[name]
+            failure = RouteOutcome(0.0, 0.0, 1.0, False, route.scenario, route.town)
+            ours.setdefault(name, failure)
+            theirs.setdefault(name, failure)
     return compare(
-        outcomes(first, planned),
-        outcomes(second, planned),
+        ours,
+        theirs,
         margin,
         lost_share,
         planned,

@@ -131,6 +131,27 @@ def test_ids_that_mean_other_routes_are_never_compared(tmp_path: Path) -> None:
         read_pair(one, other)
 
 
+def test_missing_routes_count_0_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But a crashed one stays lost."""
+    records = [record(n, scenario="Accident_1") for n in range(40)]
+    first = leaderboard(tmp_path / "a.json", records)
+    second = leaderboard(tmp_path / "b.json", records[:10])
+    assert main(["compare", str(first), str(second), "--missing", "zero", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["lost"], told["expected"]) == ("FAIL", {}, 40)
+    assert told["score"]["second"] == 25.0
+    assert told["failure_rates"] == [0.0, 0.75]
+    assert told["by_scenario"] == {"Accident": {"win": 0, "tie": 10, "loss": 30}}
+    crashed = record(
+        10, completion=0.0, status="Failed - Simulation crashed", scenario="Accident_1"
+    )
+    second = leaderboard(tmp_path / "c.json", [*records[:10], crashed])
+    assert main(["compare", str(first), str(second), "--missing", "zero"]) == 3
+    assert "Left out: 10 crashed in B" in capsys.readouterr().out
+
+
 def test_what_the_files_say_is_missing_counts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
