@@ -256,16 +256,8 @@ class Overtaking:
         if not any(self._facts.is_emergency(users.ids[row]) for row in np.flatnonzero(comes)):
             return
         if self._under_way:
-            speed_mps, settings = view.ego.speed_mps, self._settings
             self._under_way = tuple(
-                kept_until(
-                    shift,
-                    distance_m + SIREN_PAST_M,
-                    ease_length_m(
-                        speed_mps, shift.offset_m, settings, settings.easy_curvature_per_m
-                    ),
-                )
-                for shift in self._under_way
+                self._longer(view, shift, distance_m + SIREN_PAST_M) for shift in self._under_way
             )
             return
         room = self._facts.room_at(distance_m, float(view.ego_transform.location.z))
@@ -292,7 +284,14 @@ class Overtaking:
         gap = shrunk(self._settings.gap, (distance_m - shift.full_m) / RETURNS_WITHIN_M * GOES_ON_S)
         if near.leave_gap(Entry(0.0, wait_s, place_m, speed_mps), nobody, self._body, gap):
             return shift
-        return kept_until(shift, shift.back_m + KEPT_UP_M, ease_m)
+        return self._longer(view, shift, shift.back_m + KEPT_UP_M)
+
+    def _longer(self, view: WorldView, shift: Shift, back_m: float) -> Shift:
+        """The shift, kept up to `back_m` if the lane that it leads to goes on so far."""
+        room = self._facts.room_at(back_m, float(view.ego_transform.location.z))
+        if not any(offset_m * shift.offset_m > 0.0 for offset_m in lanes_beside(room)):
+            return shift
+        return kept_until(shift, back_m, self._way_back_m(shift, view.ego.speed_mps))
 
     def _way_back_m(self, shift: Shift, speed_mps: float) -> float:
         """Length over which the ego comes back into its lane comfortably at this speed."""

@@ -94,6 +94,7 @@ def start(
     signs: list[StopPlace] | None = None,
     state: Callable[[int], str] = lambda _: "Green",
     room: LaneRoom = ONE_LANE,
+    room_to_m: float = math.inf,
     junctions_m: tuple[tuple[float, float], ...] = (),
     handbrake: bool = True,
 ) -> ExpertDriver:
@@ -104,7 +105,7 @@ def start(
         forecast,
         ActorFacts(
             light_state=state,
-            room_at=lambda place, yaw, height: room,
+            room_at=lambda place, yaw, height: room if place[0] < room_to_m else ONE_LANE,
             has_handbrake=lambda _: handbrake,
             is_emergency=lambda _: True,
         ),
@@ -426,3 +427,17 @@ def test_the_ego_stays_beside_its_lane_until_there_is_room_in_it() -> None:
             nearest = min(nearest, max(along, across))
     assert nearest > 0.3
     assert drive.side_m[-1] == pytest.approx(0.0, abs=0.2)
+
+
+def test_the_ego_comes_back_where_the_lane_beside_its_own_ends() -> None:
+    """Somebody keeps beside it, so that there is no gap; the lane that it is in ends at 140 m."""
+    parked = ("vehicle", 60.0, 0.2, 0.0, 0.0)
+    drive = Drive(start(room=LEFT_LANE, room_to_m=140.0), lambda _: users(parked))
+    for _ in range(400):
+        beside = ("vehicle", drive.x_m, 0.0, max(drive.speed_mps, 1.0), 0.0)
+        drive.others = lambda _, row=beside: users(parked, *([row] if row[1] > 70.0 else []))
+        drive.run(DT_S)
+        if drive.x_m > 130.0:
+            break
+    (shift,) = drive.decisions[-1].detours
+    assert 100.0 < shift.back_m < 141.0
