@@ -117,7 +117,7 @@ class SessionWriter:
         record = {
             "readings": self._shortened(readings),
             "tick": self._shortened(_plain_tick(traced.tick)),
-            "plan": _plain_plan(traced.plan),
+            "plan": plain_plan(traced.plan),
             "answer": traced.answer,
             "by_person": traced.by_person,
             "images_bytes": images_bytes,
@@ -192,7 +192,7 @@ def read_ticks(folder: Path, header: Header) -> Iterator[TracedTick]:
     try:
         images = read_images(folder / IMAGES_FILE, shapes) if names else repeat([])
         whole_bytes = (folder / IMAGES_FILE).stat().st_size if names else 0
-        for record, views in zip(_read_records(folder / TICKS_FILE), images, strict=False):
+        for record, views in zip(read_records(folder / TICKS_FILE), images, strict=False):
             if record["images_bytes"] > whole_bytes:
                 # The decoder makes up what is missing of a frame.
                 return
@@ -212,10 +212,10 @@ def read_ticks(folder: Path, header: Header) -> Iterator[TracedTick]:
 
 def count_ticks(folder: Path) -> int:
     """Number of whole records in a session, with or without their images."""
-    return sum(1 for _ in _read_records(folder / TICKS_FILE))
+    return sum(1 for _ in read_records(folder / TICKS_FILE))
 
 
-def _read_records(path: Path) -> Iterator[Json]:
+def read_records(path: Path) -> Iterator[Json]:
     """Records up to the end, or up to where the file was cut."""
     with path.open("rb") as file:
         for record in msgpack.Unpacker(file, max_buffer_size=1 << 28):
@@ -244,7 +244,8 @@ def _tick_fields(plain: Json) -> Json:
     return fields
 
 
-def _plain_plan(plan: Plan | None) -> list[Any] | None:
+def plain_plan(plan: Plan | None) -> list[Any] | None:
+    """A plan as a record holds it."""
     if plan is None:
         return None
     points = [_packed(_smallest(one)) for one in (plan.route_ego_m, plan.waypoints_ego_m)]

@@ -27,6 +27,8 @@ class ImageWriter:
 
     def __init__(self, path: Path, options: Mapping[str, str] = LOSSLESS) -> None:
         self._path = path
+        # The encoder may look ahead before it writes anything.
+        path.touch()
         self._container = av.open(
             str(path), "w", format=CONTAINER, container_options={"flush_packets": "1"}
         )
