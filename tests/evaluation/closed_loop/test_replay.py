@@ -39,7 +39,7 @@ def test_everything_comes_back_as_it_was(session: Path) -> None:
             assert one.inputs[name][0] == number
             np.testing.assert_array_equal(one.inputs[name][1], expected.inputs[name][1])
             assert one.inputs[name][1].dtype == expected.inputs[name][1].dtype
-        assert one.inputs["speed"][1] == {"speed": 5.0}
+        assert one.inputs["speed"][1] == expected.inputs["speed"][1]
         np.testing.assert_array_equal(one.tick.location_world_m, expected.tick.location_world_m)
         assert one.tick.red_light_ids == {7, 9}
         assert one.tick.collisions == expected.tick.collisions
