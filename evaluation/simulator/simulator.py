@@ -52,6 +52,7 @@ logger = logging.getLogger(__name__)
 
 NO_STREAM = ("sensor.other.lane_invasion",)
 """Sensors that the client computes by itself."""
+GNSS_TYPE = "sensor.other.gnss"
 _EVENT_SENSORS: Mapping[str, Callable[[Actor], AnySensor]] = {
     "sensor.other.collision": CollisionSensor,
     "sensor.other.obstacle": ObstacleSensor,
@@ -73,6 +74,8 @@ _MARKS = {
     "town": "the state is of the town {}, this one is {}: start the simulator with that --town",
     "map": "the town's map has changed since the state was saved ({}, now {}): save it anew",
 }
+SIMULATED_SENSORS = frozenset((GNSS_TYPE, *CAMERA_TYPES, *_EVENT_SENSORS, *_NOISY_SENSORS))
+"""Sensors that measure here; the library lists more, so that programs find them."""
 
 
 class Simulator:
@@ -197,7 +200,7 @@ class Simulator:
         world, type_id = self.world, actor.type_id
         if type_id in CAMERA_TYPES:
             return CameraSensor(actor)
-        if type_id == "sensor.other.gnss":
+        if type_id == GNSS_TYPE:
             return GnssSensor(world, actor, self._geo_frame)
         if type_id in _EVENT_SENSORS:
             return _EVENT_SENSORS[type_id](actor)

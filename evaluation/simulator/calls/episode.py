@@ -11,13 +11,14 @@ from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.town.town import Town
-from evaluation.simulator.wire.codec import WeatherParameters, describe, flag, integer, text
+from evaluation.simulator.wire.codec import WeatherParameters, describe, flag, integer, real, text
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
 _MESH_EDITION = 1
 """Counts the ways in which navigation meshes were built: another one needs another name."""
 _DIGEST_DIGITS = 16
+_LARGEST_GRAVITY_MPS2 = 1e3
 LOAD_ANSWER_DELAY_S = 0.4
 """A traffic manager's step in flight while its client loads would crash the client; the other calls
 are served meanwhile, so that the step can end before the client changes episodes."""
@@ -129,7 +130,20 @@ def set_weather_parameters(simulator: Simulator, _caller: Caller, arguments: Seq
     simulator.world.weather = WeatherParameters.from_wire(arguments[0])
 
 
+def get_imu_gravity(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> float:
+    """Return the gravity that inertial units feel, m/s2."""
+    return simulator.world.imu_gravity_mps2
+
+
+def set_imu_gravity(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Set the gravity that inertial units feel, m/s2; bodies fall as before, as in CARLA."""
+    gravity_mps2 = real("gravity", arguments[0], -_LARGEST_GRAVITY_MPS2, _LARGEST_GRAVITY_MPS2)
+    simulator.world.imu_gravity_mps2 = gravity_mps2
+
+
 CALLS = {
+    "get_imui_gravity": Call(get_imu_gravity, Reply.VALUE),
+    "set_imui_gravity": Call(set_imu_gravity, Reply.VOID, 1),
     "version": Call(version, Reply.VALUE),
     "get_episode_info": Call(get_episode_info, Reply.VALUE),
     "get_sensor_token": Call(get_sensor_token, Reply.VALUE, 1),

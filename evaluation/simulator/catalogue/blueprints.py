@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -77,6 +78,9 @@ class BlueprintLibrary:
 
     def __contains__(self, type_id: object) -> bool:
         return type_id in self._blueprints
+
+    def __iter__(self) -> Iterator[Blueprint]:
+        return iter(self._blueprints.values())
 
     def to_wire(self, dialect: Dialect) -> list[object]:
         """Return all definitions as the client's version reads them."""

@@ -14,14 +14,12 @@ from evaluation.simulator.wire.snapshot import Buffer, StreamType
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.world import World
 
-GRAVITY_MPS2 = 9.81
-
 
 class ImuSensor:
     """Measures in its own axes, with CARLA's signs.
 
-    A unit at rest feels +9.81 m/s2 upwards; a right turn is a positive rate about z; the compass is
-    0 towards -y (north) and grows clockwise.
+    A unit at rest feels +9.81 m/s2 upwards, or what a client has set instead; a right turn is a
+    positive rate about z; the compass is 0 towards -y (north) and grows clockwise.
     """
 
     def __init__(self, world: World, actor: Actor) -> None:
@@ -38,7 +36,7 @@ class ImuSensor:
         table, row = world.table, self.actor.row
         sensor_from_world = rotation_matrix(table.rotation_deg[row].tolist()).T
         rate_world = np.radians(table.angular_velocity_dps[row])
-        felt_world = table.acceleration[row] + (0.0, 0.0, GRAVITY_MPS2)
+        felt_world = table.acceleration[row] + (0.0, 0.0, world.imu_gravity_mps2)
         parent = world.actors.get(self.actor.parent_id)
         if parent is not None:
             arm_m = table.location[row] - table.location[parent.row]

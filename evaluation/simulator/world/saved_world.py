@@ -76,6 +76,7 @@ SAVED: Mapping[str, tuple[str, ...]] = {
         "first_actor_id",
         "settings",
         "weather",
+        "imu_gravity_mps2",
         "frame",
         "elapsed_s",
         "delta_s",

@@ -39,6 +39,8 @@ from evaluation.simulator.world.traffic_lights import TrafficLightCycle
 
 logger = logging.getLogger(__name__)
 
+IMU_GRAVITY_MPS2 = 9.81
+"""What inertial units feel at rest; clients may set another value, which nothing else follows."""
 SPECTATOR_TYPE = "spectator"
 LIGHT_TYPE = "traffic.traffic_light"
 _LIGHTS_STREAM = 1
@@ -75,6 +77,7 @@ class World:
         self.first_actor_id = first_actor_id
         self.settings = settings or EpisodeSettings()
         self.weather = WeatherParameters()
+        self.imu_gravity_mps2 = IMU_GRAVITY_MPS2
         self.frame = frame
         self.elapsed_s = 0.0
         self.delta_s = 0.0

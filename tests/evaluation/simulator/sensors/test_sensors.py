@@ -56,6 +56,10 @@ def test_imu_feels_gravity_turns_and_north(session: ClientSession) -> None:
     assert still.accelerometer.z == pytest.approx(9.81, abs=0.05)
     assert abs(still.accelerometer.x) < 0.05
     assert still.compass == pytest.approx(math.pi / 2, abs=1e-3)
+    session.world.set_imui_sensor_gravity(1.5)
+    assert session.world.get_imui_sensor_gravity() == pytest.approx(1.5)
+    assert session.read(readings, session.ticks(1)).accelerometer.z == pytest.approx(1.5, abs=0.05)
+    session.world.set_imui_sensor_gravity(9.81)
     ego.apply_control(carla.VehicleControl(throttle=0.6))
     assert session.read(readings, session.ticks(20)).accelerometer.x > 0.5
     ego.apply_control(carla.VehicleControl(throttle=0.4, steer=0.4))
