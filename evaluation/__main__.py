@@ -1,6 +1,7 @@
 """Drive agents in closed loop.
 
 python -m evaluation drive                     the demo route with the learned agent
+python -m evaluation evaluate --routes FILE    many routes, many workers, repeated
 python -m evaluation routes --out FILE.xml     write random routes
 python -m evaluation maps FILE...              what is understood of OpenDRIVE files
 python -m evaluation collect --out DIR         record training data with the expert
@@ -30,6 +31,7 @@ from evaluation.commands import (
     compare,
     doctor,
     drive,
+    evaluate,
     leaderboard,
     maps,
     merge,
@@ -62,6 +64,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "drive": drive,
+    "evaluate": evaluate,
     "collect": collect,
     "replay": replay,
     "open-loop": open_loop,

@@ -25,7 +25,7 @@ from evaluation.closed_loop.traffic_places import (
     poses_of,
 )
 from evaluation.scoring.tick import Tick
-from evaluation.servers.ports import free_port
+from evaluation.servers.ports import lease_ports
 from evaluation.servers.session import Session
 from evaluation.servers.traffic_manager_watch import StallWatch, shut_down
 
@@ -78,7 +78,9 @@ class Traffic:
         self._ticks = 0
         self._stood: Counter[int] = Counter()
         self.vehicle_ids: tuple[int, ...] = ()
-        self._manager = session.client.get_trafficmanager(free_port())
+        # A second manager on the port would be this one without a word.
+        self._lease = lease_ports()
+        self._manager = session.client.get_trafficmanager(self._lease.port)
         self._watch = StallWatch(session.clock, self._manager.get_port())
         try:
             self._manager.set_synchronous_mode(True)
@@ -256,6 +258,7 @@ class Traffic:
         finally:
             self._watch.close()
         shut_down(self._manager)
+        self._lease.close()
 
 
 def speed_shares(

@@ -40,6 +40,7 @@ from evaluation.closed_loop.sensor_interface import (
 )
 from evaluation.routes.global_plan import plans_of
 from evaluation.scoring.criteria_set import CriteriaSet, Measures
+from evaluation.scoring.penalty import Rules
 from evaluation.scoring.tick import Infraction, Tick
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
@@ -83,14 +84,16 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A route that is over. failure: what went wrong, None if nothing did; measures: None if there
-    was nothing to measure; invalid_controls: ticks whose control was not finite; person_ticks:
-    those that a person drove; agent_warnings: how often the agent met each fault, as it tells;
-    delay_ticks: by how much controls came late in the mean."""
+    """A route that is over. failure: what went wrong, None if nothing did; ending: why it was
+    broken off all the same, "" if it was not; measures: None if there was nothing to measure;
+    invalid_controls: ticks whose control was not finite; person_ticks: those that a person drove;
+    agent_warnings: how often the agent met each fault, as it tells; delay_ticks: by how much
+    controls came late in the mean."""
 
     completion_percent: float = 0.0
     infractions: tuple[Infraction, ...] = ()
     failure: Failure | None = None
+    ending: str = ""
     measures: Measures | None = None
     ticks: int = 0
     game_s: float = 0.0
@@ -149,6 +152,7 @@ def run_episode(
     observers: Sequence[Observer],
     pulse: Pulse | None = None,
     on_driven: Callable[[Outcome], None] = lambda _: None,
+    rules: Rules = Rules.V2_0,
 ) -> Outcome:
     """Drives the route until it is over; failures end it and are told in the outcome.
 
@@ -156,7 +160,7 @@ def run_episode(
     outcome: an agent that ends its process in `destroy` does not take a driven route with it.
     """
     criteria, tally, pulse = (
-        CriteriaSet(scenario.dense, scenario.road_rules),
+        CriteriaSet(scenario.dense, scenario.road_rules, rules),
         _Tally(),
         pulse or Pulse(),
     )
@@ -195,6 +199,7 @@ def run_episode(
             completion_percent=criteria.completion_percent,
             infractions=criteria.infractions,
             failure=failure,
+            ending=criteria.ending,
             measures=criteria.measures if tally.ticks else None,
             ticks=tally.ticks,
             game_s=tally.game_s,

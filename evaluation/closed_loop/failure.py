@@ -51,6 +51,11 @@ class Failure:
         """Whether the route says nothing about the agent and has to be driven again."""
         return self.blame in (Blame.SIMULATOR, Blame.MACHINE)
 
+    @property
+    def failure_class(self) -> str:
+        """`policy` where the agent is to blame, else `infrastructure`."""
+        return "policy" if self.blame is Blame.AGENT else "infrastructure"
+
     def to_json(self) -> dict[str, str]:
         return {
             "blame": self.blame.value,

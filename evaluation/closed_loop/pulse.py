@@ -25,6 +25,7 @@ class Phase(IntEnum):
     AGENT_DESTROY = 4
     EVALUATION = 5
     PERSON = 6
+    OFFICIAL = 7
 
     @property
     def is_agents(self) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,12 +33,15 @@ from evaluation.routes.random_routes import generate
 from evaluation.routes.route import Route, WeatherPoint
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import name_of, open_map, spec_of
+from evaluation.runs.cluster import Cluster, run_anywhere
 from evaluation.runs.job import Job, JobResult, Json, plain
 from evaluation.runs.ledger import Ledger, open_ledger
 from evaluation.runs.worker import RouteWorker, WorkerFactory
-from evaluation.runs.workers import Ready, WorkerSettings, next_log_number, run_jobs
+from evaluation.runs.worker_process import WorkerSettings
+from evaluation.runs.workers import Ready, next_log_number
 from evaluation.servers.embedded import ServerSettings
 from evaluation.servers.session import SessionSettings
+from model.conditions import text_digest
 
 EXPERT = Path(__file__).parents[2] / "agent" / "expert_agent.py"
 GREEN_S = (4.0, 10.0)
@@ -105,17 +109,14 @@ def _drive(
         settings.logs,
         number=next_log_number(settings.logs),
         factory=factory,
+        clear=partial(clear_drive, settings),
     )
     began_s = time.monotonic()
-
-    def prepare(job: Job) -> None:
-        # What a broken-off try left has no end and would only be mistaken for a drive.
-        shutil.rmtree(settings.drive_folder(job.route), ignore_errors=True)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with (
         Progress(*columns, TimeRemainingColumn(), console=console) as progress,
-        closing(run_jobs(list(jobs.values()), workers, prepare)) as events,
+        closing(run_anywhere(list(jobs.values()), workers, _cluster(settings, jobs))) as events,
     ):
         bar = progress.add_task("Collecting", total=total, completed=total - len(jobs))
         for event in events:
@@ -134,6 +135,18 @@ def _drive(
                 advance=int(result.is_last),
                 description=f"{report.frames_per_s:.1f} frames/s",
             )
+
+
+def clear_drive(settings: CollectSettings, job: Job) -> None:
+    """What a broken-off try left has no end and would only be mistaken for a drive."""
+    shutil.rmtree(settings.drive_folder(job.route), ignore_errors=True)
+
+
+def _cluster(settings: CollectSettings, jobs: Mapping[str, Job]) -> Cluster | None:
+    if settings.cluster is None:
+        return None
+    keys = {name: text_digest(repr(settings.conditions(job.route))) for name, job in jobs.items()}
+    return Cluster(settings.cluster, keys, settings.out)
 
 
 def _routes_by_town(settings: CollectSettings) -> Iterator[tuple[str, Sequence[Route]]]:

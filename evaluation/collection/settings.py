@@ -15,6 +15,7 @@ from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.errors import UserError
 from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
+from evaluation.runs.cluster_kinds import ClusterSettings
 from evaluation.runs.job import Json
 from model.conditions import differences
 
@@ -52,6 +53,7 @@ class CollectSettings:
     towns_folder: Path | None = None
     timeout_s: float = 30.0
     debug: DebugSession = field(default_factory=DebugSession)
+    cluster: ClusterSettings | None = None
 
     @property
     def logs(self) -> Path:
@@ -73,6 +75,8 @@ class CollectSettings:
 
     def check(self) -> None:
         """Raises CollectError unless the expert understands what it will be told."""
+        if self.cluster is not None:
+            self.cluster.check()
         for item in self.expert.split(","):
             key = item.partition("=")[0].strip()
             if key in OWN_KEYS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from evaluation.commands.arguments import metres, number
+from evaluation.commands.arguments import add_cluster_arguments, cluster_of, metres, number
 from evaluation.commands.debug_arguments import add_debug_arguments, debug_session_of
 
 HELP = "record training data with the expert"
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--towns-folder", type=Path, metavar="DIR", help="where TOWN.xodr may lie")
     add_debug_arguments(parser)
+    add_cluster_arguments(parser)
 
 
 def run(parsed: argparse.Namespace) -> int:
@@ -81,5 +82,6 @@ def run(parsed: argparse.Namespace) -> int:
         expert=parsed.expert,
         towns_folder=parsed.towns_folder,
         debug=debug_session_of(parsed),
+        cluster=cluster_of(parsed, parsed.jobs),
     )
     return collect(settings, Console())

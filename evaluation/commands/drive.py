@@ -6,14 +6,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation.closed_loop.pulse import TimeLimits
 from evaluation.commands.arguments import (
-    add_town_arguments,
-    count,
+    add_drive_arguments,
+    add_simulator_argument,
+    drive_settings,
     moments,
-    number,
     port,
-    seconds,
 )
 from evaluation.commands.debug_arguments import add_debug_arguments, debug_session_of
 
@@ -28,13 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "it is over. The exit code is 0 when no route failed, 1 when one did, 2 when the run could "
         "not begin."
     )
-    parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent (default: learned)")
-    parser.add_argument("--agent-config", default="", metavar="TEXT", help="for the agent's setup")
     parser.add_argument(
         "--routes", type=Path, metavar="FILE", help="route file, leaderboard format; or mini"
     )
-    parser.add_argument("--route-ids", default="", metavar="0,3", help="only these routes of it")
-    parser.add_argument("--traffic", type=count, default=0, metavar="N", help="cars around the ego")
     parser.add_argument("--out", type=Path, default=Path("out/drive"), metavar="DIR")
     parser.add_argument(
         "--resume",
@@ -46,43 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--again", default="", metavar="0,3", help="with --resume: drive these routes once more"
     )
     parser.add_argument(
-        "--workers", type=number, default=1, metavar="N", help="simulators at a time"
-    )
-    limits = TimeLimits()
-    for name, what, default in (
-        ("setup", "its setup", limits.setup_s),
-        ("step", "one run_step", limits.step_s),
-        ("destroy", "its destroy", limits.destroy_s),
-    ):
-        parser.add_argument(
-            f"--{name}-limit",
-            type=seconds,
-            default=default,
-            metavar="S",
-            help=f"time that the agent has for {what} before it is ended (default: %(default)g)",
-        )
-    parser.add_argument(
         "--rules", choices=("2.0", "2.1"), default="2.0", help="of the leaderboard, for the score"
     )
     parser.add_argument("--no-video", action="store_true", help="drives faster")
-    parser.add_argument("--video-fps", type=int, choices=(10, 20), default=10)
-    parser.add_argument(
-        "--blackout", action="store_true", help="black images, as a control experiment"
-    )
-    parser.add_argument(
-        "--disturb",
-        action="append",
-        default=[],
-        metavar="KIND=VALUES",
-        help="delay=TICKS or delay=measured, freeze=PROBABILITY, occlusion=SHARE, gnss=METRES, "
-        "speed=FACTOR, each with one value or several: delay=0,2,4,10 drives four times, each in a "
-        "folder of its own in --out. May be given once for each kind",
-    )
     parser.add_argument("--port", type=port, default=0, help="of the embedded simulator; 0: any")
-    parser.add_argument(
-        "--timeout", type=seconds, default=30.0, metavar="S", help="for answers of the simulator"
-    )
-    add_town_arguments(parser)
+    add_drive_arguments(parser)
+    add_simulator_argument(parser)
     add_debug_arguments(parser)
     parser.add_argument(
         "--record-inputs",
@@ -115,7 +78,6 @@ def run(parsed: argparse.Namespace) -> int:
     from evaluation.closed_loop.disturbances import parse_disturbances
     from evaluation.commands.seat import seat
     from evaluation.runs.disturbance_matrix import drive_disturbed
-    from evaluation.runs.drive import DEFAULT_AGENT, DriveSettings
     from evaluation.scoring.penalty import Rules
 
     cells = parse_disturbances(parsed.disturb)
@@ -124,36 +86,17 @@ def run(parsed: argparse.Namespace) -> int:
         debug_session_of(parsed, inputs),
         saves=tuple((at_s, parsed.out / f"state_{at_s:g}.zip") for at_s in parsed.save_state_at),
     )
-    settings = DriveSettings(
-        agent=parsed.agent or DEFAULT_AGENT,
-        agent_config=parsed.agent_config,
-        routes=parsed.routes,
-        route_ids=_ids(parsed.route_ids),
-        town=parsed.town,
-        towns_folder=parsed.towns,
-        traffic=parsed.traffic,
-        seed=parsed.seed,
+    settings = replace(
+        drive_settings(parsed),
         simulator=parsed.simulator,
-        port=parsed.port,
-        out=parsed.out,
         resume=parsed.resume,
         rules=Rules(parsed.rules),
         video=not parsed.no_video,
-        video_fps=parsed.video_fps,
-        blackout=parsed.blackout,
-        timeout_s=parsed.timeout,
-        again=_ids(parsed.again),
-        workers=parsed.workers,
         debug=debug,
         from_state=parsed.from_state,
-        limits=TimeLimits(parsed.setup_limit, parsed.step_limit, parsed.destroy_limit),
     )
     if not (parsed.manual or parsed.step):
         return drive_disturbed(settings, cells, Console())
     with seat(parsed.step) as hands:
         by_hand = replace(settings, debug=replace(debug, hands=hands))
         return drive_disturbed(by_hand, cells, Console())
-
-
-def _ids(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())

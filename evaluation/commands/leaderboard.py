@@ -6,6 +6,8 @@ import argparse
 import os
 from pathlib import Path
 
+from evaluation.commands.arguments import add_checkout_arguments, roots_of
+
 HELP = "run an official evaluator"
 
 
@@ -31,20 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", type=Path, default=Path("out/leaderboard/results.json"), metavar="FILE"
     )
     parser.add_argument("--resume", action="store_true", help="go on where the checkpoint ends")
-    for name, variable in ROOTS.items():
-        parser.add_argument(
-            name, type=Path, metavar="DIR", help=f"instead of the environment's {variable}"
-        )
+    add_checkout_arguments(parser)
     _add_simulator_arguments(parser)
 
 
 SETUP_HELP = "only tell which checkouts work, and check those in DIR"
-ROOTS = {
-    "--leaderboard-root": "LEADERBOARD_ROOT",
-    "--scenario-runner-root": "SCENARIO_RUNNER_ROOT",
-    "--bench2drive-root": "BENCH2DRIVE_ROOT",
-    "--carla-agents": "CARLA_AGENTS_ROOT (or CARLA_ROOT)",
-}
 
 
 def _add_simulator_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +45,8 @@ def _add_simulator_arguments(parser: argparse.ArgumentParser) -> None:
         "--simulator",
         default="embedded",
         metavar="WHICH",
-        help="embedded, carla://HOST:PORT of a running one, or carla-binary:PATH of an installed "
-        "CARLA, which is started",
+        help="embedded, carla://HOST:PORT of a running one, carla-binary:PATH of an installed "
+        "CARLA or carla-docker:IMAGE, which are started",
     )
     parser.add_argument("--town", help="embedded: demo, generated:SEED or PATH.xodr")
     parser.add_argument("--towns", type=Path, metavar="DIR", help="folder where TOWN.xodr may lie")
@@ -64,18 +57,12 @@ def _add_simulator_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(parsed: argparse.Namespace) -> int:
     from evaluation.errors import UserError
-    from evaluation.official.checkouts import Roots
     from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
     from evaluation.official.results import show
     from evaluation.official.setup_check import show_setup
     from evaluation.runs.official_results import enter_results
 
-    roots = Roots(
-        leaderboard=parsed.leaderboard_root,
-        scenario_runner=parsed.scenario_runner_root,
-        bench2drive=parsed.bench2drive_root,
-        agents=parsed.carla_agents,
-    )
+    roots = roots_of(parsed)
     if parsed.setup is not None:
         return show_setup(parsed.setup, roots, os.environ)
     if parsed.routes is None or parsed.agent is None:

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from evaluation.commands.arguments import PROTOCOLS
 from evaluation.commands.compare import points, share
-from evaluation.commands.score import PROTOCOLS
 
 if TYPE_CHECKING:
     from evaluation.reports.evaluation_page import Report

@@ -8,9 +8,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from evaluation.commands.arguments import PROTOCOLS
+
 HELP = "what results files come to"
 INVALID = 3
-PROTOCOLS = ("leaderboard-2.0", "leaderboard-2.1", "bench2drive-0.0.3", "bench2drive-0.0.4")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -20,14 +20,22 @@ from evaluation.official.before_start import (
     routes_of_subset,
     town_to_start,
 )
-from evaluation.official.carla_binary import SCHEME, binary_of, carla_binary
 from evaluation.official.checkouts import BENCH2DRIVE, Checkouts, Roots, find_checkouts
 from evaluation.official.installation import PARSER_FOLDER, require_packages
 from evaluation.official.results import OfficialResults, OfficialResultsError, read_results
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import read_routes
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
-from evaluation.servers.ports import LOOPBACK, free_port, require_free
+from evaluation.servers.installed_carla import (
+    BINARY,
+    DOCKER,
+    SERVER_PORTS,
+    binary_of,
+    is_installed,
+    require_installed,
+    started_carla,
+)
+from evaluation.servers.ports import LOOPBACK, lease_ports, require_free
 from evaluation.servers.session import SimulatorAddressError, parse_address
 from evaluation.servers.traffic_manager_watch import IDLE_S, IdleWatch
 
@@ -47,7 +55,7 @@ class LeaderboardSettings:
     Attributes:
         evaluator: one of checkouts.FITTING; None takes the one that is there.
         routes_subset: ids of routes to run, such as `0,3-5`; all if empty.
-        simulator: `embedded`, `carla://HOST:PORT` or `carla-binary:PATH`.
+        simulator: `embedded`, `carla://HOST:PORT`, `carla-binary:PATH` or `carla-docker:IMAGE`.
         port: of a simulator that is started here; 0 takes a free one.
         traffic_manager_port: 0 takes a free one.
         passed_on: further arguments for the official evaluator, as it takes them.
@@ -132,19 +140,49 @@ def evaluator_environment(checkouts: Checkouts, carla_root: Path | None = None) 
     return environment
 
 
-def run_leaderboard(settings: LeaderboardSettings) -> OfficialRun:
-    """Runs the evaluator as a child process.
+@dataclass(frozen=True)
+class Checked:
+    """What an evaluator needs, found and fitting. routes: those that it is to drive."""
 
-    Raises UserError for whatever is found wrong before the start, SimulatorError if the simulator
-    ends before the evaluator, OfficialResultsError if the evaluator leaves no results.
-    """
-    checkouts = find_checkouts(settings.roots, os.environ, settings.evaluator)
-    require_packages(checkouts.evaluator)
+    checkouts: Checkouts
+    routes: Sequence[Route]
+
+
+def check_settings(settings: LeaderboardSettings) -> Checked:
+    """Raises UserError for whatever is found wrong without a simulator."""
+    checked = locate(settings)
+    require_packages(checked.checkouts.evaluator)
     require_agent(settings.agent)
+    return checked
+
+
+def locate(settings: LeaderboardSettings) -> Checked:
+    """As `check_settings`, without a look at packages and agent."""
+    checkouts = find_checkouts(settings.roots, os.environ, settings.evaluator)
     routes = routes_of_subset(read_routes(settings.routes), settings.routes_subset)
     require_official_scenarios(routes)
     if checkouts.evaluator == BENCH2DRIVE:
         require_scenarios(routes)
+        _require_fresh_server(settings.simulator)
+    return Checked(checkouts, routes)
+
+
+def _require_fresh_server(simulator: str) -> None:
+    if simulator.startswith((ADDRESS, DOCKER)):
+        raise SimulatorError(
+            "Bench2Drive's evaluator starts its simulator by itself: use --simulator embedded, or "
+            f"{BINARY}PATH for an installed CARLA"
+        )
+
+
+def run_leaderboard(settings: LeaderboardSettings, checked: Checked | None = None) -> OfficialRun:
+    """Runs the evaluator as a child process. checked: None checks the settings first.
+
+    Raises UserError for whatever is found wrong before the start, SimulatorError if the simulator
+    ends before the evaluator, OfficialResultsError if the evaluator leaves no results.
+    """
+    checked = checked or check_settings(settings)
+    checkouts, routes = checked.checkouts, checked.routes
     try:
         settings.checkpoint.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -153,10 +191,8 @@ def run_leaderboard(settings: LeaderboardSettings) -> OfficialRun:
         ) from None
     if settings.resume and settings.checkpoint.exists():
         read_results(settings.checkpoint)
-    if settings.traffic_manager_port:
-        require_free(settings.traffic_manager_port, neighbours=1)
-    manager_port = settings.traffic_manager_port or free_port()
     with ExitStack() as stack:
+        manager_port = stack.enter_context(lease_ports(1, settings.traffic_manager_port)).port
         simulator = stack.enter_context(_simulator(settings, checkouts.evaluator, routes))
         if not settings.resume:
             # The evaluator would start it anew; if it cannot, what is old shall not look like new.
@@ -196,35 +232,34 @@ def _simulator(
         )
         with Server(server_settings, log_path) as server:
             yield Simulator(server.host, server.port, server)
-    elif settings.simulator.startswith(SCHEME):
-        script = binary_of(settings.simulator)
+    elif is_installed(settings.simulator):
+        require_installed(settings.simulator)
         if evaluator == BENCH2DRIVE:
-            yield from _bench2drive(settings, [str(script), "{options}"])
+            yield from _bench2drive(settings, [str(binary_of(settings.simulator)), "{options}"])
             return
-        port = settings.port or free_port(neighbours=3)
-        with carla_binary(script, port, log_path):
-            require_towns_of_server(LOOPBACK, port, routes)
-            yield Simulator(LOOPBACK, port)
+        with (
+            lease_ports(SERVER_PORTS, settings.port) as lease,
+            started_carla(settings.simulator, lease, log_path),
+        ):
+            require_towns_of_server(LOOPBACK, lease.port, routes)
+            yield Simulator(LOOPBACK, lease.port)
     elif not settings.simulator.startswith(ADDRESS):
         raise SimulatorAddressError(
-            f"--simulator {settings.simulator}: expected {EMBEDDED}, {ADDRESS}HOST:PORT or "
-            f"{SCHEME}PATH"
+            f"--simulator {settings.simulator}: expected {EMBEDDED}, {ADDRESS}HOST:PORT, "
+            f"{BINARY}PATH or {DOCKER}IMAGE"
         )
     else:
         host, port = parse_address(settings.simulator)
-        if evaluator == BENCH2DRIVE:
-            raise SimulatorError(
-                "Bench2Drive's evaluator starts its simulator by itself: use --simulator embedded, "
-                "or carla-binary:PATH for an installed CARLA"
-            )
         require_towns_of_server(host, port, routes)
         yield Simulator(host, port)
 
 
 def _bench2drive(settings: LeaderboardSettings, command: Sequence[str]) -> Iterator[Simulator]:
-    with bench2drive.carla_root(command) as folder:
-        port = settings.port or free_port(neighbours=3)
-        yield Simulator(LOOPBACK, port, carla_root=folder)
+    with (
+        lease_ports(SERVER_PORTS, settings.port) as lease,
+        bench2drive.carla_root(command) as folder,
+    ):
+        yield Simulator(LOOPBACK, lease.port, carla_root=folder)
 
 
 def _embedded_command(settings: LeaderboardSettings, town: str) -> list[str]:

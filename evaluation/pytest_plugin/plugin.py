@@ -106,7 +106,7 @@ def _carla_session(
     from evaluation.errors import UserError
     from evaluation.servers.session import SessionSettings, clear_away, open_session
 
-    settings = SessionSettings(address=carla_simulator.address, timeout_s=TIMEOUT_S)
+    settings = SessionSettings(simulator=carla_simulator.address, timeout_s=TIMEOUT_S)
     try:
         with open_session(settings, tmp_path / "simulator.log", carla_town) as session:
             yield session

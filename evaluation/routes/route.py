@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,10 +36,14 @@ class Route:
     scenarios: tuple[str, ...] = ()
     source: Path = field(default=Path(), compare=False)
 
+    def name_of(self, repetition: int = 0) -> str:
+        """Under which the leaderboard records a repetition of the route."""
+        return f"RouteScenario_{self.route_id}_rep{repetition}"
+
     @property
-    def name(self) -> str:
-        """Under which the leaderboard records the first repetition of the route."""
-        return f"RouteScenario_{self.route_id}_rep0"
+    def scenario_type(self) -> str:
+        """Of the first scenario, "" without any."""
+        return ET.fromstring(self.scenarios[0]).get("type", "") if self.scenarios else ""
 
     def dense(self, graph: LaneGraph) -> DenseRoute:
         """Points along the lanes; RouteFileError names the route if it leaves the map."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import math
 import xml.etree.ElementTree as ET
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -29,9 +30,29 @@ logger = logging.getLogger(__name__)
 
 
 def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
-    """All routes of the file, or those whose ids are given, in the file's order. path: also the
-    name of a benchmark that comes with this program."""
+    """All routes of the file, or of every .xml file of the folder, or those whose ids are given, in
+    the file's order. path: also the name of a benchmark that comes with this program. Raises
+    RouteFileError."""
     path, parts = route_file(path)
+    files = sorted(path.glob("*.xml")) if path.is_dir() else [path]
+    if not files:
+        raise RouteFileError(f"{path}: there is no .xml file in the folder")
+    routes = tuple(route for file in files for route in _read_file(file))
+    ids = Counter(route.route_id for route in routes)
+    repeated = sorted(route_id for route_id, times in ids.items() if times > 1)
+    if repeated:
+        where = dict.fromkeys(str(one.source) for one in routes if one.route_id == repeated[0])
+        raise RouteFileError(
+            f"{', '.join(where)}: route id {', '.join(repeated)} is used more than once"
+        )
+    missing = [route_id for route_id in only if route_id not in ids]
+    if missing:
+        raise RouteFileError(f"{path}: no route {', '.join(missing)}; it has {', '.join(ids)}")
+    routes = of_parts(routes, parts)
+    return tuple(route for route in routes if not only or route.route_id in only)
+
+
+def _read_file(path: Path) -> tuple[Route, ...]:
     try:
         root = ET.parse(path).getroot()
     except FileNotFoundError:
@@ -45,15 +66,7 @@ def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
     )
     if not routes:
         raise RouteFileError(f"{path}: no <route> in the file")
-    ids = [route.route_id for route in routes]
-    repeated = sorted({route_id for route_id in ids if ids.count(route_id) > 1})
-    if repeated:
-        raise RouteFileError(f"{path}: route id {', '.join(repeated)} is used more than once")
-    missing = [route_id for route_id in only if route_id not in ids]
-    if missing:
-        raise RouteFileError(f"{path}: no route {', '.join(missing)}; it has {', '.join(ids)}")
-    routes = of_parts(routes, parts)
-    return tuple(route for route in routes if not only or route.route_id in only)
+    return routes
 
 
 def _read_route(path: Path, element: ET.Element, index: int) -> Route:

@@ -42,6 +42,8 @@ class Benchmark(Enum):
 
     @property
     def rules(self) -> Rules:
+        if self.is_bench2drive:
+            return Rules.BENCH2DRIVE
         return Rules.V2_1 if self is Benchmark.LEADERBOARD_2_1 else Rules.V2_0
 
 

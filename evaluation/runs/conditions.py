@@ -35,10 +35,14 @@ def run_conditions(job: Job) -> Json:
             "traffic": job.traffic,
             "seed": job.seed,
             "rules": job.rules.value,
-            "simulator": session.address or "embedded",
+            "simulator": session.simulator or "embedded",
             "versions": _versions(),
         }
     )
+    if job.official is not None:
+        # Traffic and rules are the evaluator's.
+        name = job.official.evaluator
+        conditions |= {"evaluator": name, "traffic": name, "rules": name}
     return conditions
 
 
@@ -98,7 +102,7 @@ def require_same(ledger: Ledger, run: Json, routes: dict[str, Json]) -> None:
         raise LedgerError(
             f"{ledger.path} holds routes that were driven under other conditions: "
             f"{'; '.join(found[:SHOWN])}{more}. Nothing was driven or replaced: go on with those, "
-            "choose another --out, or leave out --resume"
+            "or choose another --out"
         )
 
 

@@ -13,7 +13,8 @@ from rich.table import Table
 from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.closed_loop.disturbances import Disturbances, relative_drop
 from evaluation.runs.atomic_file import write_atomically
-from evaluation.runs.drive import RESULTS_FILE, DriveError, DriveSettings, drive
+from evaluation.runs.drive import RESULTS_FILE, drive
+from evaluation.runs.settings import DriveError, DriveSettings
 
 MATRIX_FILE = "disturbances.json"
 

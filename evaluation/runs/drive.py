@@ -2,226 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from functools import partial
 
 from rich.console import Console
-from rich.table import Table
 
-from evaluation.closed_loop.agent_loader import check_agent_file
-from evaluation.closed_loop.debug_session import DebugSession
-from evaluation.closed_loop.disturbances import Disturbances
 from evaluation.closed_loop.failure import ROUTE_INVALID, Blame, Failure
-from evaluation.closed_loop.observers.trace import trace_path
-from evaluation.closed_loop.pulse import TimeLimits
-from evaluation.closed_loop.saved_drive import open_saved_drive
-from evaluation.errors import UserError
-from evaluation.routes.random_routes import one_route
-from evaluation.routes.route import Route
-from evaluation.routes.route_file import read_routes
-from evaluation.routes.scenario import scenario_of
-from evaluation.routes.towns import TownSpecError, name_of, open_map, spec_of
-from evaluation.runs.conditions import (
-    require_same,
-    route_conditions,
-    run_conditions,
-    town_conditions,
-)
+from evaluation.runs.cluster import Cluster, run_anywhere
+from evaluation.runs.conditions import require_same, run_conditions
 from evaluation.runs.job import Job, JobResult, Json, plain
-from evaluation.runs.leaderboard_file import Results, RouteRecord, mean_of, read_foreign
-from evaluation.runs.ledger import Ledger, open_ledger
+from evaluation.runs.leaderboard_file import Results, read_foreign
+from evaluation.runs.ledger import LEDGER_FILE, Ledger, open_ledger, read_ledger
+from evaluation.runs.official_worker import OfficialWorker
+from evaluation.runs.plan import DEMO_ROUTES, Plan, make_plan, not_acted_out
+from evaluation.runs.results_table import print_table
 from evaluation.runs.route_progress import ProgressBars
-from evaluation.runs.worker import LEARNED_AGENT, unscored
-from evaluation.runs.workers import Ready, WorkerSettings, next_log_number, run_jobs
-from evaluation.scoring.penalty import Rules
-from evaluation.servers.embedded import ServerSettings
-from evaluation.servers.ports import require_free
-from evaluation.servers.session import SessionSettings, parse_address
+from evaluation.runs.run_progress import RunProgress
+from evaluation.runs.settings import DriveError, DriveSettings
+from evaluation.runs.worker import RouteWorker, WorkerFactory, unscored
+from evaluation.runs.worker_process import WorkerSettings
+from evaluation.runs.workers import Ready, next_log_number
+from model.conditions import text_digest
 
-DEMO_ROUTES = Path(__file__).parents[1] / "data" / "demo_route.xml"
-DEFAULT_AGENT = LEARNED_AGENT
-RANDOM_ROUTE_M = 600.0
 RESULTS_FILE = "results.json"
-LOGS_FOLDER = "logs"
 
 
-class DriveError(UserError, ValueError):
-    """Settings that do not fit each other; the message says which."""
-
-
-@dataclass(frozen=True)
-class DriveSettings:
-    """What `drive` was asked to do; see its --help for the meaning of each."""
-
-    agent: Path = DEFAULT_AGENT
-    agent_config: str = ""
-    routes: Path | None = None
-    route_ids: tuple[str, ...] = ()
-    town: str | None = None
-    towns_folder: Path | None = None
-    traffic: int = 0
-    seed: int = 0
-    simulator: str | None = None
-    port: int = 0
-    out: Path = Path("out/drive")
-    resume: bool = False
-    again: tuple[str, ...] = ()
-    rules: Rules = Rules.V2_0
-    video: bool = True
-    video_fps: int = 10
-    blackout: bool = False
-    disturbances: Disturbances = field(default_factory=Disturbances)
-    timeout_s: float = 30.0
-    workers: int = 1
-    limits: TimeLimits = field(default_factory=TimeLimits)
-    debug: DebugSession = field(default_factory=DebugSession)
-    from_state: Path | None = None
-
-    def check(self) -> None:
-        """Raises UserError for what shows before anything is started."""
-        check_agent_file(self.agent)
-        if self.simulator is not None:
-            parse_address(self.simulator)
-        elif self.port:
-            require_free(self.port, neighbours=2)
-        if self.workers > 1 and (self.simulator is not None or self.port):
-            asked = "--simulator" if self.simulator is not None else "--port"
-            raise DriveError(
-                f"--workers {self.workers}: {asked} names one simulator, and each worker needs its "
-                "own"
-            )
-        self._check_debug()
-        if self.again and not self.resume:
-            raise DriveError("--again names routes of a run that goes on: add --resume")
-
-    def _check_debug(self) -> None:
-        saves = self.debug.saves or self.from_state is not None
-        if saves and self.simulator is not None:
-            raise DriveError(
-                "--save-state-at and --from-state: no CARLA server can save its world; leave out "
-                "--simulator"
-            )
-        if self.debug.hands is not None and self.workers > 1:
-            raise DriveError("--manual and --step: one person drives one car; leave out --workers")
-        asked = {"--routes": self.routes, "--route-ids": self.route_ids, "--resume": self.resume}
-        more = ", ".join(name for name, value in asked.items() if value)
-        if self.from_state is not None and more:
-            raise DriveError(f"--from-state: the route is in the file; leave out {more}")
-
-
-def routes_to_drive(settings: DriveSettings) -> tuple[Route, ...]:
-    """The routes of the file, or the demo route, or a random one in the town that was named."""
-    if settings.routes is not None:
-        return read_routes(settings.routes, settings.route_ids)
-    if settings.town is None or settings.town == "demo":
-        return read_routes(DEMO_ROUTES, settings.route_ids)
-    world_map, name = open_map(settings.town)
-    return (one_route(world_map, name, RANDOM_ROUTE_M, settings.seed),)
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """jobs: one for each route; conditions: of each route, by its name; unknown: why the town of a
-    route is not to be had, by the route's name."""
-
-    jobs: tuple[Job, ...]
-    conditions: Mapping[str, Json]
-    unknown: Mapping[str, str]
-
-
-def _plan(settings: DriveSettings, routes: Sequence[Route]) -> _Plan:
-    jobs: list[Job] = []
-    conditions: dict[str, Json] = {}
-    unknown: dict[str, str] = {}
-    towns: dict[str, tuple[str | None, Json]] = {}
-    for index, route in enumerate(routes):
-        if route.town not in towns:
-            try:
-                spec = _town_spec(settings, route)
-                towns[route.town] = spec, town_conditions(spec)
-            except TownSpecError as error:
-                towns[route.town] = None, {}
-                unknown[route.name] = str(error)
-        spec, town = towns[route.town]
-        if spec is None and settings.simulator is None:
-            unknown.setdefault(route.name, f"town {route.town!r} is not to be had")
-        if settings.debug.saves and scenario_of(route) is not None:
-            raise DriveError(
-                f"--save-state-at: route {route.route_id} has a scenario, whose road users cannot "
-                "be saved yet; choose a route without one"
-            )
-        conditions[route.name] = route_conditions(route, town)
-        jobs.append(_job(settings, index, route, spec, many=len(routes) > 1))
-    return _Plan(tuple(jobs), conditions, unknown)
-
-
-def _plan_from_state(settings: DriveSettings) -> _Plan | None:
-    """The one route of a saved drive, in its world; None where the run does not begin with one."""
-    if settings.from_state is None:
-        return None
-    with open_saved_drive(settings.from_state) as saved:
-        town = settings.town or saved.town
-        if name_of(town) != saved.route.town:
-            raise DriveError(
-                f"--town {settings.town}: {settings.from_state} was saved in {saved.town}; leave "
-                "out --town"
-            )
-        plan = _plan(replace(settings, town=town, seed=saved.seed), (saved.route,))
-        jobs = tuple(
-            replace(
-                job,
-                saved=settings.from_state,
-                session=replace(job.session, world=saved.world),
-            )
-            for job in plan.jobs
-        )
-        return replace(plan, jobs=jobs)
-
-
-def _town_spec(settings: DriveSettings, route: Route) -> str | None:
-    if settings.simulator is not None:
-        return None
-    return spec_of(route.town, settings.town, settings.towns_folder)
-
-
-def _job(settings: DriveSettings, index: int, route: Route, spec: str | None, many: bool) -> Job:
-    server = ServerSettings(
-        town=spec or "demo",
-        seed=settings.seed,
-        port=settings.port,
-        towns_folder=settings.towns_folder,
-    )
-    video = f"drive_{route.route_id}.mp4" if many else "drive.mp4"
-    return Job(
-        name=route.name,
-        index=index,
-        route=route,
-        agent=settings.agent,
-        agent_config=settings.agent_config,
-        session=SessionSettings(server, settings.simulator, settings.timeout_s),
-        traffic=settings.traffic,
-        seed=settings.seed,
-        rules=settings.rules,
-        blackout=settings.blackout,
-        disturbances=settings.disturbances,
-        video=settings.out / video if settings.video else None,
-        video_fps=settings.video_fps,
-        trace=trace_path(settings.out, route.name),
-        debug=settings.debug.of_route(route.route_id) if many else settings.debug,
-    )
-
-
-def drive(settings: DriveSettings, console: Console) -> int:
+def drive(settings: DriveSettings, console: Console, factory: WorkerFactory | None = None) -> int:
     """Drives all routes that are not finished yet; returns the exit code, 0 if none failed.
+    factory: of the workers, None for those that the settings ask for.
 
     Raises UserError when it cannot begin; nothing that the folder held is changed then. On Ctrl-C
     the finished routes are in the ledger and in the results file already.
     """
     settings.check()
-    plan = _plan_from_state(settings) or _plan(settings, routes_to_drive(settings))
+    plan = make_plan(settings)
     conditions = run_conditions(plan.jobs[0])
     with open_ledger(settings.out) as ledger:
         foreign: list[JobResult] = []
@@ -230,11 +48,42 @@ def drive(settings: DriveSettings, console: Console) -> int:
                 foreign = read_foreign(settings.out / RESULTS_FILE)
             _require_known(foreign, plan, settings)
             require_same(ledger, conditions, dict(plan.conditions))
-        run = _Run(settings, console, plan, ledger, conditions, foreign)
+        run = _Run(
+            settings, console, plan, ledger, conditions, foreign, factory or _factory(settings)
+        )
         return run.drive()
 
 
-def _require_known(foreign: Sequence[JobResult], plan: _Plan, settings: DriveSettings) -> None:
+def show_plan(settings: DriveSettings, console: Console) -> int:
+    """Says what `drive` would do and what is finished already; starts and writes nothing. Returns
+    the exit code 0; raises UserError for what `drive` would."""
+    settings.check()
+    plan = make_plan(settings)
+    ledger = read_ledger(settings.out / LEDGER_FILE, repair=False)
+    require_same(ledger, run_conditions(plan.jobs[0]), dict(plan.conditions))
+    left = 0
+    for job in plan.jobs:
+        entry = ledger.finished.get(job.name)
+        if entry is None:
+            left += 1
+            why = plan.unknown.get(job.name)
+            state = f"cannot be driven: {why}" if why else f"to drive, seed {job.seed}"
+        else:
+            score = entry.result.record["scores"]["score_composed"]
+            state = f"finished: {entry.result.status}, score {score:.2f}"
+        console.print(f"{job.name} in {job.route.town}: {state}", highlight=False, soft_wrap=True)
+    finished = len(plan.jobs) - left
+    console.print(
+        f"{left} of {len(plan.jobs)} routes to drive with {min(settings.workers, max(left, 1))} "
+        f"workers on {settings.simulator or 'embedded simulators'}; {finished} finished already in "
+        f"{settings.out}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 0
+
+
+def _require_known(foreign: Sequence[JobResult], plan: Plan, settings: DriveSettings) -> None:
     strangers = [one.name for one in foreign if one.name not in plan.conditions]
     if strangers:
         raise DriveError(
@@ -249,18 +98,22 @@ class _Run:
 
     settings: DriveSettings
     console: Console
-    plan: _Plan
+    plan: Plan
     ledger: Ledger
     conditions: Json
     foreign: Sequence[JobResult]
+    factory: WorkerFactory
     begun: bool = False
 
     def drive(self) -> int:
-        again = {f"RouteScenario_{route_id}_rep0" for route_id in self.settings.again}
+        again = {job.name for job in self.plan.jobs if job.route.route_id in self.settings.again}
         kept = {} if not self.settings.resume else dict(self.ledger.finished)
         taken_over = [one.name for one in self.foreign if one.is_finished]
         done = {name for name in (*kept, *taken_over) if name not in again}
         self._tell_what_is_kept(kept, done)
+        warning = not_acted_out(self.plan)
+        if warning:
+            self.console.print(warning, style="yellow", soft_wrap=True)
         invalid = [job for job in self.plan.jobs if job.name in self.plan.unknown]
         left = [job for job in self.plan.jobs if job.name not in done and job not in invalid]
         jobs = {job.name: job for job in self.plan.jobs}
@@ -269,16 +122,23 @@ class _Run:
         for job in invalid:
             if job.name not in done:
                 self._take(_unknown_town(job, self.plan.unknown[job.name]))
-        workers = WorkerSettings(
-            min(self.settings.workers, max(len(left), 1)),
-            self.settings.out / LOGS_FOLDER,
-            self.settings.limits,
-            number=next_log_number(self.settings.out / LOGS_FOLDER),
-        )
-        last = ""
+        self._drive(left, jobs, again)
+        results = self._results()
+        print_table(self.console, results)
+        if not results.finished:
+            self.console.print("[red]Too many failures in a row: given up.[/red]")
+        return int(any(record.failed for record in results.records) or not results.finished)
+
+    def _drive(self, left: Sequence[Job], jobs: Mapping[str, Job], again: Collection[str]) -> None:
+        """What is left, each result in the ledger as soon as it is there."""
+        progress, last = RunProgress(len(jobs), self._finished()), ""
         with (
             ProgressBars(self.console, len(jobs), len(jobs) - len(left)) as bars,
-            closing(run_jobs(left, workers, bars.begin, bars.show)) as events,
+            closing(
+                run_anywhere(
+                    left, self._workers(len(left)), self._cluster(left), bars.begin, bars.show
+                )
+            ) as events,
         ):
             for event in events:
                 if not self.begun:
@@ -292,11 +152,35 @@ class _Run:
                     continue
                 bars.end(jobs[event.name])
                 self._take(event)
-        results = self._results()
-        print_table(self.console, results)
-        if not results.finished:
-            self.console.print("[red]Too many failures in a row: given up.[/red]")
-        return int(any(record.failed for record in results.records) or not results.finished)
+                progress.add(event)
+                bars.tell(progress.text())
+
+    def _cluster(self, jobs: Sequence[Job]) -> Cluster | None:
+        if self.settings.cluster is None:
+            return None
+        released = Counter(one.result.name for one in self.ledger.entries if one.released)
+        keys = {
+            job.name: text_digest(
+                repr((self.conditions, self.plan.conditions[job.name], released[job.name]))
+            )
+            for job in jobs
+        }
+        return Cluster(self.settings.cluster, keys, self.settings.out)
+
+    def _finished(self) -> Sequence[JobResult]:
+        return [one.result for one in self.ledger.finished.values()] if self.settings.resume else []
+
+    def _workers(self, routes: int) -> WorkerSettings:
+        settings = self.settings
+        return WorkerSettings(
+            min(settings.workers, max(routes, 1)),
+            settings.logs,
+            settings.limits,
+            number=next_log_number(settings.logs),
+            factory=self.factory,
+            port=settings.port,
+            retry_agent=settings.retry_agent,
+        )
 
     def _tell_what_is_kept(self, kept: Mapping[str, object], done: set[str]) -> None:
         if done:
@@ -322,7 +206,7 @@ class _Run:
                 highlight=False,
             )
 
-    def _begin(self, again: set[str]) -> None:
+    def _begin(self, again: Collection[str]) -> None:
         """From here on the folder is this run's."""
         if self.begun:
             return
@@ -335,6 +219,7 @@ class _Run:
                     "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
                     "conditions": self.conditions,
                     "limits_s": vars(self.settings.limits),
+                    "workers": self.settings.workers,
                     "routes": self.settings.routes or DEMO_ROUTES,
                     "total": len(self.plan.jobs),
                 }
@@ -362,7 +247,7 @@ class _Run:
         results = Results(
             self.settings.out / RESULTS_FILE,
             len(self.plan.jobs),
-            {**self.ledger.runs[-1], "rules": self.settings.rules.value},
+            {**self.ledger.runs[-1], "rules": self.settings.rules_text},
         )
         for name, entry in self.ledger.latest.items():
             if name in self.plan.conditions:
@@ -373,56 +258,11 @@ class _Run:
         self._results().write()
 
 
+def _factory(settings: DriveSettings) -> WorkerFactory:
+    if settings.official is not None:
+        return OfficialWorker
+    return partial(RouteWorker, recycle_after=settings.recycle_after)
+
+
 def _unknown_town(job: Job, problem: str) -> JobResult:
     return unscored(job, Failure(Blame.ROUTE, ROUTE_INVALID, problem))
-
-
-def print_table(console: Console, results: Results) -> None:
-    """The routes' scores, and their means over all routes of the run. Lateral is the 95th
-    percentile of the distance from the lane's centre."""
-    table = Table(title=f"Driving score by rules {results.run['rules']}")
-    table.add_column("Route")
-    for heading in ("Score", "Done", "Penalty", "Lateral", "Ticks/s"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("Status")
-    for row in _rows(results):
-        table.add_row(*row)
-    if len(results.records) > 1:
-        table.add_section()
-        table.add_row(
-            f"{len(results.records)} of {results.total}",
-            f"{mean_of(results.records, 'score_composed'):.2f}",
-            f"{mean_of(results.records, 'score_route'):.1f} %",
-            f"{mean_of(results.records, 'score_penalty'):.3f}",
-            "",
-            "",
-            results.entry_status,
-        )
-    console.print(table)
-    console.print(f"Results: {results.path}", highlight=False, soft_wrap=True)
-
-
-def _rows(results: Results) -> Iterator[Sequence[str]]:
-    for record in results.records:
-        extra = results.extras.get(record.route_id, {})
-        lateral_m, ticks_per_s = extra.get("lateral_p95_m"), extra.get("ticks_per_s")
-        yield (
-            record.route_id.split("_")[1],
-            f"{record.scores['score_composed']:.2f}",
-            f"{record.scores['score_route']:.1f} %",
-            f"{record.scores['score_penalty']:.3f}",
-            "-" if lateral_m is None else f"{lateral_m:.2f} m",
-            "-" if ticks_per_s is None else f"{ticks_per_s:.0f}",
-            _status_text(record, extra),
-        )
-
-
-def _status_text(record: RouteRecord, extra: Json) -> str:
-    found = [
-        f"{len(one)} {kind.replace('_', ' ')}" for kind, one in record.infractions.items() if one
-    ]
-    invalid = extra.get("invalid_controls", 0)
-    if extra.get("person_ticks"):
-        found.append(f"a person drove {extra['person_ticks']} of {extra['ticks']} ticks")
-    braked = [f"{invalid} ticks with a control that is not finite"] if invalid else []
-    return ", ".join([record.status, *found, *braked])

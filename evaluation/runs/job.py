@@ -11,6 +11,7 @@ from typing import Any
 from evaluation.closed_loop.debug_session import DebugSession
 from evaluation.closed_loop.disturbances import Disturbances
 from evaluation.closed_loop.failure import Failure
+from evaluation.official.leaderboard import LeaderboardSettings
 from evaluation.routes.route import Route
 from evaluation.scoring.penalty import Rules
 from evaluation.servers.session import SessionSettings
@@ -33,6 +34,8 @@ class Job:
         light_times_s: green and all-red time of the town's lights, None leaves them as they are.
         debug: what is watched and kept of the drive beside its results.
         saved: saved drive to go on from; its world is in `session`.
+        repetition: number of the drive among those of its route, from 0.
+        official: how the official evaluator is to drive it; None is our own loop.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Job:
     light_times_s: tuple[float, float] | None = None
     debug: DebugSession = field(default_factory=DebugSession)
     saved: Path | None = None
+    repetition: int = 0
+    official: LeaderboardSettings | None = None
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ class ResultsFileError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class RouteRecord:
-    """One entry of the file's records."""
+    """One entry of the file's records. beside: what only Bench2Drive's have."""
 
     index: int
     route_id: str
@@ -80,10 +80,27 @@ class RouteRecord:
     infractions: Mapping[str, Sequence[str]]
     scores: Scores
     meta: Mapping[str, float]
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def from_json(content: Mapping[str, Any]) -> RouteRecord:
+        """Raises KeyError or TypeError where something is missing."""
+        known = {name: content[name] for name in RECORD_KEYS}
+        return RouteRecord(
+            **known, beside={key: one for key, one in content.items() if key not in RECORD_KEYS}
+        )
+
+    def to_json(self) -> Json:
+        content: Json = asdict(self)
+        content.update(content.pop("beside"))
+        return content
 
     @property
     def failed(self) -> bool:
         return self.status.startswith("Failed")
+
+
+RECORD_KEYS = tuple(name for name in RouteRecord.__dataclass_fields__ if name != "beside")
 
 
 def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRecord:
@@ -92,7 +109,7 @@ def record_of(index: int, name: str, outcome: Outcome, rules: Rules) -> RouteRec
     for infraction in outcome.infractions:
         messages[infraction.kind.value].append(infraction.message)
     count = sum(len(found) for found in messages.values())
-    broken_off = "" if outcome.failure is None else outcome.failure.status
+    broken_off = outcome.ending if outcome.failure is None else outcome.failure.status
     return RouteRecord(
         index=index,
         route_id=name,
@@ -121,14 +138,14 @@ class Results:
 
     def add(self, result: JobResult) -> None:
         """Takes over a route from the ledger; `write` shows it."""
-        record = RouteRecord(**result.record)
+        record = RouteRecord.from_json(result.record)
         self.records = [one for one in self.records if one.route_id != record.route_id]
         self.records.append(record)
         self.records.sort(key=lambda one: one.index)
         self.extras[record.route_id] = extra_of(result)
         if not self.sensors:
             kinds = result.extra.get("sensor_types", [])
-            self.sensors = [SENSOR_ICONS[kind] for kind in kinds]
+            self.sensors = [SENSOR_ICONS[kind] for kind in kinds if kind in SENSOR_ICONS]
 
     @property
     def finished(self) -> bool:
@@ -154,7 +171,7 @@ class Results:
             "_checkpoint": {
                 "global_record": summary,
                 "progress": [len(self.records), self.total],
-                "records": [asdict(record) for record in self.records],
+                "records": [record.to_json() for record in self.records],
             },
             "entry_status": self.entry_status,
             "eligible": self.entry_status == "Finished",
@@ -264,12 +281,12 @@ def read_foreign(path: Path) -> list[JobResult]:
 
 def _checked(record: Json) -> Json:
     """A record with all that is computed from; raises what reading it would."""
-    read = RouteRecord(**{name: record[name] for name in RouteRecord.__dataclass_fields__})
+    read = RouteRecord.from_json({name: record[name] for name in RECORD_KEYS})
     numbers = [float(read.scores[key]) for key in SCORES]  # type: ignore[literal-required]
     numbers += [float(read.meta[key]) for key in META]
     if not all(map(isfinite, numbers)) or not isinstance(read.status, str):
         raise ValueError(f"{read.route_id}: {read.status}, {numbers}")
-    return asdict(read)
+    return read.to_json()
 
 
 def _failure(record: Json) -> Failure | None:

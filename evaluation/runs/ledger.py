@@ -145,8 +145,9 @@ def open_ledger(folder: Path) -> Iterator[Ledger]:
         yield read_ledger(folder / LEDGER_FILE)
 
 
-def read_ledger(path: Path) -> Ledger:
-    """What a ledger holds; an unfinished last line is cut off the file. LedgerError if damaged."""
+def read_ledger(path: Path, repair: bool = True) -> Ledger:
+    """What a ledger holds; an unfinished last line is cut off the file, without repair only passed
+    over: somebody may be writing it. LedgerError if damaged."""
     ledger = Ledger(path)
     try:
         content = path.read_bytes()
@@ -163,7 +164,7 @@ def read_ledger(path: Path) -> Ledger:
                 f"{path}, line {number} is damaged ({type(error).__name__}: {error}): move the "
                 "file away to start afresh; it was not changed"
             ) from None
-    if rest:
+    if rest and repair:
         with path.open("r+b") as file:
             file.truncate(len(content) - len(rest))
     return ledger

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timezone
 from types import MappingProxyType
 
@@ -14,8 +16,16 @@ from evaluation.closed_loop.failure import (
     Blame,
     Failure,
 )
-from evaluation.official.leaderboard import LeaderboardSettings, OfficialRun
+from evaluation.official.checkouts import (
+    BENCH2DRIVE,
+    LEADERBOARD_2_0,
+    LEADERBOARD_2_1,
+    LEADERBOARD_MASTER,
+    CheckoutError,
+)
+from evaluation.official.leaderboard import LeaderboardSettings, OfficialRun, check_settings
 from evaluation.official.results import OfficialRecord
+from evaluation.runs.benchmark import Benchmark
 from evaluation.runs.conditions import route_conditions, run_conditions
 from evaluation.runs.job import Job, JobResult, Json, plain
 from evaluation.runs.ledger import open_ledger
@@ -30,6 +40,32 @@ BLAMES: Mapping[str, Blame] = MappingProxyType(
     }
 )
 """Endings after which a route is not scored, in the evaluators' words."""
+
+
+EVALUATORS: Mapping[Benchmark, Sequence[str]] = MappingProxyType(
+    {
+        Benchmark.LEADERBOARD_2_0: (LEADERBOARD_2_0, LEADERBOARD_MASTER),
+        Benchmark.LEADERBOARD_2_1: (LEADERBOARD_2_1,),
+        Benchmark.BENCH2DRIVE_0_0_3: (BENCH2DRIVE,),
+        Benchmark.BENCH2DRIVE_0_0_4: (BENCH2DRIVE,),
+    }
+)
+"""Evaluators that score by a protocol; the master branch has the rules of 2.0."""
+
+
+def evaluator_for(settings: LeaderboardSettings, protocol: Benchmark) -> LeaderboardSettings:
+    """The settings with the evaluator of the protocol, checked as far as that goes without a
+    simulator. Raises UserError."""
+    first, *others = (replace(settings, evaluator=name) for name in EVALUATORS[protocol])
+    try:
+        check_settings(first)
+    except CheckoutError:
+        for other in others:
+            with suppress(CheckoutError):
+                check_settings(other)
+                return other
+        raise
+    return first
 
 
 def enter_results(settings: LeaderboardSettings, run: OfficialRun) -> None:
@@ -60,14 +96,20 @@ def enter_results(settings: LeaderboardSettings, run: OfficialRun) -> None:
 
 
 def conditions_of(settings: LeaderboardSettings, run: OfficialRun) -> Json:
-    """Everything but the route that decides how it comes out. Traffic and rules are the
-    evaluator's."""
-    session = SessionSettings(address=settings.simulator)
+    """Everything but the route that decides how it comes out."""
+    session = SessionSettings(simulator=settings.simulator)
+    resolved = replace(settings, evaluator=run.checkouts.evaluator)
     job = Job(
-        "", 0, run.routes[0], settings.agent, settings.agent_config, session, seed=settings.seed
+        "",
+        0,
+        run.routes[0],
+        settings.agent,
+        settings.agent_config,
+        session,
+        seed=settings.seed,
+        official=resolved,
     )
-    evaluator = run.checkouts.evaluator
-    return {**run_conditions(job), "evaluator": evaluator, "traffic": evaluator, "rules": evaluator}
+    return run_conditions(job)
 
 
 def result_of(record: OfficialRecord) -> JobResult:

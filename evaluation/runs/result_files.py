@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import numpy as np
 
@@ -149,13 +148,7 @@ def _latest(files: Sequence[OfficialResults]) -> list[OfficialResults]:
 
 def planned_of(routes: Iterable[Route]) -> dict[str, PlannedRoute]:
     """What there ought to be, by id, in the order of the route file."""
-    return {
-        route.route_id: PlannedRoute(
-            route.town,
-            ET.fromstring(route.scenarios[0]).get("type", "") if route.scenarios else "",
-        )
-        for route in routes
-    }
+    return {route.route_id: PlannedRoute(route.town, route.scenario_type) for route in routes}
 
 
 def id_in_route_file(record: OfficialRecord) -> str:

@@ -62,6 +62,7 @@ class ProgressBars:
             console=console,
             disable=not console.is_terminal,
         )
+        self._run: TaskID | None = None
 
     def __enter__(self) -> ProgressBars:
         self._bar.start()
@@ -97,6 +98,17 @@ class ProgressBars:
                 f"  route {job.route.route_id}: {reading.completion_percent:5.1f} %  {state}",
                 highlight=False,
             )
+
+    def tell(self, text: str) -> None:
+        """How far the run as a whole is; nothing where it is a single route."""
+        if self._total == 1:
+            return
+        if self._bar.disable:
+            self._console.print(text, highlight=False, soft_wrap=True)
+        elif self._run is None:
+            self._run = self._bar.add_task(text, total=None, state="")
+        else:
+            self._bar.update(self._run, description=text)
 
     def end(self, job: Job) -> None:
         task = self._tasks.pop(job.name, None)

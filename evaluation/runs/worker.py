@@ -40,13 +40,15 @@ from evaluation.runs.conditions import agent_conditions
 from evaluation.runs.job import Job, JobResult, Json, plain
 from evaluation.runs.leaderboard_file import record_of
 from evaluation.runs.route_progress import RouteProgress
+from evaluation.scoring.penalty import Rules
 from evaluation.servers.session import Session, SessionSettings, open_session
 
 logger = logging.getLogger(__name__)
 
 LEARNED_AGENT = Path(__file__).parents[2] / "agent" / "simlingo_agent.py"
 ROUTES_PER_SIMULATOR = 8
-"""A simulator is started anew after so many routes, so that nothing can grow for ever in it."""
+"""A simulator is started anew after so many routes, so that nothing can grow for ever in it.
+Chosen: a start takes seconds, a route minutes."""
 
 Tell = Callable[[str, Json], None]
 """Sends a message to the process above: "ready", "driven"; results are sent by whoever calls."""
@@ -70,9 +72,18 @@ class CannotBeginError(UserError):
 
 
 class RouteWorker:
-    """Keeps a session for as long as the jobs want the same."""
+    """Keeps a session for as long as the jobs want the same, it answers, and it is not to be
+    recycled, which it is after a number of routes."""
 
-    def __init__(self, number: int, logs: Path, pulse: Pulse, tell: Tell) -> None:
+    def __init__(
+        self,
+        number: int,
+        logs: Path,
+        pulse: Pulse,
+        tell: Tell,
+        recycle_after: int = ROUTES_PER_SIMULATOR,
+    ) -> None:
+        self._recycle_after = recycle_after
         self._log = logs / f"simulator_{number}.log"
         self._pulse = pulse
         self._tell = tell
@@ -137,7 +148,7 @@ class RouteWorker:
                     with session.calling():
                         set_light_times(session.world, *job.light_times_s)
                 observers = self._observers(job, timing)
-                outcome = run_episode(scenario, driver, observers, self._pulse, driven)
+                outcome = run_episode(scenario, driver, observers, self._pulse, driven, job.rules)
         except Exception as error:
             if outcome is None:
                 raise
@@ -169,7 +180,6 @@ class RouteWorker:
         return observers
 
     def _result(self, job: Job, outcome: Outcome, timing: Timing, wall_s: float) -> JobResult:
-        record = record_of(job.index, job.route.name, outcome, job.rules)
         inputs = job.debug.inputs if outcome.ticks else None
         extra: dict[str, Any] = {
             **({} if outcome.measures is None else asdict(outcome.measures)),
@@ -186,7 +196,7 @@ class RouteWorker:
             **({"inputs_bytes": size_bytes(inputs)} if inputs is not None else {}),
         }
         return JobResult(
-            job.name, plain(asdict(record)), plain(extra), outcome.failure, round(wall_s, 3)
+            job.name, record_json(job, outcome), plain(extra), outcome.failure, round(wall_s, 3)
         )
 
     def _agent_class(self, path: Path) -> AgentClass:
@@ -205,8 +215,7 @@ class RouteWorker:
     def _session_for(self, job: Job) -> Session:
         """A session whose map is the route's town."""
         wanted = (job.session, job.route.town)
-        recycle = self._driven >= ROUTES_PER_SIMULATOR and job.session.address is None
-        if self._session is not None and (wanted != self._wanted or recycle):
+        if self._session is not None and (wanted != self._wanted or self._is_worn(job)):
             self.close()
         if self._session is None:
             with self._pulse.during(Phase.SIMULATOR):
@@ -222,6 +231,16 @@ class RouteWorker:
             renderer = "" if server is None else server.renderer
             self._tell("ready", {"town": self._session.town, "renderer": renderer})
         return self._session
+
+    def _is_worn(self, job: Job) -> bool:
+        """Whether a simulator of ours has to be started anew before the next route."""
+        if not job.session.is_ours:
+            return False
+        if self._driven >= self._recycle_after:
+            return True
+        assert self._session is not None
+        with self._pulse.during(Phase.SIMULATOR):
+            return not self._session.answers()
 
     def close(self) -> None:
         """Ends the session; another one is opened when it is needed."""
@@ -245,8 +264,16 @@ def set_light_times(world: carla.World, green_s: float, all_red_s: float) -> Non
 
 def unscored(job: Job, failure: Failure, wall_s: float = 0.0) -> JobResult:
     """The result of a route of which no worker could tell."""
-    outcome = Outcome(failure=failure)
-    record = record_of(job.index, job.route.name, outcome, job.rules)
-    return JobResult(
-        job.name, plain(asdict(record)), {"town": job.route.town}, failure, round(wall_s, 3)
-    )
+    record = record_json(job, Outcome(failure=failure))
+    return JobResult(job.name, record, {"town": job.route.town}, failure, round(wall_s, 3))
+
+
+def record_json(job: Job, outcome: Outcome) -> Json:
+    """The route's record, with what Bench2Drive's hold besides where its rules are in force."""
+    record = record_of(job.index, job.route.name_of(job.repetition), outcome, job.rules)
+    if job.rules is Rules.BENCH2DRIVE:
+        scenario = job.route.scenario_type
+        names = {"scenario_name": scenario and f"{scenario}_1", "town_name": job.route.town}
+        record = replace(record, beside=names)
+    content: Json = plain(record.to_json())
+    return content

@@ -1,69 +1,26 @@
 """Worker processes, which may hang or die without taking a finished route along.
 
-The process above them holds nothing that a library's thread could end: it hands out jobs, watches
-each worker's pulse, ends those that take too long, and blames whoever was at work when one died.
+The process above them hands out jobs and takes results; see `worker_process` for the rest.
 """
 
 from __future__ import annotations
 
 import json
-import math
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Generator, MutableSequence, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from itertools import count
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import wait
 from pathlib import Path
 
-from evaluation.closed_loop.failure import (
-    AGENT_CRASHED,
-    AGENT_NOT_SET_UP,
-    EVALUATION_FAILED,
-    MACHINE_FAILED,
-    SIMULATION_CRASHED,
-    Blame,
-    Failure,
-)
-from evaluation.closed_loop.pulse import CELLS, Phase, Pulse, Reading, TimeLimits
-from evaluation.runs.job import Job, JobResult, Json
-from evaluation.runs.worker import CannotBeginError, RouteWorker, WorkerFactory, unscored
+from evaluation.closed_loop.failure import SIMULATION_CRASHED, Blame, Failure
+from evaluation.closed_loop.pulse import Reading
+from evaluation.runs.job import Job, JobResult
+from evaluation.runs.tries import Tries
+from evaluation.runs.worker import CannotBeginError
+from evaluation.runs.worker_process import WorkerProcess, WorkerSettings
 
 POLL_S = 0.2
-PARENT_CHECK_S = 1.0
-STOP_S = 10.0
-"""How long a worker may take to wind up when there is nothing left to do."""
-STALL_S = 300.0
-"""How long code of the simulator's client or of ours may run without a sign of life. Starting an
-embedded simulator may take 120 s, a tick 30 s."""
-START_S = 300.0
-"""How long a process may take to import what it needs."""
-TRIES = 2
-"""A route that failed by no fault of the agent's is tried once more."""
-FAILURES_IN_A_ROW = 3
-"""Failed tries for each worker, with no route scored in between, before a run is given up."""
-LOG_TAIL_LINES = 15
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """logs: folder for the workers' and simulators' logs; number: of the first worker, so that logs
-    of an earlier session are kept."""
-
-    count: int
-    logs: Path
-    limits: TimeLimits = field(default_factory=TimeLimits)
-    stall_s: float = STALL_S
-    number: int = 0
-    factory: WorkerFactory = RouteWorker
 
 
 @dataclass(frozen=True)
@@ -74,76 +31,118 @@ class Ready:
     renderer: str
 
 
+Event = Ready | JobResult
 Watch = Callable[[Job, Reading], None]
 
 
-class _Process:
-    """One worker process as the parent sees it."""
+class Supervisor:
+    """The worker processes of this machine, each replaced when it has hung, died or failed.
 
-    def __init__(self, settings: WorkerSettings, number: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        cells: MutableSequence[float] = context.RawArray("d", CELLS)
-        self.pulse = Pulse(cells)
-        self.number = number
-        self.log = settings.logs / f"worker_{number}.log"
-        self.job: Job | None = None
-        self.driven: JobResult | None = None
-        self.began_s = 0.0
-        self.session_of: Job | None = None
-        self.pipe, theirs = context.Pipe()
-        arguments = (settings.factory, number, settings.logs, theirs, cells, os.getpid())
-        self.process: SpawnProcess = context.Process(target=_serve, args=arguments, daemon=True)
-        self.process.start()
-        # With no other copy of that end open, the pipe ends when the process does.
-        theirs.close()
+    Use as a context manager; no process outlives it.
+    """
 
-    def begin(self, job: Job) -> None:
-        self.job, self.driven, self.session_of = job, None, job
-        self.began_s = time.monotonic()
-        self.pipe.send(job)
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._numbers = count(settings.number)
+        self._workers: list[WorkerProcess] = []
+        self._proven = False
 
-    def overdue(self, limits: TimeLimits, stall_s: float) -> str:
-        """What has taken too long, "" if nothing has."""
-        reading = self.pulse.read()
-        allowed = {
-            Phase.IDLE: ("the start of a worker", START_S),
-            Phase.SIMULATOR: ("the simulator's client", stall_s),
-            Phase.EVALUATION: ("the evaluation", stall_s),
-            Phase.AGENT_SETUP: ("the agent's setup", limits.setup_s),
-            Phase.AGENT_STEP: ("run_step", limits.step_s),
-            Phase.AGENT_DESTROY: ("the agent's destroy", limits.destroy_s),
-            # Whoever looks at a paused drive may take their time.
-            Phase.PERSON: ("a person", math.inf),
-        }
-        what, limit_s = allowed[reading.phase]
-        since_s = max(reading.since_s, self.began_s)
-        return f"{what} took longer than {limit_s:g} s" if self._late(since_s, limit_s) else ""
+    def __enter__(self) -> Supervisor:
+        return self
 
-    @staticmethod
-    def _late(since_s: float, limit_s: float) -> bool:
-        return time.monotonic() - since_s > limit_s
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
-    def kill(self) -> None:
-        """Ends the process and what its agent has started; its simulator follows by itself."""
-        with suppress(ProcessLookupError, PermissionError):
-            if self.process.pid is not None:
-                os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.join()
-        self.pipe.close()
+    def close(self) -> None:
+        """Ends all processes, whatever they do."""
+        for worker in self._workers:
+            worker.kill()
+        self._workers = []
 
-    def stop(self) -> None:
-        with suppress(OSError):
-            self.pipe.send(None)
-        self.process.join(STOP_S)
-        self.kill()
+    @property
+    def is_idle(self) -> bool:
+        """Whether no route is under way."""
+        return not any(worker.job for worker in self._workers)
 
-    def log_tail(self) -> str:
+    @property
+    def has_room(self) -> bool:
+        return sum(worker.job is not None for worker in self._workers) < self._settings.count
+
+    def release(self) -> None:
+        """Lets workers without a route go."""
+        for worker in [one for one in self._workers if one.job is None]:
+            self._workers.remove(worker)
+            worker.stop()
+
+    def begin(self, waiting: deque[Job], prepare: Callable[[Job], None]) -> None:
+        """Hands out one of the waiting jobs, preferably one for a simulator that is there; prepare
+        is called before."""
+        worker = next((one for one in self._workers if one.job is None), None)
+        if worker is None:
+            taken = {one.place for one in self._workers}
+            first = self._settings.first_place
+            place = next(one for one in count(first) if one not in taken)
+            worker = WorkerProcess(self._settings, next(self._numbers), place)
+            self._workers.append(worker)
+        job = _next_for(worker, waiting)
+        prepare(job)
+        self._settings.clear(job)
+        worker.begin(job)
+
+    def events(self, watch: Watch = lambda *_: None) -> Generator[Event, None, None]:
+        """What the workers tell within one poll. Raises CannotBeginError where it shows before any
+        success that no route can be driven."""
+        heard = wait([worker.pipe for worker in self._workers], POLL_S)
+        for worker in list(self._workers):
+            if worker.pipe in heard:
+                yield from self._hear(worker)
+            elif worker.job is not None:
+                watch(worker.job, worker.pulse.read())
+                what = worker.overdue()
+                if what:
+                    failure = worker.hung(what)
+                    self._dismiss(worker)
+                    yield worker.verdict(failure)
+
+    def _dismiss(self, worker: WorkerProcess) -> None:
+        worker.kill()
+        self._workers.remove(worker)
+
+    def _hear(self, worker: WorkerProcess) -> Generator[Event, None, None]:
         try:
-            text = self.log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return ""
-        return "\n".join(text.splitlines()[-LOG_TAIL_LINES:])
+            kind, content = json.loads(worker.pipe.recv_bytes())
+        except (EOFError, OSError):
+            worker.process.join()
+            phase = worker.pulse.read().phase
+            self._dismiss(worker)
+            if worker.job is not None:
+                yield worker.verdict(worker.death(phase))
+            return
+        if kind == "ready":
+            self._proven = True
+            yield Ready(content["town"], content["renderer"])
+        elif kind == "driven":
+            worker.driven = JobResult.from_json(content)
+        elif kind == "cannot begin":
+            yield self._refused(worker, content["what"])
+        else:
+            result = JobResult.from_json(content)
+            if result.failure is not None:
+                result = worker.with_logs(result)
+            worker.job = None
+            if not result.is_finished:
+                # The client's threads may end the process at any later time: another one goes on.
+                self._dismiss(worker)
+            self._proven = self._proven or result.is_finished
+            yield result
+
+    def _refused(self, worker: WorkerProcess, what: str) -> JobResult:
+        """A worker that cannot begin ends the run, unless others could: a server that does not come
+        up now may do so at the next try."""
+        if not self._proven:
+            raise CannotBeginError(what)
+        self._dismiss(worker)
+        return worker.verdict(Failure(Blame.SIMULATOR, SIMULATION_CRASHED, what))
 
 
 def run_jobs(
@@ -151,12 +150,12 @@ def run_jobs(
     settings: WorkerSettings,
     prepare: Callable[[Job], None] = lambda _: None,
     watch: Watch = lambda *_: None,
-) -> Generator[Ready | JobResult, None, None]:
+) -> Generator[Event, None, None]:
     """Drives jobs in `settings.count` processes; yields each result as soon as it is there, and
     Ready whenever a simulator is.
 
-    A route that failed by no fault of the agent's is tried again, and its result comes again. Ends
-    early after too many failed tries in a row. Close the iterator to end the processes.
+    A failed route is tried again, see `Tries`, and its result comes again. Ends early after too
+    many failed tries in a row. Close the iterator to end the processes.
 
     Args:
         prepare: called before each try.
@@ -166,40 +165,27 @@ def run_jobs(
         CannotBeginError: before any route was driven, it shows that none can be.
     """
     settings.logs.mkdir(parents=True, exist_ok=True)
-    waiting, numbers = deque(jobs), count(settings.number)
-    tries: dict[str, int] = {}
-    running: list[_Process] = []
-    failures, limit = 0, FAILURES_IN_A_ROW * settings.count
-    try:
+    waiting, by_name = deque(jobs), {job.name: job for job in jobs}
+    tries = Tries(settings.count, settings.retry_agent)
+
+    def begin(job: Job) -> None:
+        tries.begin(job.name)
+        prepare(job)
+
+    with Supervisor(settings) as workers:
         while True:
-            given_up = failures >= limit
-            for worker in [one for one in running if one.job is None]:
-                if given_up or not waiting:
-                    running.remove(worker)
-                    worker.stop()
-            while waiting and not given_up and _free(running, settings.count):
-                worker = next((one for one in running if one.job is None), None) or _Process(
-                    settings, next(numbers)
-                )
-                if worker not in running:
-                    running.append(worker)
-                job = _next_for(worker, waiting)
-                tries[job.name] = tries.get(job.name, 0) + 1
-                prepare(job)
-                worker.begin(job)
-            if not running:
+            while waiting and not tries.given_up and workers.has_room:
+                workers.begin(waiting, begin)
+            if not waiting or tries.given_up:
+                workers.release()
+            if workers.is_idle:
                 return
-            for event in _events(running, settings, watch):
+            for event in workers.events(watch):
                 if isinstance(event, JobResult):
-                    again = not event.is_finished and tries[event.name] < TRIES
-                    event = replace(event, attempt=tries[event.name], is_last=not again)
-                    failures = 0 if event.is_finished else failures + 1
-                    if again:
-                        waiting.appendleft(next(job for job in jobs if job.name == event.name))
+                    event = tries.judge(event)
+                    if not event.is_last:
+                        waiting.appendleft(by_name[event.name])
                 yield event
-    finally:
-        for worker in running:
-            worker.kill()
 
 
 def next_log_number(logs: Path) -> int:
@@ -208,11 +194,7 @@ def next_log_number(logs: Path) -> int:
     return max((int(number) + 1 for number in numbers if number.isdecimal()), default=0)
 
 
-def _free(running: Sequence[_Process], most: int) -> bool:
-    return len(running) < most or any(worker.job is None for worker in running)
-
-
-def _next_for(worker: _Process, waiting: deque[Job]) -> Job:
+def _next_for(worker: WorkerProcess, waiting: deque[Job]) -> Job:
     """The next job, preferably one for the simulator that the worker has."""
     last = worker.session_of
     if last is not None:
@@ -221,145 +203,3 @@ def _next_for(worker: _Process, waiting: deque[Job]) -> Job:
                 waiting.remove(job)
                 return job
     return waiting.popleft()
-
-
-def _events(
-    running: list[_Process], settings: WorkerSettings, watch: Watch
-) -> Generator[Ready | JobResult, None, None]:
-    """What the workers tell within one poll; those that have ended leave `running`."""
-    heard = wait([worker.pipe for worker in running], POLL_S)
-    for worker in list(running):
-        if worker.pipe in heard:
-            yield from _hear(worker, running)
-        elif worker.job is not None:
-            watch(worker.job, worker.pulse.read())
-            what = worker.overdue(settings.limits, settings.stall_s)
-            if what:
-                phase = worker.pulse.read().phase
-                worker.kill()
-                running.remove(worker)
-                yield _verdict(worker, _hung(phase, what))
-
-
-def _hear(worker: _Process, running: list[_Process]) -> Generator[Ready | JobResult, None, None]:
-    try:
-        kind, content = json.loads(worker.pipe.recv_bytes())
-    except (EOFError, OSError):
-        worker.process.join()
-        phase = worker.pulse.read().phase
-        worker.kill()
-        running.remove(worker)
-        if worker.job is not None:
-            yield _verdict(worker, _death(worker, phase))
-        return
-    if kind == "ready":
-        yield Ready(content["town"], content["renderer"])
-    elif kind == "driven":
-        worker.driven = JobResult.from_json(content)
-    elif kind == "cannot begin":
-        raise CannotBeginError(content["problem"])
-    else:
-        result = JobResult.from_json(content)
-        worker.job = None
-        if not result.is_finished:
-            # The client's threads may end this process at any later time: another one goes on.
-            running.remove(worker)
-            worker.kill()
-        yield result
-
-
-def _verdict(worker: _Process, failure: Failure) -> JobResult:
-    """The result of a route whose worker has ended: what was told before, if it had been driven."""
-    assert worker.job is not None
-    if worker.driven is not None:
-        note = {"after_the_route": failure.what}
-        return replace(worker.driven, extra={**worker.driven.extra, **note})
-    return unscored(worker.job, failure, time.monotonic() - worker.began_s)
-
-
-def _hung(phase: Phase, what: str) -> Failure:
-    if phase.is_agents:
-        return Failure(Blame.AGENT, _agent_status(phase), f"{what}: its process was ended")
-    if phase is Phase.EVALUATION:
-        return Failure(Blame.EVALUATION, EVALUATION_FAILED, what)
-    blame = Blame.SIMULATOR if phase is Phase.SIMULATOR else Blame.MACHINE
-    status = SIMULATION_CRASHED if phase is Phase.SIMULATOR else MACHINE_FAILED
-    return Failure(blame, status, what)
-
-
-def _death(worker: _Process, phase: Phase) -> Failure:
-    """Who is to blame for the end of a process, by what it was doing."""
-    code, tail = worker.process.exitcode, worker.log_tail()
-    if code == -signal.SIGKILL:
-        what = "the process was killed, as happens when memory runs out"
-        return Failure(Blame.MACHINE, MACHINE_FAILED, what, tail)
-    ended = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    if phase.is_agents:
-        return Failure(
-            Blame.AGENT, _agent_status(phase), f"the agent ended its process with {ended}", tail
-        )
-    if phase is Phase.SIMULATOR or (code is not None and code < 0):
-        what = f"the process was ended by {ended} from inside the simulator's client"
-        return Failure(Blame.SIMULATOR, SIMULATION_CRASHED, what, tail)
-    return Failure(Blame.EVALUATION, EVALUATION_FAILED, f"the process ended with {ended}", tail)
-
-
-def _agent_status(phase: Phase) -> str:
-    return AGENT_NOT_SET_UP if phase is Phase.AGENT_SETUP else AGENT_CRASHED
-
-
-def _serve(
-    factory: WorkerFactory,
-    number: int,
-    logs: Path,
-    pipe: Connection,
-    cells: MutableSequence[float],
-    parent_pid: int,
-) -> None:
-    """The process: jobs in, results out, until there are no more."""
-    # Ctrl-C reaches the whole group; the parent is the one that acts on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.setpgid(0, 0)
-    _write_to(logs / f"worker_{number}.log")
-    _end_with(parent_pid)
-
-    def tell(kind: str, content: Json) -> None:
-        pipe.send_bytes(json.dumps([kind, content]).encode())
-
-    worker = factory(number, logs, Pulse(cells), tell)
-    for job in iter(pipe.recv, None):
-        try:
-            result = worker.drive(job)
-        except CannotBeginError as error:
-            tell("cannot begin", {"problem": str(error)})
-            break
-        except BaseException:
-            traceback.print_exc()
-            raise
-        tell("result", result.to_json())
-    else:
-        worker.close()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Not by way of the client's destructors, which may hang or abort.
-    os._exit(0)
-
-
-def _write_to(path: Path) -> None:
-    """Sends what this process and the libraries in it print to a file."""
-    with path.open("ab") as log:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-            os.dup2(log.fileno(), stream.fileno())
-
-
-def _end_with(parent_pid: int) -> None:
-    """Let this process end when the one that it works for was killed."""
-
-    def watch() -> None:
-        while os.getppid() == parent_pid:
-            time.sleep(PARENT_CHECK_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 import carla
 
 from evaluation.routes.lane_graph import DenseRoute
-from evaluation.scoring.criteria.blocked import Blocked
+from evaluation.scoring.criteria.blocked import BENCH2DRIVE_MAX_TIME_S, Blocked
 from evaluation.scoring.criteria.collision import Collision
 from evaluation.scoring.criteria.completion import Completion
 from evaluation.scoring.criteria.deviation import RouteDeviation
-from evaluation.scoring.criteria.min_speed import MinSpeed
+from evaluation.scoring.criteria.min_speed import BENCH2DRIVE_CHECKPOINTS, MinSpeed
 from evaluation.scoring.criteria.outside_lanes import OutsideLanes
 from evaluation.scoring.criteria.red_light import Light, RedLight
 from evaluation.scoring.criteria.stop_sign import Stop, StopSign
 from evaluation.scoring.criteria.timeout import RouteTimeout
 from evaluation.scoring.measures.lateral import LateralDeviation
+from evaluation.scoring.penalty import Rules
 from evaluation.scoring.tick import Criterion, Infraction, Tick
 
 
@@ -42,23 +43,33 @@ class Measures:
     min_speed_percent: tuple[float | None, ...]
 
 
+BENCH2DRIVE_TICKS = 4000
+"""Bench2Drive breaks a route off in its 4001st tick, after 200.05 s."""
+TOO_MANY_TICKS = "TickRuntime"
+"""What it writes then."""
+
+
 class CriteriaSet:
     """Steps every criterion and keeps what they find."""
 
-    def __init__(self, route: DenseRoute, rules: RoadRules) -> None:
+    def __init__(self, route: DenseRoute, road: RoadRules, rules: Rules = Rules.V2_0) -> None:
+        is_bench2drive = rules is Rules.BENCH2DRIVE
+        self._ticks, self._most_ticks = 0, BENCH2DRIVE_TICKS if is_bench2drive else None
         self._completion = Completion(route)
         self._lateral = LateralDeviation(route)
-        self._outside = OutsideLanes(route, rules.world_map)
-        self._min_speed = MinSpeed(route)
+        self._outside = OutsideLanes(route, road.world_map)
+        self._min_speed = (
+            MinSpeed(route, BENCH2DRIVE_CHECKPOINTS, True) if is_bench2drive else MinSpeed(route)
+        )
         self._criteria: Sequence[Criterion] = (
             self._completion,
             self._outside,
             Collision(),
-            RedLight(rules.lights, rules.world_map),
-            Stop(rules.stop_signs, rules.world_map),
+            RedLight(road.lights, road.world_map),
+            Stop(road.stop_signs, road.world_map),
             self._min_speed,
             RouteDeviation(route),
-            Blocked(),
+            Blocked(BENCH2DRIVE_MAX_TIME_S) if is_bench2drive else Blocked(),
             RouteTimeout(route),
             self._lateral,
         )
@@ -76,10 +87,17 @@ class CriteriaSet:
     @property
     def over(self) -> bool:
         ended = any(infraction.kind.ends_route for infraction in self._found)
-        return ended or self._completion.over
+        return ended or self._completion.over or bool(self.ending)
+
+    @property
+    def ending(self) -> str:
+        """Why the route was broken off without an infraction, "" if it was not."""
+        late = self._most_ticks is not None and self._ticks > self._most_ticks
+        return TOO_MANY_TICKS if late else ""
 
     def step(self, tick: Tick) -> None:
         self._last = tick
+        self._ticks += 1
         for criterion in self._criteria:
             self._found.extend(criterion.step(tick))
 
@@ -89,7 +107,7 @@ class CriteriaSet:
             return
         for criterion in self._criteria:
             self._found.extend(criterion.finish(self._last))
-        if self.over:
+        if self.over and not self.ending:
             # The official evaluator ends its criteria when the route is over and once more when it
             # clears the route away; if it breaks the route off, then only once.
             self._found.extend(self._min_speed.finish_again())

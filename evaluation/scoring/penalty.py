@@ -1,7 +1,7 @@
-"""Scores from infractions: the leaderboard's rules 2.0 and 2.1.
+"""Scores from infractions: the leaderboard's rules 2.0 and 2.1, and Bench2Drive's.
 
 Sources: carla-simulator/leaderboard, leaderboard/utils/statistics_manager.py, branches
-leaderboard-2.0 and leaderboard-2.1.
+leaderboard-2.0 and leaderboard-2.1; Thinklab-SJTU/Bench2Drive, the same file (0.0.3, 0.0.4).
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ SCORE_DIGITS = 6
 
 
 class Rules(Enum):
+    """BENCH2DRIVE: as 2.0, but a minimum speed costs nothing."""
+
     V2_0 = "2.0"
     V2_1 = "2.1"
+    BENCH2DRIVE = "bench2drive"
 
 
 FACTORS_2_0: Mapping[Kind, float] = {
@@ -61,12 +64,13 @@ def _missing(infraction: Infraction) -> float:
 def penalty(infractions: Iterable[Infraction], rules: Rules = Rules.V2_0) -> float:
     """Penalty factor that a route's score is multiplied with, in [0, 1] for amounts of 0..100 %.
 
-    Other amounts come from neither scenario_runner nor our criteria. Bench2Drive records speeds
-    above 100 %, and penalises none: leave minimum speeds out of its records.
+    Other amounts come from neither scenario_runner nor our criteria by the leaderboard's rules.
+    Bench2Drive records speeds above 100 %, and penalises none.
     """
-    found = list(infractions)
+    unpunished = (Kind.MIN_SPEED,) if rules is Rules.BENCH2DRIVE else ()
+    found = [one for one in infractions if one.kind not in unpunished]
     inside = prod(_missing(one) for one in found if one.kind is Kind.OUTSIDE_LANES)
-    if rules is Rules.V2_0:
+    if rules is not Rules.V2_1:
         fixed = prod(FACTORS_2_0.get(one.kind, 1.0) for one in found)
         slow = prod(
             1.0 - MIN_SPEED_WEIGHT_2_0 * _missing(one)

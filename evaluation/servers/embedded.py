@@ -15,10 +15,11 @@ from pathlib import Path
 from types import TracebackType
 
 from evaluation.errors import UserError
-from evaluation.servers.ports import LOOPBACK, require_free
+from evaluation.servers.ports import LOOPBACK, wait_until_free
 
 READY = "READY "
 LOG_TAIL_LINES = 15
+PORT_PATIENCE_S = 5.0
 
 
 class SimulatorError(UserError, RuntimeError):
@@ -69,7 +70,8 @@ class Server:
 
     def __enter__(self) -> Server:
         if self._settings.port:
-            require_free(self._settings.port, neighbours=2)
+            # A worker that was killed leaves a simulator, which notices it within a second.
+            wait_until_free(self._settings.port, 2, PORT_PATIENCE_S)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process = subprocess.Popen(
             self.command(),

@@ -16,6 +16,8 @@ from evaluation.errors import UserError
 from evaluation.routes.lane_graph import LaneGraph
 from evaluation.routes.route import RouteFileError
 from evaluation.servers.embedded import Server, ServerSettings, SimulatorError
+from evaluation.servers.installed_carla import SERVER_PORTS, is_installed, started_carla
+from evaluation.servers.ports import LOOPBACK, lease_ports
 from evaluation.servers.saved_world import restore_world, show_world
 from evaluation.servers.traffic_manager_watch import TickClock
 
@@ -27,6 +29,10 @@ ADDRESS = re.compile(r"^carla://(?P<host>[^:/]+)(?::(?P<port>\d+))?/?$")
 CARLA_PORT = 2000
 GONE_TIMEOUT_S = 0.2
 SHOW_AGAIN_S = 0.05
+HEALTH_TIMEOUT_S = 5.0
+"""How long a simulator between two routes may take to say its version."""
+TIME_OUT = "time-out"
+"""Stands in what the carla package says of a simulator that does not answer."""
 
 
 class SimulatorAddressError(UserError, ValueError):
@@ -35,19 +41,25 @@ class SimulatorAddressError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """address: `carla://host:port` of a running simulator; None starts the embedded one. world: a
-    saved one that the embedded simulator shall begin with."""
+    """simulator: `carla://host:port` of a running one, `carla-binary:PATH` or `carla-docker:IMAGE`
+    of one that is started; None starts the embedded one. world: a saved one that the embedded
+    simulator shall begin with."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
-    address: str | None = None
+    simulator: str | None = None
     timeout_s: float = 30.0
     world: bytes | None = field(default=None, repr=False)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is started here, and can be started anew."""
+        return self.simulator is None or is_installed(self.simulator)
 
 
 @dataclass(frozen=True)
 class Session:
-    """A synchronous world with ticks of 0.05 s; server is None when it runs elsewhere. clock tells
-    others whether a tick is in progress."""
+    """A synchronous world with ticks of 0.05 s. server: the embedded simulator, None for another
+    one; clock tells others whether a tick is in progress."""
 
     client: carla.Client
     world: carla.World
@@ -100,6 +112,18 @@ class Session:
         self.client.set_timeout(GONE_TIMEOUT_S)
         self.server.require_running()
 
+    def answers(self) -> bool:
+        """Whether the simulator is there and says its version in time."""
+        if self.server is not None and not self.server.running:
+            return False
+        self.client.set_timeout(HEALTH_TIMEOUT_S)
+        try:
+            self.client.get_server_version()
+        except RuntimeError:
+            return False
+        self.client.set_timeout(self.timeout_s)
+        return True
+
     def failure(self, error: Exception) -> SimulatorError:
         """The error with its cause, which for a dead simulator is found in its log."""
         try:
@@ -108,6 +132,9 @@ class Session:
             return dead
         if isinstance(error, SimulatorError):
             return error
+        if TIME_OUT in str(error):
+            # Clearing away must not wait as long for every call.
+            self.client.set_timeout(GONE_TIMEOUT_S)
         return SimulatorError(f"the simulator at {self.host}:{self.port} failed: {error}")
 
 
@@ -123,6 +150,21 @@ def parse_address(address: str) -> tuple[str, int]:
     return found["host"], int(found["port"] or CARLA_PORT)
 
 
+def addresses_of(simulator: str | None) -> tuple[str, ...]:
+    """Each `carla://HOST:PORT` of a list with commas; none for a simulator that is started here.
+
+    Raises SimulatorAddressError for one that is none, or stands there twice.
+    """
+    if simulator is None or is_installed(simulator):
+        return ()
+    addresses = tuple(part.strip() for part in simulator.split(","))
+    places = [parse_address(address) for address in addresses]
+    for place, address in zip(places, addresses, strict=True):
+        if places.count(place) > 1:
+            raise SimulatorAddressError(f"{address} is named twice: each worker needs its own")
+    return addresses
+
+
 @contextmanager
 def open_session(
     settings: SessionSettings, log_path: Path, town: str | None = None
@@ -134,13 +176,17 @@ def open_session(
     """
     with ExitStack() as stack:
         server = None
-        if settings.address is None:
+        if settings.simulator is None:
             server = stack.enter_context(Server(settings.server, log_path))
             host, port = server.host, server.port
             if settings.world is not None:
                 restore_world(port, settings.world)
+        elif is_installed(settings.simulator):
+            lease = stack.enter_context(lease_ports(SERVER_PORTS, settings.server.port))
+            stack.enter_context(started_carla(settings.simulator, lease, log_path))
+            host, port = LOOPBACK, lease.port
         else:
-            host, port = parse_address(settings.address)
+            host, port = parse_address(settings.simulator)
         client, world = _connect(host, port, settings.timeout_s)
         if server is None and town is not None and town_of(world.get_map()) != town:
             world = _load(client, town)

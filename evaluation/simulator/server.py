@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import logging
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from contextlib import suppress
 
 from evaluation.simulator.calls.table import method_table
 from evaluation.simulator.net.event_loop import EventLoop
@@ -27,6 +29,8 @@ READY_PREFIX = "READY "
 EXIT_OK = 0
 EXIT_CANNOT_START = 2
 _PARENT_CHECK_S = 0.5
+PR_SET_PDEATHSIG = 1
+"""Of Linux (sys/prctl.h)."""
 
 
 class SimulatorServer:
@@ -74,6 +78,8 @@ class SimulatorServer:
         self._loop.watch(reader, selectors.EVENT_READ, lambda _events: self._loop.stop())
         parent_pid, started_by = self._options.parent_pid, os.getppid()
         if parent_pid is not None:
+            if parent_pid == started_by:
+                _die_with_parent()
             # From within the loop, so that a process that is gone already ends it too.
             self._loop.call_later(0.0, lambda: self._watch_parent(parent_pid, started_by))
         try:
@@ -101,6 +107,13 @@ class SimulatorServer:
             self._loop.stop()
             return
         self._loop.call_later(_PARENT_CHECK_S, lambda: self._watch_parent(pid, started_by))
+
+
+def _die_with_parent() -> None:
+    """Has the kernel end this process when its parent ends, even while it hangs or is stopped.
+    Where there is no such call the parent is watched all the same."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _describe_renderer() -> str | None:

@@ -29,7 +29,7 @@ from evaluation.closed_loop.disturbances import Disturbances, Disturber
 from evaluation.routes.lane_graph import DenseRoute, LaneGraph
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import open_map
-from evaluation.runs.drive import DEMO_ROUTES
+from evaluation.runs.plan import DEMO_ROUTES
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
 from planner.controller import ControllerSettings

@@ -11,7 +11,8 @@ import pytest
 from agent.settings import DEFAULT_CHECKPOINT
 from evaluation.__main__ import main
 from evaluation.routes.route_file import read_routes, write_routes
-from evaluation.runs.drive import DEFAULT_AGENT, DEMO_ROUTES
+from evaluation.runs.plan import DEMO_ROUTES
+from evaluation.runs.settings import DEFAULT_AGENT
 from model.checkpoint import load_checkpoint
 
 

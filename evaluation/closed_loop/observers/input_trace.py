@@ -37,7 +37,7 @@ class InputTrace(Observer):
                 for p, c in world
             ),
             town=scenario.route.town,
-            route=scenario.route.name,
+            route=scenario.route.name_of(),
             conditions=self._conditions,
         )
         self._writer = SessionWriter(self.folder, header)

@@ -1,4 +1,4 @@
-"""A vehicle that does not move for three minutes is blocked; the route ends."""
+"""A vehicle that does not move for three minutes (Bench2Drive: one) is blocked; the route ends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from evaluation.scoring.tick import Infraction, Kind, Tick, has_passed, place_te
 
 MIN_SPEED_MPS = 0.1
 MAX_TIME_S = 180.0
+BENCH2DRIVE_MAX_TIME_S = 60.0
 
 
 class Blocked:

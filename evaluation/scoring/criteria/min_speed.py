@@ -1,4 +1,4 @@
-"""Driving slower than the traffic around, judged once per quarter of the route."""
+"""Driving slower than the traffic around, judged once per part of the route."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from evaluation.scoring.tick import Infraction, Kind, Tick
 
 WINDOW = 2
 CHECKPOINTS = 4
+BENCH2DRIVE_CHECKPOINTS = 20
+ALONE_PERCENT = 100.0
+"""What Bench2Drive notes where no traffic moved."""
 LAST_CHECKPOINT_SHARE = 0.95
 
 
@@ -19,9 +22,15 @@ class MinSpeed:
     """Mean speed of the ego in percent of the mean speed of the background vehicles, per quarter of
     the route (scenario_runner, MinimumSpeedRouteTest; `finish` closes the last one if the route
     ends beyond 95 %). values_percent: one entry per checkpoint passed, None where no traffic moved
-    to compare with, which is no infraction (scenario_runner calls it 100 %)."""
+    to compare with, which is no infraction (scenario_runner calls it 100 %).
 
-    def __init__(self, route: DenseRoute, checkpoints: int = CHECKPOINTS) -> None:
+    Bench2Drive has twenty parts and notes every one of them, whatever the speed (`every_one`).
+    """
+
+    def __init__(
+        self, route: DenseRoute, checkpoints: int = CHECKPOINTS, every_one: bool = False
+    ) -> None:
+        self._every_one = every_one
         self._progress = RouteProgress(route, WINDOW)
         self._checkpoint_m = self._progress.length_m / checkpoints
         self._checkpoint_start_m = 0.0
@@ -57,7 +66,9 @@ class MinSpeed:
         if self._traffic_sum > 0.0:
             percent = round(100.0 * self._ego_sum / self._traffic_sum, 2)
         self.values_percent.append(percent)
-        if percent is None or percent >= 100.0:
+        if self._every_one and percent is None:
+            percent = ALONE_PERCENT
+        if percent is None or (percent >= ALONE_PERCENT and not self._every_one):
             return ()
         message = f"Average speed is {percent}% of the surrounding traffic's one"
         return (Infraction(Kind.MIN_SPEED, tick.frame, message, percent),)

@@ -17,7 +17,6 @@ from evaluation.official.before_start import (
     routes_of_subset,
     town_to_start,
 )
-from evaluation.official.carla_binary import binary_of
 from evaluation.official.checkouts import LEADERBOARD_2_1, LEADERBOARD_MASTER, Roots
 from evaluation.official.installation import PackageMissingError, require_packages
 from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
@@ -26,6 +25,7 @@ from evaluation.routes.route import Route, RouteFileError, WeatherPoint
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import TownSpecError
 from evaluation.servers.embedded import SimulatorError
+from evaluation.servers.installed_carla import binary_of
 from evaluation.servers.ports import PortInUseError
 from evaluation.servers.session import SimulatorAddressError
 from tests.evaluation.official.fake_checkouts import environment_of, write_agents, write_bench2drive

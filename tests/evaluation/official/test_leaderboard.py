@@ -8,23 +8,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evaluation.official.before_start import require_towns_of_server
 from evaluation.official.bench2drive import carla_root
-from evaluation.official.carla_binary import binary_of, carla_binary
 from evaluation.official.carla_server import server_command
 from evaluation.official.checkouts import Roots
 from evaluation.official.leaderboard import LeaderboardSettings, run_leaderboard
 from evaluation.official.results import OfficialResultsError
-from evaluation.routes.route import Route
 from evaluation.servers.embedded import SimulatorError
-from evaluation.servers.ports import free_port, require_free
 from tests.evaluation.official.fake_checkouts import (
     write_agents,
     write_bench2drive,
@@ -165,28 +160,6 @@ def test_the_exit_code_is_the_evaluators(
 def test_options_of_carlas_script(options: list[str], port: str) -> None:
     assert server_command(["serve", "--port", "{port}"], options) == ["serve", "--port", port]
     assert server_command(["serve", "{options}"], options) == ["serve", *options]
-
-
-def test_an_installed_carla_is_started_and_ended(tmp_path: Path) -> None:
-    """What stands for it here is the embedded simulator behind a CarlaUE4.sh."""
-    command = [sys.executable, "-m", "evaluation.simulator", "--port", "{port}", "--town", "demo"]
-    port = free_port(neighbours=3)
-    with carla_root([*command, "--client-version", version("carla")]) as folder:
-        script = binary_of(f"carla-binary:{folder}")
-        with carla_binary(script, port, tmp_path / "log"):
-            require_towns_of_server("127.0.0.1", port, [Route("0", "Demo", ())])
-        require_free(port, neighbours=2)
-
-
-def test_an_installed_carla_that_does_not_start(tmp_path: Path) -> None:
-    script = tmp_path / "CarlaUE4.sh"
-    script.write_text("#!/bin/sh\nexit 9\n")
-    script.chmod(0o755)
-    with (
-        pytest.raises(SimulatorError, match="ended with exit code 9 at its start"),
-        carla_binary(script, free_port(neighbours=3), tmp_path / "log"),
-    ):
-        pytest.fail("it runs")
 
 
 SLEEPER = """

@@ -51,7 +51,11 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_reading(tmp_path: Path) -> None:
     first, second = read_routes(written(tmp_path, GOOD))
-    assert (first.route_id, first.town, first.name) == ("7", "straight", "RouteScenario_7_rep0")
+    assert (first.route_id, first.town, first.name_of()) == (
+        "7",
+        "straight",
+        "RouteScenario_7_rep0",
+    )
     assert first.positions_world_m == ((10.0, 1.75, 0.0), (300.0, 1.75, 0.0))
     assert [point.route_percent for point in first.weathers] == [0.0, 100.0]
     assert 'type="CutIn"' in first.scenarios[0]
@@ -226,7 +230,7 @@ def test_random_routes_turn_both_ways() -> None:
 
 
 def test_the_demo_route_has_something_of_everything() -> None:
-    from evaluation.runs.drive import DEMO_ROUTES
+    from evaluation.runs.plan import DEMO_ROUTES
 
     (route,) = read_routes(DEMO_ROUTES)
     demo, name = open_map("demo")

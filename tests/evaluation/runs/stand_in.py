@@ -1,6 +1,7 @@
 """A worker that drives nothing: a route's id says what becomes of it.
 
-`FATE-NUMBER` meets its fate; once a file `mended` lies beside the logs, all are driven well.
+`FATE-NUMBER` meets its fate; once a file `mended` lies beside the logs, all are driven well. Who
+waits does so for a file `go` there, and leaves word of the process above it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.closed_loop.episode import Outcome
@@ -22,9 +23,8 @@ from evaluation.closed_loop.failure import (
 )
 from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.routes.route import Route
-from evaluation.runs.job import Job, JobResult, plain
-from evaluation.runs.leaderboard_file import record_of
-from evaluation.runs.worker import CannotBeginError, Tell, unscored
+from evaluation.runs.job import Job, JobResult
+from evaluation.runs.worker import CannotBeginError, Tell, record_json, unscored
 
 ROUTE = Route("7", "Generated3", ((0.0, 0.0, 0.0), (100.0, 0.0, 0.0)))
 FAILURES = {
@@ -61,6 +61,10 @@ class StandIn:
         if end:
             with self._pulse.during(phases[where]):
                 self._end(end)
+        if fate == "waits":
+            (self._logs.parent / f"begun_{os.getpid()}").write_text(str(os.getppid()))
+            while not (self._logs.parent / "go").exists():
+                time.sleep(0.05)
         if fate == "destroyed":
             self._tell("driven", driven(job).to_json())
             with self._pulse.during(Phase.AGENT_DESTROY):
@@ -90,5 +94,4 @@ class StandIn:
 def driven(job: Job) -> JobResult:
     """A route without a fault."""
     outcome = Outcome(completion_percent=100.0, ticks=20, route_m=100.0)
-    record = record_of(job.index, job.route.name, outcome, job.rules)
-    return JobResult(job.name, plain(asdict(record)), {"ticks": 20}, wall_s=0.1)
+    return JobResult(job.name, record_json(job, outcome), {"ticks": 20}, wall_s=0.1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from evaluation.closed_loop.disturbances import parse_disturbances
 from evaluation.runs import disturbance_matrix
 from evaluation.runs.disturbance_matrix import drive_disturbed
-from evaluation.runs.drive import DriveSettings
+from evaluation.runs.settings import DriveSettings
 
 SCORES = {"clean": 80.0, "delay=2": 60.0, "delay=10": 0.0}
 

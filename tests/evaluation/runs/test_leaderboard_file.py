@@ -64,7 +64,7 @@ def result_of(index: int, outcome: Outcome) -> JobResult:
         "sensor_types": outcome.sensor_types,
         "town": "Demo",
     }
-    return JobResult(NAMES[index], plain(asdict(record)), plain(extra), outcome.failure)
+    return JobResult(NAMES[index], plain(record.to_json()), plain(extra), outcome.failure)
 
 
 def filled(path: Path, outcomes: list[Outcome], total: int | None = None) -> Results:

@@ -12,7 +12,7 @@ import pytest
 from evaluation.__main__ import main
 from evaluation.routes.route_file import read_routes
 from evaluation.runs.benchmark import Benchmark
-from evaluation.runs.drive import DEMO_ROUTES
+from evaluation.runs.plan import DEMO_ROUTES
 from evaluation.runs.result_files import read_run
 from evaluation.runs.run_scores import score_run
 from evaluation.scoring.tick import Kind

@@ -16,8 +16,10 @@ from evaluation.closed_loop.failure import (
 )
 from evaluation.closed_loop.pulse import TimeLimits
 from evaluation.runs.job import JobResult
+from evaluation.runs.tries import TRIES
 from evaluation.runs.worker import CannotBeginError
-from evaluation.runs.workers import TRIES, WorkerSettings, next_log_number, run_jobs
+from evaluation.runs.worker_process import WorkerSettings
+from evaluation.runs.workers import next_log_number, run_jobs
 from tests.evaluation.runs.stand_in import StandIn, jobs_of
 
 SHORT = TimeLimits(0.3, 0.3, 0.3)
