@@ -33,6 +33,7 @@ from tests.evaluation.scoring.roads import straight_opendrive
 
 PROJECT = Path(__file__).parents[3]
 ROUTES = Path(__file__).with_name("routes.xml")
+BY_HAND = Path(__file__).with_name("scenario_types.xml")
 EXPERT = PROJECT / "agent" / "expert_agent.py"
 DEMO_ROUTE = PROJECT / "evaluation" / "data" / "demo_route.xml"
 
@@ -138,6 +139,7 @@ def test_a_subset_that_cannot_be(subset: str, message: str) -> None:
 
 def test_bench2drive_needs_a_scenario_and_a_weather() -> None:
     require_scenarios(read_routes(ROUTES))
+    require_scenarios(read_routes(BY_HAND))
     with pytest.raises(RouteFileError, match=r"route 0: Bench2Drive.* needs a scenario"):
         require_scenarios(read_routes(DEMO_ROUTE))
     dry = Route("3", "Demo", (), scenarios=("<scenario/>",))
