@@ -57,8 +57,6 @@ class LightSwitch:
             (self._own if along else self._crossing).append(light)
         self._near_since_s: float | None = None
         self._shown: tuple[carla.TrafficLightState, carla.TrafficLightState] | None = None
-        for light in group:
-            light.freeze(True)
 
     @property
     def vehicle_ids(self) -> Sequence[int]:
@@ -69,6 +67,12 @@ class LightSwitch:
             self._near_since_s = moment.time_s
         since = self._near_since_s
         left_s = self._spec.red_s - (0.0 if since is None else moment.time_s - since)
+        # Not once and for all: a traffic manager that starts resets the lights of the town.
+        loose = [light for light in (*self._own, *self._crossing) if not light.is_frozen()]
+        for light in loose:
+            light.freeze(True)
+        if loose:
+            self._shown = None
         self._show(*colours(left_s))
 
     def _show(self, own: carla.TrafficLightState, crossing: carla.TrafficLightState) -> None:

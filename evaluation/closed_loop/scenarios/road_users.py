@@ -21,7 +21,7 @@ RELEASED_S = 2.0
 """From so long before the meeting on, a car no longer adapts its speed to the ego's."""
 NEAREST_M = 25.0
 """No car of a stream appears nearer to the meeting than this."""
-SLOWEST_SHARE, FASTEST_SHARE = 0.5, 1.4
+SLOWEST_SHARE, FASTEST_SHARE = 0.85, 1.15
 FOLLOW_GAP_M, FOLLOW_GAIN_PER_S = 14.0, 0.35
 """A leader lets the ego come up to this distance, so that its braking matters."""
 SLOWEST_LEADER_MPS = 2.0
