@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import itertools
 import re
 import shlex
 import sys
@@ -16,15 +17,27 @@ from model.training.settings import from_hydra
 from tests.shapes import PROJECT
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = (
+    "README.md",
+    "agent/README.md",
+    "evaluation/doctor/README.md",
+    "evaluation/servers/README.md",
+    "model/training/README.md",
+)
+"""Pages whose commands are held to the programs; what they need beyond that, a page says itself."""
+ASSIGNMENT = re.compile(r"[A-Z_]+=")
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
 
 def quoted() -> list[list[str]]:
-    """The words of every command in a code block or between backticks."""
-    blocks = re.findall(r"^```bash\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+    """The words of every command in a code block or between backticks, without variables that are
+    set for it."""
+    text = "\n".join((PROJECT / page).read_text(encoding="utf-8") for page in PAGES)
+    blocks = re.findall(r"^ *```bash\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL)
     lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
-    lines += re.findall(r"`((?:make|python -m) [^`\n]+)`", README)
-    return [shlex.split(line, comments=True) for line in lines]
+    lines += re.findall(r"`((?:make|python -m) [^`\n]+)`", text)
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [[*itertools.dropwhile(ASSIGNMENT.match, line)] for line in words]
 
 
 def commands(*start: str) -> list[list[str]]:
