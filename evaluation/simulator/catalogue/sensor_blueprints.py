@@ -14,7 +14,8 @@ _FLOAT, _INT, _STRING, _BOOL = (
 
 
 def _numbers(kind: AttributeType, **values: str) -> tuple[Attribute, ...]:
-    return tuple(Attribute(name, kind, value) for name, value in values.items())
+    # CARLA recommends the default of every number, and programs ask for it.
+    return tuple(Attribute(name, kind, value, (value,)) for name, value in values.items())
 
 
 _EVENT_SENSORS = (Attribute("role_name", _STRING, "front", ("front", "back", "left", "right")),)

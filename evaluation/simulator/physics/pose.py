@@ -61,15 +61,23 @@ def compose(
     return world, rotation_angles(matrices)
 
 
-def place(parent: Transform, relative: Transform) -> Transform:
-    """Return the world pose of something at `relative` in the axes of `parent`."""
-    location, rotation = compose(
+def place_all(parent: Transform, relatives: Sequence[Transform]) -> list[Transform]:
+    """Return the world poses of things at `relatives` in the axes of `parent`."""
+    locations, rotations = compose(
         np.array([parent.location]),
         np.array([parent.rotation]),
-        np.array([relative.location]),
-        np.array([relative.rotation]),
+        np.array([relative.location for relative in relatives]),
+        np.array([relative.rotation for relative in relatives]),
     )
-    return Transform(Vector3D(*location[0].tolist()), Rotation(*rotation[0].tolist()))
+    return [
+        Transform(Vector3D(*location), Rotation(*rotation))
+        for location, rotation in zip(locations.tolist(), rotations.tolist(), strict=True)
+    ]
+
+
+def place(parent: Transform, relative: Transform) -> Transform:
+    """Return the world pose of something at `relative` in the axes of `parent`."""
+    return place_all(parent, [relative])[0]
 
 
 def relative_to(parent: Transform, world: Transform) -> Transform:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from evaluation.simulator.physics.pose import place
+from evaluation.simulator.physics.pose import place, place_all
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
 
 _ADULT_M = 1.8
@@ -96,17 +96,28 @@ class WalkerPose:
 
 def posed(actor: Transform, half_height_m: float, pose: WalkerPose | None) -> list[PosedBone]:
     """Return the bones of a walker, whose origin is the middle of its body."""
-    feet = place(actor, Transform(Vector3D(0.0, 0.0, -half_height_m)))
     scale = 2.0 * half_height_m / _ADULT_M
-    found: dict[str, PosedBone] = {}
+    relative, component = {}, {"": Transform()}
     for bone in BONES:
         standing = Transform(Vector3D(*(scale * part for part in bone.offset_m)))
         given = pose.bones.get(bone.name) if pose is not None else None
-        relative = standing if given is None or pose is None else _mix(standing, given, pose.share)
-        parent = found[bone.parent].component if bone.parent else Transform()
-        component = place(parent, relative)
-        found[bone.name] = PosedBone(bone.name, place(feet, component), component, relative)
-    return list(found.values())
+        mine = standing if given is None or pose is None else _mix(standing, given, pose.share)
+        relative[bone.name] = mine
+        component[bone.name] = _placed(component[bone.parent], mine)
+    poses = [component[bone.name] for bone in BONES]
+    feet = place(actor, Transform(Vector3D(0.0, 0.0, -half_height_m)))
+    return [
+        PosedBone(bone.name, world, there, relative[bone.name])
+        for bone, world, there in zip(BONES, place_all(feet, poses), poses, strict=True)
+    ]
+
+
+def _placed(parent: Transform, relative: Transform) -> Transform:
+    """Return `place(parent, relative)`, at once where the parent is not turned."""
+    if any(parent.rotation):
+        return place(parent, relative)
+    location = [a + b for a, b in zip(parent.location, relative.location, strict=True)]
+    return Transform(Vector3D(*location), relative.rotation)
 
 
 def _mix(standing: Transform, given: Transform, share: float) -> Transform:

@@ -72,7 +72,6 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "destroy_actor": [[CAR]],
     "get_actor_bounding_box": [[CAR]],
     # Whole states that are damaged: tests/evaluation/simulator/test_saved_state.py.
-    "restore_state": [[b"state"]],
     "set_actor_transform": [[CAR, POSE], [WALKER, POSE]],
     "set_actor_location": [[CAR, POSE[0]]],
     "apply_control_to_walker": [[WALKER, [[1.0, 0.0, 0.0], 1.5, True]]],
@@ -117,7 +116,6 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_actor_bone_relative_transforms": [[CAR], [WALKER]],
     "get_vehicle_bone_world_transforms": [[CAR]],
     "set_imui_gravity": [[9.0]],
-    "restore_state": [[b"state"]],
     "start_recorder": [["kept.log", True]],
     "show_recorder_file_info": [["kept.log", True]],
     "show_recorder_collisions": [["kept.log", "v", ord("a")]],
