@@ -91,14 +91,14 @@ def own_figures(scores: RunScores) -> dict[str, str]:
 def missing_lines(scores: RunScores) -> Iterator[str]:
     """What is not there: drives, and what it takes to know an ability."""
     if scores.missing:
-        yield f"missing, counted 0: {', '.join(scores.missing)}"
+        yield f"missing routes, counted 0: {', '.join(scores.missing)}"
     if scores.unnamed:
         yield (
-            f"missing, counted 0: {scores.unnamed} more that the files do not name "
+            f"missing routes, counted 0: {scores.unnamed} more that the files do not name "
             "(--routes FILE names them)"
         )
     if scores.crashed:
-        yield f"crashed or never ended, counted as they stand: {', '.join(scores.crashed)}"
+        yield f"routes that crashed or never ended, counted as they stand: {', '.join(scores.crashed)}"
     towns: dict[str, list[str]] = defaultdict(list)
     for town, what in scores.abilities.needed.items() if scores.abilities else ():
         towns[what].append(town)

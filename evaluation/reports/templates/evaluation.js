@@ -35,9 +35,9 @@ function load() {
 }
 
 const LAYOUT = {
-  margin: { l: 50, r: 10, t: 24, b: 30 },
+  margin: { l: 50, r: 10, t: 30, b: 30 },
   font: { family: "system-ui, sans-serif", size: 11 },
-  legend: { orientation: "h", y: 1.18, x: 0 },
+  legend: { orientation: "h", y: 1.01, yanchor: "bottom", x: 0 },
   hovermode: "closest",
 };
 const OPTIONS = { displaylogo: false, responsive: true };

@@ -181,4 +181,4 @@ def test_missing_routes_are_named_and_count_nothing(
     assert told["published"]["driving_score"] == pytest.approx(300 / 220)
     assert set(told["by_scenario"]) == {"Accident"}
     assert main(words) == 0
-    assert "missing, counted 0: 3" in capsys.readouterr().out
+    assert "missing routes, counted 0: 3" in capsys.readouterr().out
