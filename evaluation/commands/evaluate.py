@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "as infrastructure or policy. The exit code is 0 when no route failed, 1 when one did, 2 "
         "when the run could not begin."
     )
-    parser.add_argument("--routes", type=Path, required=True, metavar="FILE|DIR")
+    parser.add_argument("--routes", type=Path, required=True, metavar="FILE|DIR|mini")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default=PROTOCOLS[0], help="whose rules give the score"
