@@ -58,13 +58,6 @@ def test_what_is_refused_without_an_answer_is_told_by_the_next(session: ClientSe
     assert session.world.tick() == frame + 1
 
 
-def test_recording_is_refused(session: ClientSession) -> None:
-    with pytest.raises(RuntimeError, match="recording and replaying are not simulated"):
-        session.client.start_recorder("drive.log")
-    session.client.stop_recorder()
-    session.ticks(1)
-
-
 @pytest.mark.parametrize("wanted_mps", [8.0, 3.0, -2.0])
 def test_ackermann_keeps_a_speed(session: ClientSession, wanted_mps: float) -> None:
     ego = session.spawn(EGO, pose(250.0, 1.75))
