@@ -23,6 +23,9 @@ U8 = NDArray[np.uint8]
 F64 = NDArray[np.float64]
 
 
+INSTALL = "pip install 'simlingo-carla[server]'"
+
+
 class PolicyUnavailableError(RuntimeError):
     """No plan in this tick, perhaps in the next; the message says what to look after."""
 
@@ -69,8 +72,10 @@ class PlanSource(Protocol):
 def open_plan_source(settings: AgentSettings) -> PlanSource:
     """The policy server that the settings name, or their checkpoint in this process."""
     if settings.policy:
-        from agent.remote_policy import RemotePolicy
-
+        try:
+            from agent.remote_policy import RemotePolicy
+        except ImportError as error:
+            raise PolicyUnavailableError(f"policy={settings.policy}: {error}; {INSTALL}") from error
         return RemotePolicy(settings.policy, settings.policy_timeout_s)
     from agent.policy import Policy
 

@@ -18,10 +18,9 @@ from collections.abc import Callable
 from concurrent import futures
 from pathlib import Path
 
-import grpc
 import numpy as np
 
-from agent.plan_source import Planned
+from agent.plan_source import INSTALL, Planned
 from agent.policy import Policy
 from agent.policy_wire import (
     DESCRIBE,
@@ -42,6 +41,11 @@ from model.batch import InputError
 from model.checkpoint import CheckpointError
 from model.conditions import digests, text_digest
 from model.runtime import DeviceError
+
+try:
+    import grpc
+except ImportError as error:
+    raise SystemExit(f"{error}; {INSTALL}") from error
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except ImportError as error:
-        print(f"{error}; pip install -e '.[server]'", file=sys.stderr)
+        print(f"{error}; {INSTALL}", file=sys.stderr)
         return 2
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from agent.plan_source import Planned, PolicyUnavailableError
+from agent.plan_source import Planned, PolicyUnavailableError, open_plan_source
 from agent.policy import Policy
 from agent.policy_server import AddressError, SharedPolicy, main, open_server
 from agent.policy_wire import (
@@ -29,6 +29,7 @@ from agent.policy_wire import (
     unpack_request,
 )
 from agent.remote_policy import RemotePolicy
+from agent.settings import AgentSettings
 from agent.simlingo_agent import SimLingoAgent
 from model.checkpoint import save_checkpoint
 from model.config import DEBUG
@@ -149,6 +150,13 @@ def test_a_late_answer_is_none(shared: SharedPolicy, address: str) -> None:
 def test_nobody_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PolicyUnavailableError, match=r"start it|not answered"):
         RemotePolicy(f"unix:{tmp_path}/none.sock", 1.0, first_answer_s=0.2)
+
+
+def test_without_grpc_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "agent.remote_policy")
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(PolicyUnavailableError, match=r"simlingo-carla\[server\]"):
+        open_plan_source(AgentSettings(policy="50051"))
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
