@@ -98,9 +98,10 @@ def missing_lines(scores: RunScores) -> Iterator[str]:
             "(--routes FILE names them)"
         )
     if scores.crashed:
-        yield f"routes that crashed or never ended, counted as they stand: {', '.join(scores.crashed)}"
+        names = ", ".join(scores.crashed)
+        yield f"routes that crashed or never ended, counted as they stand: {names}"
     towns: dict[str, list[str]] = defaultdict(list)
     for town, what in scores.abilities.needed.items() if scores.abilities else ():
         towns[what].append(town)
-    for what, names in towns.items():
-        yield f"to know the signs passed in {', '.join(names)}: {what}"
+    for what, found in towns.items():
+        yield f"to know the signs passed in {', '.join(found)}: {what}"
