@@ -81,6 +81,6 @@ def test_two_workers_never_share_a_simulator(tmp_path: Path) -> None:
     data = json.loads((tmp_path / "out" / "results.json").read_text())
     records = data["_checkpoint"]["records"]
     assert [one["status"] for one in records] == ["Completed", "Completed"]
-    assert all(len(one["infractions"]["min_speed_infractions"]) == 21 for one in records)
+    assert all(len(one["infractions"]["min_speed_infractions"]) > 10 for one in records)
     assert [one["scores"]["score_composed"] for one in records] == [100.0, 100.0]
     assert {one["town_name"] for one in records} == {"straight"}

@@ -116,7 +116,6 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_actor_bone_relative_transforms": [[CAR], [WALKER]],
     "get_vehicle_bone_world_transforms": [[CAR]],
     "set_imui_gravity": [[9.0]],
-    "restore_state": [[b"state"]],
     "start_recorder": [["kept.log", True]],
     "show_recorder_file_info": [["kept.log", True]],
     "show_recorder_collisions": [["kept.log", "v", ord("a")]],
