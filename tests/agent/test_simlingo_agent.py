@@ -22,6 +22,7 @@ from model.config import DEBUG
 from model.driving import DrivingModel
 from model.runtime import STAGES, Prediction
 from tests.agent.sample_inputs import sensor_data, straight_plan
+from tests.rerun_files import rows_of
 
 START_TICKS = 3
 
@@ -215,6 +216,21 @@ def test_a_session_is_recorded(checkpoint: Path, tmp_path: Path) -> None:
     latency = json.loads((tmp_path / "second" / "latency.json").read_text())
     assert latency.keys() == {*STAGES, "total"}
     assert latency["total"]["max_ms"] >= latency["total"]["p95_ms"] >= latency["vision"]["p50_ms"]
+
+
+def test_a_session_is_recorded_on_reruns_timeline(checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("rerun", reason="needs rerun: pip install 'simlingo-carla[debug]'")
+    for _ in range(2):
+        agent = SimLingoAgent("localhost", 2000)
+        agent.set_global_plan(*straight_plan())
+        agent.setup(f"checkpoint={checkpoint},record={tmp_path}/drive.rrd+route_7")
+        drive(agent, 3)
+        agent.destroy()
+    names = ["drive_route_7.rrd", "drive_route_7_2.rrd"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    rows = rows_of(tmp_path / names[0])
+    assert len([row for row in rows["/world/plan"] if "LineStrips3D:strips" in row]) == 3
+    assert len(rows[f"/camera/{DEBUG.cameras[0].name}"]) == 3
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "no folder"])
