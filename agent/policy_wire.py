@@ -27,7 +27,7 @@ MESSAGE_OPTIONS = (
     ("grpc.max_receive_message_length", LARGEST_MESSAGE),
     ("grpc.max_send_message_length", LARGEST_MESSAGE),
 )
-KINDS = {"|u1": np.uint8, "<f8": np.float64}
+KINDS: dict[str, type[np.generic]] = {"|u1": np.uint8, "<f8": np.float64}
 
 
 class WireError(ValueError):

@@ -229,7 +229,7 @@ def _read_pairs(text: str) -> dict[str, str]:
 
 def _read_file(path: Path) -> dict[str, Any]:
     """A mapping from a YAML file; JSON is read by the same parser, which it is a part of."""
-    import yaml  # type: ignore[import-untyped]  # only needed for files
+    import yaml  # only needed for files
 
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
 from evaluation.simulator.sensors.lidar import LidarSensor, SemanticLidarSensor
-from evaluation.simulator.sensors.measure import AnySensor, RaySensor, measure, world_state
+from evaluation.simulator.sensors.measure import AnySensor, RaySensor, draw, measure, world_state
 from evaluation.simulator.sensors.obstacle import ObstacleSensor
 from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
@@ -98,6 +98,7 @@ class Simulator:
         self._scene: CameraScene | None = None
         self._rays: RayScene | None = None
         self._sensors: dict[int, AnySensor] = {}
+        self._undrawn: list[CameraSensor] = []
         self._shown_episode_id = 1
         self._switch_is_armed = False
         self.world = self._new_world(shelf.open(options.town), EpisodeSettings(), 1, 1, 0)
@@ -302,10 +303,28 @@ class Simulator:
 
     def _measure(self, contacts: Sequence[Contact]) -> list[Message]:
         is_heard = self.streams.is_heard
-        return measure(self.world, self._sensors, contacts, self._scene, self._rays, is_heard)
+        messages, self._undrawn = measure(
+            self.world, self._sensors, contacts, self._scene, self._rays, is_heard
+        )
+        if self._undrawn:
+            self.loop.call_later(0.0, self.finish_tick)
+        return messages
+
+    @property
+    def has_undrawn(self) -> bool:
+        """Whether the last tick has left cameras to be drawn."""
+        return bool(self._undrawn)
+
+    def finish_tick(self) -> None:
+        """Draw and send what the last tick left to be drawn: once its answer is on the way, and
+        before anything else happens to the world."""
+        undrawn, self._undrawn = self._undrawn, []
+        for stream_id, parts in draw(self.world, self._scene, undrawn):
+            self.streams.publish(stream_id, parts)
 
     def tick(self) -> int:
         """Step the world by its time step, send what the sensors saw, return the new frame."""
+        self.finish_tick()
         world = self.world
         if self._switch_is_armed:
             self._shown_episode_id = world.episode_id

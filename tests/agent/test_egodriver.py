@@ -78,9 +78,11 @@ def test_left_is_left_and_the_origin_lies_at_the_rear_axle() -> None:
     right = trajectory_of(Plan(NO_ROUTE, np.array([[0.0, 3.0]])), NOW_US)
     # The car has turned on the spot and gone 3 m to the right; its axle trails behind it.
     np.testing.assert_allclose(right.positions, [[REAR_AXLE_M, REAR_AXLE_M - 3.0, 0.0]], atol=1e-9)
+    assert right.last_pose is not None
     assert right.last_pose.yaw == pytest.approx(-math.pi / 2)
     np.testing.assert_allclose(
-        ego_from_rig(np.array([[REAR_AXLE_M, 2.0], [0.0, 0.0]])), [[0, -2], [-REAR_AXLE_M, 0]]
+        ego_from_rig(np.array([[REAR_AXLE_M, 2.0], [0.0, 0.0]])),
+        np.array([[0.0, -2.0], [-REAR_AXLE_M, 0.0]]),
     )
 
 

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from agent.agent_contract import Track
+from agent.policy import Policy
 from agent.settings import SettingsError
 from agent.simlingo_agent import SimLingoAgent, get_entry_point
 from model.checkpoint import CheckpointError, save_checkpoint
@@ -84,7 +85,7 @@ class Listening:
     """Keeps what the runtime of an agent's policy is asked."""
 
     def __init__(self, agent: SimLingoAgent) -> None:
-        assert agent._policy is not None
+        assert isinstance(agent._policy, Policy)
         assert agent._policy._runtime is not None
         self.asked: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._predict = agent._policy._runtime.predict

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import carla
 import numpy as np
 
-from agent.expert.driver import ActorFacts, ExpertDriver, RoutePlaces
+from agent.expert.decision import ActorFacts, RoutePlaces
+from agent.expert.driver import ExpertDriver
 from agent.expert.expert_loop import plan_of
 from agent.expert.lane_forecast import LaneForecaster
 from agent.expert.lane_room import LaneRoom

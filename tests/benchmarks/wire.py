@@ -36,13 +36,14 @@ def compare(ticks: int, checkpoint: Path = DEFAULT_CHECKPOINT) -> None:
         server = subprocess.Popen([sys.executable, "-m", "agent.policy_server", *words])
         try:
             here, there = Policy(checkpoint, "cpu"), RemotePolicy(address, 60.0, 120.0)
+            sources: tuple[PlanSource, ...] = (here, there)
             spent_ms: dict[str, list[float]] = {"in process": [], "over the socket": []}
             wire_ms: list[float] = []
             camera = here.cameras[0]
             size = (1, len(here.cameras), camera.height_px, camera.width_px, 3)
             for tick in range(ticks):
                 images = np.random.default_rng(tick).integers(0, 256, size, dtype=np.uint8)
-                for name, source in zip(spent_ms, (here, there), strict=True):
+                for name, source in zip(spent_ms, sources, strict=True):
                     took_ms, stage_ms = _plan(source, images)
                     spent_ms[name].append(took_ms)
                     wire_ms += [stage_ms["wire"]] if "wire" in stage_ms else []

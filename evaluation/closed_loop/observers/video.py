@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,9 @@ WIDE_INSET_PX = 560
 INSET_METRES = 70.0
 SIDE_PX = (300, 150)
 KEPT_STEPS = 10
+WAITING_IMAGES = 8
+"""So many images may wait to be encoded before the drive waits. Each holds its tick's inputs too:
+under 80 MB for the cameras of BASE."""
 WARNING_COLOUR = (255, 112, 67)
 WARNING_S = 3.0
 DEFAULT_FRONT: Spec = {
@@ -49,8 +54,9 @@ DEFAULT_FRONT: Spec = {
 
 class Video(Observer):
     """Writes one file per route. The front view comes from a camera of its own, placed like the
-    agent's front camera; its images are drawn on when both they and the agent's step are there,
-    so the drive never waits for it."""
+    agent's front camera; its images are drawn on when both they and the agent's step are there.
+    Drawing and encoding have a thread of their own, so the drive waits for neither the camera nor
+    the file, unless the file falls far behind."""
 
     def __init__(self, path: Path, fps: int, rules: Rules) -> None:
         self._path = path
@@ -60,6 +66,8 @@ class Video(Observer):
         self._steps: dict[int, tuple[Step, list[Body]]] = {}
         self._camera: carla.Sensor | None = None
         self._file: _VideoFile | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="video")
+        self._waiting: deque[Future[None]] = deque()
         self._next_s = 0.0
         self._seen_infractions = 0
         self._warning_until_s = -1.0
@@ -123,9 +131,22 @@ class Video(Observer):
             if step.tick.time_s < self._next_s:
                 continue
             self._next_s = step.tick.time_s + 0.9 / self._fps
-            self._file.write(self._compose(image, step, others))
+            warns = step.tick.time_s < self._warning_until_s
+            self._hand_over(self._file, image, step, others, warns)
 
-    def _compose(self, image: U8, step: Step, others: Sequence[Body]) -> U8:
+    def _hand_over(
+        self, file: _VideoFile, image: U8, step: Step, others: Sequence[Body], warns: bool
+    ) -> None:
+        """Let the thread draw and encode; what it has raised by now is raised here."""
+        while self._waiting and (self._waiting[0].done() or len(self._waiting) >= WAITING_IMAGES):
+            self._waiting.popleft().result()
+        self._waiting.append(
+            self._thread.submit(
+                lambda: file.write(self._compose(image, step, others, warns)),
+            )
+        )
+
+    def _compose(self, image: U8, step: Step, others: Sequence[Body], warns: bool) -> U8:
         drawing = Drawing(None, np.empty((0, 2)))
         if step.agent_step is not None:
             drawing = drawing_of(step.agent_step)
@@ -145,7 +166,7 @@ class Video(Observer):
         top = FRONT_PX[1] + (SIDE_PX[1] if len(images) else 0)
         for index, line in enumerate(self._lines(step)):
             _write(canvas, line, (12, top + 24 + 26 * index), TEXT_COLOUR)
-        if tick.time_s < self._warning_until_s and step.infractions:
+        if warns and step.infractions:
             kind = step.infractions[-1].kind.value.removesuffix("_infractions").replace("_", " ")
             _write(canvas, f"infraction: {kind}", (12, FRONT_PX[1] - 16), WARNING_COLOUR)
         return canvas
@@ -172,9 +193,14 @@ class Video(Observer):
             self._camera.destroy()
             self._camera = None
         self._write_ready()
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        try:
+            while self._waiting:
+                self._waiting.popleft().result()
+        finally:
+            self._thread.shutdown(cancel_futures=True)
+            if file is not None:
+                file.close()
 
 
 def front_camera_of(specs: Sequence[Spec]) -> Spec:

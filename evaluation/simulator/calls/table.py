@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from evaluation.simulator.calls import (
     actors,
@@ -20,7 +21,7 @@ from evaluation.simulator.calls import (
     vehicles,
 )
 from evaluation.simulator.calls.call import Call
-from evaluation.simulator.net.rpc import Method
+from evaluation.simulator.net.rpc import Caller, Method
 from evaluation.simulator.simulator import Simulator
 
 CALLS: Mapping[str, Call] = {
@@ -42,6 +43,13 @@ CALLS: Mapping[str, Call] = {
 def method_table(simulator: Simulator) -> dict[str, Method]:
     """Bind all calls to one simulator."""
     return {
-        name: Method(partial(call.function, simulator), call.reply, call.arity, call.tells)
+        name: Method(partial(_call, simulator, call), call.reply, call.arity, call.tells)
         for name, call in CALLS.items()
     }
+
+
+def _call(simulator: Simulator, call: Call, caller: Caller, arguments: Sequence[Any]) -> Any:
+    # Several hundred calls a tick come this way.
+    if simulator.has_undrawn:
+        simulator.finish_tick()
+    return call.function(simulator, caller, arguments)

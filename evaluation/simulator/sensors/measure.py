@@ -44,13 +44,16 @@ def measure(
     scene: CameraScene | None,
     rays: RayScene | None,
     is_heard: IsHeard,
-) -> list[Message]:
+) -> tuple[list[Message], list[CameraSensor]]:
     """Let all sensors measure that are due and that somebody listens to.
 
-    A sensor that fails has no message this time; the others and the world go on.
+    Returns their messages, and the cameras that are still to be drawn (`draw`): those that do not
+    measure in every tick, so that no client waits in a tick for an image that is not one of every
+    tick's. A sensor that fails has no message this time; the others and the world go on.
     """
     messages: list[Message] = []
     cameras: list[CameraSensor] = []
+    late: list[CameraSensor] = []
     for sensor in sensors.values():
         if isinstance(sensor, CollisionSensor):
             messages += _unless_it_fails(sensor, partial(report_contacts, world, sensor, contacts))
@@ -59,14 +62,19 @@ def measure(
         if not sensor.schedule.is_due(world.elapsed_s) or not is_heard(sensor.actor.stream_id):
             continue
         if isinstance(sensor, CameraSensor):
-            cameras.append(sensor)
+            (late if sensor.schedule.period_s > 0.0 else cameras).append(sensor)
         elif isinstance(sensor, Reader):
             messages += _unless_it_fails(sensor, partial(_read, world, sensor))
         elif rays is not None:
             messages += _unless_it_fails(sensor, partial(_cast, world, sensor, rays))
-    if scene is not None and not world.settings.no_rendering_mode:
-        messages += _take_images(world, scene, cameras)
-    return messages
+    return messages + draw(world, scene, cameras), late
+
+
+def draw(world: World, scene: CameraScene | None, cameras: Sequence[CameraSensor]) -> list[Message]:
+    """Draw cameras; nothing where there is no scene or the episode is not to be rendered."""
+    if scene is None or not cameras or world.settings.no_rendering_mode:
+        return []
+    return _take_images(world, scene, cameras)
 
 
 def _read(world: World, sensor: Reader) -> list[Message]:

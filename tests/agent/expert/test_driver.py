@@ -432,10 +432,11 @@ def test_the_ego_stays_beside_its_lane_until_there_is_room_in_it() -> None:
 def test_the_ego_comes_back_where_the_lane_beside_its_own_ends() -> None:
     """Somebody keeps beside it, so that there is no gap; the lane that it is in ends at 140 m."""
     parked = ("vehicle", 60.0, 0.2, 0.0, 0.0)
-    drive = Drive(start(room=LEFT_LANE, room_to_m=140.0), lambda _: users(parked))
+    beside: list[tuple[str, float, float, float, float]] = []
+    drive = Drive(start(room=LEFT_LANE, room_to_m=140.0), lambda _: users(parked, *beside))
     for _ in range(400):
-        beside = ("vehicle", drive.x_m, 0.0, max(drive.speed_mps, 1.0), 0.0)
-        drive.others = lambda _, row=beside: users(parked, *([row] if row[1] > 70.0 else []))
+        row = ("vehicle", drive.x_m, 0.0, max(drive.speed_mps, 1.0), 0.0)
+        beside[:] = [row] if drive.x_m > 70.0 else []
         drive.run(DT_S)
         if drive.x_m > 130.0:
             break

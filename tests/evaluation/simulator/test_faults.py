@@ -74,7 +74,7 @@ def test_a_sensor_that_fails_stops_no_other(
     sensors: dict[int, AnySensor] = {
         one.actor.actor_id: one for one in (bad, good, cameras[0], cameras[1], cameras[2])
     }
-    messages = measure(world, sensors, [], object(), None, lambda _id: True)  # type: ignore[arg-type]
+    messages, _ = measure(world, sensors, [], object(), None, lambda _id: True)  # type: ignore[arg-type]
     assert [stream_id for stream_id, _ in messages] == [2, 4, 6]
     assert f"sensor {bad.actor.actor_id} (sensor.other.gnss) failed" in caplog.text
     assert f"sensor {cameras[1].actor.actor_id} (sensor.camera.rgb) failed" in caplog.text

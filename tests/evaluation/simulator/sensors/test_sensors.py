@@ -151,3 +151,25 @@ def test_bad_attributes_are_refused(session: ClientSession) -> None:
     for fov_deg in (200.0, 0.0, -1.0):
         with pytest.raises(RuntimeError, match="fov"):
             session.spawn("sensor.camera.rgb", pose(0.0, 0.0), None, fov=fov_deg)
+
+
+def test_a_slower_camera_shows_its_tick_whatever_follows(session: ClientSession) -> None:
+    """It is drawn after the tick's answer, but before anything else happens to the world."""
+    ego = session.spawn(EGO, pose(100.0, 1.75))
+    mount = carla.Transform(carla.Location(1.0, 0.0, 2.0))
+    size = {"image_size_x": 64, "image_size_y": 32}
+    always = session.listen(session.spawn("sensor.camera.rgb", mount, ego, **size))
+    slower = session.listen(session.spawn("sensor.camera.rgb", mount, ego, sensor_tick=0.1, **size))
+    wanted: dict[int, bytes] = {}
+    got: dict[int, bytes] = {}
+    for number in range(6):
+        frame = session.ticks(1)
+        # Sent before the image of the tick can be drawn, and not waited for.
+        ego.set_transform(pose(100.0 + 7.0 * number, 1.75))
+        image = session.read(always, frame)
+        wanted[frame] = bytes(image.raw_data)
+    while len(got) < 3:
+        image = slower.get(timeout=5.0)
+        got[image.frame] = bytes(image.raw_data)
+    assert len(set(got.values())) == 3, "the ego has moved"
+    assert {frame: wanted[frame] for frame in got} == got
