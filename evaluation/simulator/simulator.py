@@ -41,7 +41,12 @@ from evaluation.simulator.wire.settings_records import EpisodeSettings
 from evaluation.simulator.wire.state_codec import StateError
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.roadside import speed_limit_kmh
-from evaluation.simulator.world.saved_world import first_actor_id, restore_world, save_world
+from evaluation.simulator.world.saved_world import (
+    LAYOUT,
+    first_actor_id,
+    restore_world,
+    save_world,
+)
 from evaluation.simulator.world.step import advance
 from evaluation.simulator.world.world import World
 
@@ -66,8 +71,9 @@ _NOISY_SENSORS: Mapping[str, Callable[[World, Actor], AnySensor]] = {
 
 
 LARGEST_STATE_BYTES = 256 << 20
-STATE_FORMAT = 1
-"""Another one wherever an attribute of the world or of a sensor is added, dropped or changed."""
+STATE_FORMAT = f"1.{LAYOUT}"
+"""Another number wherever an attribute of a sensor is added, dropped or changed; those of the world
+are counted by themselves."""
 _MARKS = {
     "format": "the state has format {}, this simulator reads {}: save it anew",
     "client": "the state was saved for carla {}, this simulator speaks {}: install that version",

@@ -7,6 +7,7 @@ the town or from what is saved. A test holds both to the classes, so that nothin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -104,6 +105,8 @@ SAVED: Mapping[str, tuple[str, ...]] = {
     "debug_shapes": ("_strokes",),
 }
 """Attributes by the part of the world that has them; "" is the world itself."""
+LAYOUT = hashlib.sha256(repr(SAVED).encode()).hexdigest()[:8]
+"""Another one as soon as another attribute is saved."""
 DERIVED: Mapping[str, tuple[str, ...]] = {
     "": (
         *("town", "blueprints", "spectator", "light_actors", "membership"),
