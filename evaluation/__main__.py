@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -95,11 +96,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _is_closed(stream: TextIO) -> bool:
-    try:
-        stream.flush()
-    except BrokenPipeError:
-        return True
-    return False
+    """Whether the reader of a pipe has gone. What could not be written may be lost by then, so that
+    a second flush would tell nothing."""
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _run(arguments: list[str] | None) -> int:
