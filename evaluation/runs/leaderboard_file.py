@@ -86,6 +86,8 @@ class RouteRecord:
     def from_json(content: Mapping[str, Any]) -> RouteRecord:
         """Raises KeyError or TypeError where something is missing."""
         known = {name: content[name] for name in RECORD_KEYS}
+        # Evaluators of other versions have other kinds; those that we count are always there.
+        known["infractions"] = {kind.value: [] for kind in Kind} | dict(known["infractions"])
         return RouteRecord(
             **known, beside={key: one for key, one in content.items() if key not in RECORD_KEYS}
         )
