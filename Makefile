@@ -85,7 +85,7 @@ IMAGE_LOCK = $(BIN)/uv pip compile --python-version 3.11 --python-platform x86_6
 lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt and docker/*.lock
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --fork-strategy requires-python --python-version 3.10 \
-		--extra dev --extra leaderboard --extra wandb --extra server --no-annotate --no-header --quiet setup.cfg -o constraints.txt
+		--extra dev --extra leaderboard --extra wandb --no-annotate --no-header --quiet setup.cfg -o constraints.txt
 	@echo "torch==$$(sed -n 's/^torch==//p' constraints.txt)+cpu" > docker/.torch
 	$(IMAGE_LOCK) $(TORCH_CPU) -c docker/.torch -o docker/cpu.lock; rm docker/.torch
 	$(IMAGE_LOCK) --extra train --extra leaderboard --extra report -o docker/cuda.lock
