@@ -222,7 +222,10 @@ def test_bench2drive_takes_no_running_server(settings: LeaderboardSettings) -> N
 
 
 def test_a_simulator_that_is_none(settings: LeaderboardSettings) -> None:
-    message = "--simulator binary: expected embedded, carla://HOST:PORT or carla-binary:PATH"
+    message = (
+        "--simulator binary: expected embedded, carla://HOST:PORT, carla-binary:PATH or "
+        "carla-docker:IMAGE"
+    )
     with pytest.raises(SimulatorAddressError, match=message):
         run_leaderboard(replace(settings, simulator="binary"))
 
