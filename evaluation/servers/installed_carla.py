@@ -17,7 +17,7 @@ import carla
 
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.gpus import pinned_gpu
-from evaluation.servers.ports import LOOPBACK, PortLease
+from evaluation.servers.ports import LOOPBACK, PortInUseError, PortLease, wait_until_free
 
 BINARY = "carla-binary:"
 DOCKER = "carla-docker:"
@@ -25,6 +25,7 @@ SERVER_PORTS = 3
 """CARLA takes three neighbouring ports: requests, streams, and the one of its secondary servers."""
 START_TIMEOUT_S = 180.0
 ANSWER_TIMEOUT_S = 5.0
+END_PATIENCE_S = 10.0
 POLL_S = 1.0
 SCRIPT_IN_CONTAINER = "./CarlaUE4.sh"
 
@@ -120,6 +121,10 @@ def started_carla(simulator: str, lease: PortLease, log_path: Path) -> Iterator[
         process.wait()
         if launch.end:
             subprocess.run(launch.end, capture_output=True, check=False)
+        # Killed processes give their ports back a moment after the first of them is gone; who
+        # leases next looks whether they are free.
+        with suppress(PortInUseError):
+            wait_until_free(lease.port, SERVER_PORTS, END_PATIENCE_S)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
