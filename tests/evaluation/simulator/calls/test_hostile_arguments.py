@@ -72,6 +72,7 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "destroy_actor": [[CAR]],
     "get_actor_bounding_box": [[CAR]],
     # Whole states that are damaged: tests/evaluation/simulator/test_saved_state.py.
+    "restore_state": [[b"state"]],
     "set_actor_transform": [[CAR, POSE], [WALKER, POSE]],
     "set_actor_location": [[CAR, POSE[0]]],
     "apply_control_to_walker": [[WALKER, [[1.0, 0.0, 0.0], 1.5, True]]],
