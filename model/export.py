@@ -90,10 +90,17 @@ def export_stages(model: DrivingModel, folder: Path) -> float:
 
 
 def _stamp(path: Path, stamp: str) -> None:
+    """Add the digest; take out where in which file each operation was written, which the exporter
+    adds, with the paths of this machine."""
     onnx: Any = import_module("onnx")
-    graph = onnx.load(path)
-    onnx.helper.set_model_props(graph, {DIGEST_KEY: stamp})
-    onnx.save(graph, path)
+    model = onnx.load(path)
+    graph = model.graph
+    parts = (graph.node, graph.value_info, graph.input, graph.output, graph.initializer)
+    for noted in (graph, *(one for part in parts for one in part)):
+        noted.ClearField("metadata_props")
+        noted.ClearField("doc_string")
+    onnx.helper.set_model_props(model, {DIGEST_KEY: stamp})
+    onnx.save(model, path)
 
 
 def _checked(path: Path, error_m: float) -> float:

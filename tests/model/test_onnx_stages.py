@@ -85,3 +85,8 @@ def test_without_the_package_torch_drives(
 def test_without_a_folder_there_is_no_onnx_backend(shipped: DrivingModel) -> None:
     with pytest.raises(DeviceError, match="onnx needs device=cpu and the files of"):
         Runtime(shipped, "cpu", backend="onnx")
+
+
+def test_the_shipped_stages_tell_nothing_of_the_machine_that_wrote_them() -> None:
+    for name in STAGE_FILES.values():
+        assert b"stack_trace" not in (SHIPPED / name).read_bytes()
