@@ -50,7 +50,7 @@ class AgentSettings:
         threads: of torch on a CPU; 0 leaves torch's own number.
         backend: how the network is run: auto, eager, compiled (on a CPU a sixth less time per tick,
             but a minute at the first start and seconds later, and a C++ compiler is needed), onnx
-            (on a CPU a third less), or graphs (GPU); auto takes the fastest that is ready.
+            (on a CPU a quarter less), or graphs (GPU); auto takes the fastest that is ready.
         jpeg_quality: see `ObserverSettings`; 0 switches the JPEG round trip off.
         max_stale_ticks: see `ObserverSettings`.
         max_blind_ticks: see `ObserverSettings`.
