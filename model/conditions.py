@@ -65,10 +65,15 @@ def text_digest(text: str) -> str:
 
 
 def digests(path: Path, pattern: str = "*") -> dict[str, str]:
-    """Hashes by name: of a file, or of all files of a folder that match, folders below included."""
+    """Hashes by name: of a file, or of all files of a folder that match, folders below included.
+
+    What a folder's README.md says, a model card for one, changes nothing and is left out.
+    """
     if path.is_file():
         return {path.name: file_digest(path)}
     files = sorted(
-        one for one in path.rglob(pattern) if one.is_file() and "__pycache__" not in str(one)
+        one
+        for one in path.rglob(pattern)
+        if one.is_file() and "__pycache__" not in one.parts and one.suffix != ".md"
     )
     return {one.relative_to(path).as_posix(): file_digest(one) for one in files}

@@ -96,8 +96,7 @@ class SessionWriter:
 
     def __init__(self, folder: Path, header: Header, video: Mapping[str, str] = LOSSLESS) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(vars(header), default=str) + "\n"
-        (folder / HEADER_FILE).write_text(text, encoding="utf-8")
+        write_header(folder, header)
         self._cameras = cameras_in(header.specs)
         self._ticks: IO[bytes] = (folder / TICKS_FILE).open("wb")
         self._images = ImageWriter(folder / IMAGES_FILE, video) if self._cameras else None
@@ -148,6 +147,12 @@ def cameras_in(specs: Sequence[Spec]) -> tuple[str, ...]:
 def size_bytes(folder: Path) -> int:
     """What a session takes on the disk."""
     return sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+
+
+def write_header(folder: Path, header: Header) -> None:
+    """Write what a session's ticks have in common into its folder."""
+    text = json.dumps(vars(header), default=str) + "\n"
+    (folder / HEADER_FILE).write_text(text, encoding="utf-8")
 
 
 def read_header(folder: Path) -> Header:

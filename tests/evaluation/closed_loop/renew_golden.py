@@ -26,6 +26,7 @@ from evaluation.closed_loop.session_files import (
     read_header,
     read_records,
     read_ticks,
+    write_header,
 )
 from model.conditions import digests
 
@@ -56,7 +57,7 @@ def weights() -> dict[str, Any]:
 
 def answer() -> None:
     """Replaces the recorded plans and controls by what the agent answers now."""
-    header = read_header(GOLDEN)
+    header = replace(read_header(GOLDEN), conditions=weights())
     records = list(read_records(GOLDEN / TICKS_FILE))
     agent = start(SimLingoAgent, header, CONFIG)
     for record, traced in zip(records, read_ticks(GOLDEN, header), strict=True):
@@ -65,6 +66,7 @@ def answer() -> None:
         record["plan"] = None if step is None else plain_plan(step.plan)
         record["answer"] = (control.throttle, control.steer, control.brake)
     agent.destroy()
+    write_header(GOLDEN, header)
     (GOLDEN / TICKS_FILE).write_bytes(b"".join(msgpack.packb(one) for one in records))
 
 

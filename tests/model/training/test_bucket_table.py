@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pickle
-import runpy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -216,7 +215,7 @@ def test_converts_from_the_command_line(
     source, converted = tmp_path / "buckets_paths.pkl", tmp_path / "buckets.npz"
     source.write_bytes(pickle.dumps(paths))
     monkeypatch.setattr("sys.argv", ["bucket_table", str(source), "--to", str(converted)])
-    runpy.run_module("model.training.bucket_table", run_name="__main__")
+    main()
     assert capsys.readouterr().out == f"{converted}: {len(NAMES)} buckets, 67 paths\n"
     assert read_table(converted).paths == paths
 
