@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.simulator.physics import exact
+from evaluation.simulator.physics.pose import canonical_rotation
 from evaluation.simulator.wire.codec import (
     MAX_LOCATION_M,
     MAX_RATE_DPS,
@@ -103,9 +104,10 @@ class BodyTable:
         """Set the pose; the velocity stays, as with CARLA's set_transform."""
         entry = self.state[self._rows[actor_id]]
         entry["position_m"] = transform.location
-        entry["yaw_rad"] = radians((transform.rotation.yaw + 180.0) % 360.0 - 180.0)
-        entry["pitch_rad"] = radians(transform.rotation.pitch)
-        entry["roll_rad"] = radians(transform.rotation.roll)
+        pitch, yaw, roll = canonical_rotation(transform.rotation)
+        entry["yaw_rad"] = radians((yaw + 180.0) % 360.0 - 180.0)
+        entry["pitch_rad"] = radians(pitch)
+        entry["roll_rad"] = radians(roll)
         entry["pitch_rate_radps"] = entry["roll_rate_radps"] = 0.0
         entry["settled"] = False
 

@@ -51,6 +51,26 @@ def rotation_angles(matrices: Floats) -> Floats:
     return angles
 
 
+def canonical_rotation(rotation: Rotation) -> Rotation:
+    """The same rotation with pitch within 90 degrees, yaw and roll from -180 to below 180.
+
+    LibCarla's waypoints say 360 degrees for a level road. Unreal keeps quaternions, so that CARLA
+    gives back what this returns; what follows the ground is led by the short way.
+    """
+    pitch, yaw, roll = rotation
+    pitch = _half_turn(pitch)
+    if abs(pitch) > 90.0:
+        pitch, yaw, roll = _half_turn(180.0 - pitch), yaw + 180.0, roll + 180.0
+    return Rotation(pitch, _half_turn(yaw), _half_turn(roll))
+
+
+def _half_turn(angle_deg: float) -> float:
+    # An angle within the range stays as it is, bit by bit.
+    if -180.0 <= angle_deg < 180.0:
+        return angle_deg
+    return (angle_deg + 180.0) % 360.0 - 180.0
+
+
 def compose(
     parent_location: Floats, parent_rotation_deg: Floats, location: Floats, rotation_deg: Floats
 ) -> tuple[Floats, Floats]:

@@ -7,6 +7,7 @@ import struct
 import numpy as np
 import numpy.typing as npt
 
+from evaluation.simulator.physics.pose import canonical_rotation
 from evaluation.simulator.wire.codec import (
     Rotation,
     Transform,
@@ -89,7 +90,7 @@ class ActorTable:
 
     def set_transform(self, row: int, transform: Transform) -> None:
         """Write the pose in a row."""
-        self._kinematics[row, :6] = (*transform.location, *transform.rotation)
+        self._kinematics[row, :6] = (*transform.location, *canonical_rotation(transform.rotation))
 
     def show_vehicle_control(self, row: int, control: VehicleControl) -> None:
         """Write what `vehicle.get_control()` will show."""

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.simulator.physics.pose import (
+    canonical_rotation,
     place,
     rotation_angles,
     rotation_matrices,
@@ -55,3 +56,16 @@ def test_child_turns_with_its_parent() -> None:
     placed = place(parent, child)
     assert placed.location == pytest.approx((8.0, 1.0, 3.0))
     assert placed.rotation == pytest.approx((5.0, 60.0, 0.0))
+
+
+turns = st.floats(-1000.0, 1000.0)
+
+
+@given(st.builds(Rotation, turns, turns, turns))
+def test_the_canonical_rotation_is_the_same_rotation(rotation: Rotation) -> None:
+    pitch, yaw, roll = canonical = canonical_rotation(rotation)
+    assert -90.0 <= pitch <= 90.0
+    assert -180.0 <= yaw < 180.0
+    assert -180.0 <= roll < 180.0
+    np.testing.assert_allclose(rotation_matrix(canonical), rotation_matrix(rotation), atol=1e-9)
+    assert canonical_rotation(canonical) == canonical

@@ -268,6 +268,15 @@ def test_the_wheel_takes_time_to_turn() -> None:
     assert 0.0 < first < 0.3 * drive["wheel_angle_rad"]
 
 
+@pytest.mark.parametrize("pitch_deg", [360.0, -360.0, 720.0])
+def test_a_whole_turn_of_pitch_is_level(pitch_deg: float) -> None:
+    """LibCarla's waypoints are pitched by 360 degrees where the road is level."""
+    drive = Drive(transform=Transform(rotation=Rotation(pitch=pitch_deg)))
+    for _ in range(10):
+        drive.run(TICK_S)
+        assert drive.fleet.state["pitch_rad"][0] == pytest.approx(0.0, abs=1e-6)
+
+
 @pytest.mark.parametrize("kind", sorted(CLASSES))
 def test_every_class_drives_turns_and_stops(kind: str) -> None:
     spec = CLASSES[kind]
