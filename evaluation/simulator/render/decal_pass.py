@@ -1,4 +1,4 @@
-"""Soft patches on the ground: contact shadows, and pools of headlight at night."""
+"""Soft patches on the ground: contact shadows, and at night pools of headlight and street lamps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
 from evaluation.simulator.render.frame import LightFlag
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoints
+from evaluation.simulator.town.scenery import StreetLamps
 
 DECAL_DTYPE = np.dtype(
     [
@@ -35,13 +36,21 @@ _MAX_SHIFT_M = 0.9
 _BEAM_HALF_LENGTH_M = 7.5
 _BEAM_HALF_WIDTH_M = 2.2
 _BEAM_RGB = (0.34, 0.31, 0.24)
+_POOL_RADII_M = (10.0, 7.0, 4.0)
+"""A street lamp's light falls off outwards: three pools, one on the other."""
+_POOL_RGB = (0.11, 0.09, 0.054)
+_POOL_LIFT_M = 0.15
+"""Pools are level, pavements and roads under them not quite."""
 
 
 class DecalPass:
     """Blended quads, drawn after the ground."""
 
-    def __init__(self, context: moderngl.Context, program: moderngl.Program) -> None:
+    def __init__(
+        self, context: moderngl.Context, program: moderngl.Program, lamps: StreetLamps
+    ) -> None:
         self._context, self._program = context, program
+        self._pools, self._pool_radius = _pools(lamps)
         corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32)
         self._corners = context.buffer(corners.tobytes())
         self._indices = context.buffer(np.array([0, 1, 2, 0, 2, 3], np.uint32).tobytes())
@@ -68,8 +77,10 @@ class DecalPass:
         decals, radius = _shadows(bodies, foot, air)
         if air.darkness > _DARK:
             beams, beam_radius = _beams(bodies, foot, air)
-            decals = np.concatenate([beams, decals])
-            radius = np.concatenate([beam_radius, radius])
+            pools = self._pools.copy()
+            pools["tint"] *= air.darkness
+            decals = np.concatenate([pools, beams, decals])
+            radius = np.concatenate([self._pool_radius, beam_radius, radius])
         seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_FEATURE * radius)
         chosen = [decals[row] for row in seen]
         commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
@@ -105,6 +116,17 @@ def _shadows(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[n
     decals["across"] = bodies.turn[:, :, 1] * width
     decals["tint"][:, 3] = 0.45 + 0.20 * strength
     return decals, (length + width)[:, 0].astype(np.float32)
+
+
+def _pools(lamps: StreetLamps) -> tuple[NDArray[np.void], F32]:
+    """What street lamps light at full darkness, and the patches' radii."""
+    radius = np.repeat(np.array(_POOL_RADII_M, np.float32), len(lamps.height_m))
+    decals = np.zeros(len(radius), DECAL_DTYPE)
+    foot = lamps.location - np.outer(lamps.height_m - _POOL_LIFT_M, (0.0, 0.0, 1.0))
+    decals["centre"] = np.tile(foot, (len(_POOL_RADII_M), 1))
+    decals["along"][:, 0] = decals["across"][:, 1] = radius
+    decals["tint"][:, :3] = _POOL_RGB
+    return decals, radius
 
 
 def _beams(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[np.void], F32]:

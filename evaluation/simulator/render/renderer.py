@@ -110,10 +110,15 @@ class Renderer:
         model = program(shaders.MODEL_VERTEX, shaders.PASS_FRAGMENT)
         model_labels = program(shaders.LABEL_MODEL_VERTEX, shaders.LABEL_FRAGMENT)
         self._models = ModelPass(context, model, model_labels, scenery)
-        self._decals = DecalPass(context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT))
+        lamps = scenery.street_lamps
+        self._decals = DecalPass(
+            context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT), lamps
+        )
         triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
         self._sky = SkyPass(context, program(shaders.SKY_VERTEX, shaders.SKY_FRAGMENT))
-        self._strokes = StrokePass(context, program(shaders.STROKE_VERTEX, shaders.PASS_FRAGMENT))
+        self._strokes = StrokePass(
+            context, program(shaders.STROKE_VERTEX, shaders.PASS_FRAGMENT), lamps
+        )
         self._rain = context.vertex_array(
             program(shaders.RAIN_VERTEX, shaders.RAIN_FRAGMENT), triangle, "in_corner"
         )
@@ -201,7 +206,7 @@ class Renderer:
         self._decals.prepare(bodies, air, views)
         self._surfaces.prepare(views)
         self._facades.prepare(views)
-        self._strokes.prepare(frame.strokes)
+        self._strokes.prepare(frame.strokes, air)
 
     def _draw(self, camera: int, air: Atmosphere) -> None:
         """One camera, near things first: hidden pixels then cost no shading."""

@@ -1,4 +1,7 @@
-"""Draws strokes: straight bars of one colour that nothing lights and nothing shades."""
+"""Draws strokes: straight bars of one colour that nothing lights and nothing shades.
+
+Clients' debug shapes are such bars, and so are street lamps at night.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,9 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.simulator.render.atmosphere import Atmosphere
 from evaluation.simulator.render.frame import Strokes
+from evaluation.simulator.town.scenery import StreetLamps
 
 _FORMAT = "3f4 3f4 1f4 3f1/i"
 _ATTRIBUTES = ("in_start", "in_end", "in_half", "in_colour")
@@ -20,6 +25,10 @@ _DTYPE = np.dtype(
 )
 THINNEST_M = 0.01
 """Bars without a thickness are drawn as thin wires."""
+_LAMP_M = 0.28
+_LAMP_RGB = (255, 226, 168)
+_LAMPS_ON = 0.3
+"""Darkness from which street lamps burn."""
 
 
 def _cube() -> NDArray[np.float32]:
@@ -37,9 +46,12 @@ def _cube() -> NDArray[np.float32]:
 class StrokePass:
     """All strokes of a frame, in one draw a camera."""
 
-    def __init__(self, context: moderngl.Context, program: moderngl.Program) -> None:
+    def __init__(
+        self, context: moderngl.Context, program: moderngl.Program, lamps: StreetLamps
+    ) -> None:
         self._context = context
         self._program = program
+        self._lamps = _lit(lamps)
         self._cube = context.buffer(_cube().tobytes())
         self._count = 0
         self._reserve(64)
@@ -49,15 +61,14 @@ class StrokePass:
         content = [(self._cube, "3f4", "in_corner"), (self._buffer, _FORMAT, *_ATTRIBUTES)]
         self._array = self._context.vertex_array(self._program, content)
 
-    def prepare(self, strokes: Strokes) -> None:
+    def prepare(self, strokes: Strokes, air: Atmosphere) -> None:
         """Upload what is to be drawn."""
-        self._count = len(strokes.thickness_m)
+        records = _records(strokes)
+        if air.darkness > _LAMPS_ON:
+            records = np.concatenate([records, self._lamps])
+        self._count = len(records)
         if not self._count:
             return
-        records = np.zeros(self._count, _DTYPE)
-        records["start"], records["end"] = strokes.start_world_m, strokes.end_world_m
-        records["half"] = 0.5 * np.maximum(strokes.thickness_m, THINNEST_M)
-        records["colour"] = strokes.colour_rgb
         if records.nbytes > self._buffer.size:
             self._array.release()
             self._buffer.release()
@@ -68,3 +79,19 @@ class StrokePass:
         """Draw for the camera whose uniforms are bound."""
         if self._count:
             self._array.render(moderngl.TRIANGLES, instances=self._count)
+
+
+def _records(strokes: Strokes) -> NDArray[np.void]:
+    """One DTYPE row a stroke."""
+    records = np.zeros(len(strokes.thickness_m), _DTYPE)
+    records["start"], records["end"] = strokes.start_world_m, strokes.end_world_m
+    records["half"] = 0.5 * np.maximum(strokes.thickness_m, THINNEST_M)
+    records["colour"] = strokes.colour_rgb
+    return records
+
+
+def _lit(lamps: StreetLamps) -> NDArray[np.void]:
+    """A bright cube for each street lamp."""
+    count = len(lamps.height_m)
+    colours = np.tile(np.array(_LAMP_RGB, np.uint8), (count, 1))
+    return _records(Strokes(lamps.location, lamps.location, np.full(count, _LAMP_M), colours))

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from evaluation.simulator.town.scenery import Buildings, Trees
+from evaluation.simulator.town.scenery import Buildings, StreetLamps, Trees
 from evaluation.simulator.town.signals import Bars
 from evaluation.simulator.town.surfaces import KERB_HEIGHT_M, Areas
 from evaluation.simulator.town.survey import LaneStrip, Survey
@@ -25,13 +25,14 @@ _STOREY_M = 3.2
 _WALL_GAP_M = 0.8
 _POST_SPACING_M = 34.0
 _POST_HEIGHT_M = 7.5
+_ARM_M = 1.8
 _CLEAR_OF_POLES_M = 3.0
 _BASE_M = 0.3
 
 
 def build_surroundings(
     survey: Survey, areas: Areas, bars: Bars, rng: np.random.Generator
-) -> tuple[Buildings, Trees]:
+) -> tuple[Buildings, Trees, StreetLamps]:
     """Fill the land along the streets; lamp posts are added to `bars`.
 
     Buildings stand along streets with sidewalks, trees along all roads; nothing stands on a
@@ -40,10 +41,10 @@ def build_surroundings(
     edges = list(_street_edges(survey))
     paved = areas.paved
     buildings, footprints = _place_buildings(edges, paved, rng)
-    _place_posts(edges, areas, footprints, bars)
+    lamps = _place_posts(edges, areas, footprints, bars)
     poles_xy = np.array([start[:2] for start in bars.start]).reshape(-1, 2)
     trees = _place_trees(edges, areas, paved, footprints, poles_xy, rng)
-    return buildings, trees
+    return buildings, trees, lamps
 
 
 class _Edge:
@@ -180,8 +181,9 @@ def _row_of_buildings(
     return rows
 
 
-def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> None:
-    """Lamp posts at the outer edge of sidewalks, with an arm towards the road."""
+def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> StreetLamps:
+    """Lamp posts at the outer edge of sidewalks, with an arm towards the road and a lamp there."""
+    lamps: list[F64] = []
     standing = np.array([start[:2] for start in bars.start]).reshape(-1, 2)
     for number, edge in enumerate(edges):
         if not edge.walked or edge.along[-1] < 20.0:
@@ -197,7 +199,12 @@ def _place_posts(edges: list[_Edge], areas: Areas, plan: _Plan, bars: Bars) -> N
             foot[2] += KERB_HEIGHT_M
             top = foot + np.array([0.0, 0.0, _POST_HEIGHT_M])
             bars.add(foot, top, 0.09)
-            bars.add(top, top + 1.8 * np.array([sin(yaw), -cos(yaw), 0.08]), 0.05)
+            lamp = top + _ARM_M * np.array([sin(yaw), -cos(yaw), 0.08])
+            bars.add(top, lamp, 0.05)
+            lamps.append(lamp)
+    location = np.array(lamps, np.float32).reshape(-1, 3)
+    height_m = _POST_HEIGHT_M + 0.08 * _ARM_M
+    return StreetLamps(location, np.full(len(location), height_m, np.float32))
 
 
 def _place_trees(

@@ -136,6 +136,15 @@ class LampHeads:
 
 
 @dataclass(frozen=True)
+class StreetLamps:
+    """What lights the streets at night: `location` (n, 3) m of the lamps, `height_m` (n,) of each
+    above the pavement below it."""
+
+    location: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32))
+    height_m: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
 class StaticBoxes:
     """What a vehicle can hit, as upright boxes: centre, half_extent (n, 3) m, yaw_rad (n,).
 
@@ -158,6 +167,7 @@ class Scenery:
     poles: Poles = field(default_factory=Poles)
     lamp_heads: LampHeads = field(default_factory=LampHeads)
     sign_faces: SignFaces = field(default_factory=SignFaces)
+    street_lamps: StreetLamps = field(default_factory=StreetLamps)
 
     def static_boxes(self) -> StaticBoxes:
         """Buildings, tree trunks and standing poles as boxes; arms overhead are left out."""

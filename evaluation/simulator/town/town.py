@@ -135,8 +135,8 @@ def _assemble(name: str, document: OpenDriveFile, seed: int, source: str) -> Tow
     add_stop_lines(signals.stop_lines, builder)
     add_crosswalks(carla_map, document.crosswalks, ground, builder)
     add_arrows(carla_map, signals.stop_lines, builder)
-    buildings, trees = build_surroundings(survey, areas, signals.bars, np.random.default_rng(seed))
     bars = signals.bars
+    buildings, trees, lamps = build_surroundings(survey, areas, bars, np.random.default_rng(seed))
     scenery = Scenery(
         meshes=builder.build(),
         buildings=buildings,
@@ -148,6 +148,7 @@ def _assemble(name: str, document: OpenDriveFile, seed: int, source: str) -> Tow
         ),
         lamp_heads=signals.lamp_heads,
         sign_faces=signals.sign_faces,
+        street_lamps=lamps,
     )
     notices = (*document.notices, *signals.notices, *_too_steep(survey))
     for notice in notices:

@@ -19,7 +19,7 @@ from evaluation.simulator.render.frame import (
     RenderFrame,
 )
 from evaluation.simulator.render.renderer import Renderer
-from evaluation.simulator.town.scenery import Scenery
+from evaluation.simulator.town.scenery import Scenery, StreetLamps
 from tests.evaluation.simulator.render.render_scenes import body, camera, needs_opengl, street
 
 pytestmark = needs_opengl
@@ -284,6 +284,19 @@ def test_low_beams_light_the_road_at_night(empty: Renderer) -> None:
             frame = RenderFrame(car, np.array([0], np.uint8), night)
             images.append(renderer.render(frame, [camera((-4.0, 0.0, 4.0))])[0].astype(int))
     assert (images[1] - images[0])[..., :3].max() > 40
+
+
+@pytest.mark.parametrize(("sun_deg", "lit"), [(-40.0, True), (60.0, False)])
+def test_street_lamps_light_the_road_at_night_only(sun_deg: float, *, lit: bool) -> None:
+    lamps = StreetLamps(np.array([[12.0, 2.0, 6.0]], np.float32), np.array([6.0], np.float32))
+    images = []
+    for scenery in (street(), replace(street(), street_lamps=lamps)):
+        with Renderer(scenery) as renderer:
+            frame = RenderFrame(weather=ClearWeather(sun_altitude_angle=sun_deg))
+            images.append(renderer.render(frame, [camera((0.0, 0.0, 4.0))])[0].astype(int))
+    more = (images[1] - images[0])[..., :3].min(axis=2)
+    road, lamp = more[60:].max(), more[:40].max()
+    assert (road > 20, lamp > 100) == (lit, lit)
 
 
 def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:

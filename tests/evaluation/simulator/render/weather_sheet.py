@@ -50,7 +50,11 @@ def spawn_cars(world: carla.World, start: carla.Waypoint) -> list[carla.Actor]:
     """Cars in the lane ahead and in the lanes beside it, their driving lamps on."""
     library = world.get_blueprint_library()
     models = ("vehicle.tesla.model3", "vehicle.audi.tt", "vehicle.carlamotors.firetruck")
-    places = [start.next(12.0), start.next(BEFORE_LIGHT_M + 30.0), start.next(BEFORE_LIGHT_M + 55.0)]
+    places = [
+        start.next(12.0),
+        start.next(BEFORE_LIGHT_M + 30.0),
+        start.next(BEFORE_LIGHT_M + 55.0),
+    ]
     cars = []
     for model, ahead in zip(models, places, strict=True):
         if not ahead:
@@ -96,7 +100,9 @@ def images_of(world: carla.World) -> list[NDArray[np.uint8]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--towns-folder", type=Path, required=True, metavar="DIR")
     parser.add_argument("--towns", nargs="+", default=TOWNS, metavar="TOWN")
     parser.add_argument("--out", type=Path, default=Path("out/weathers.jpg"), metavar="FILE")
