@@ -18,6 +18,8 @@ Mask = NDArray[np.bool_]
 
 PATIENT_S, FORCES_S = 8.0, 30.0
 """What is asked of a gap shrinks between these times of waiting."""
+LEAST_UNDER_WAY_M = 0.5
+"""Room before and behind the ego with which it goes on to enter a gap."""
 FORCED_MPS2 = 8.0
 """Braking that who follows is asked for in the end: near what its tyres give."""
 
@@ -32,6 +34,15 @@ class GapSettings:
     behind_mps2: float = 3.0
     """Braking that who follows is asked for; the traffic manager's cars brake harder."""
     ahead_mps2: float = 3.0
+    ahead_s: float = 0.4
+    """From who is faster than the ego and passes just before, the ego keeps the way that the one
+    gains in this time: who passes may slow down meanwhile, and the ego starts sooner than meant."""
+
+
+def under_way(settings: GapSettings) -> GapSettings:
+    """What a gap has to offer an ego that has begun to enter it: braking again and again, it would
+    creep up to what it means to pass until there is no room left to steer out."""
+    return dataclasses.replace(settings, least_m=LEAST_UNDER_WAY_M, ahead_s=0.0)
 
 
 def shrunk(settings: GapSettings, waited_s: float) -> GapSettings:
@@ -56,7 +67,10 @@ def room_behind_m(speed_mps: F64, ego_mps: float, settings: GapSettings) -> F64:
 def room_ahead_m(speed_mps: F64, ego_mps: float, settings: GapSettings) -> F64:
     """Free room that the ego needs to stay behind cars at `speed_mps` (n,)."""
     closing = np.maximum(ego_mps - speed_mps, 0.0)
-    room: F64 = settings.least_m + closing**2 / (2.0 * settings.ahead_mps2)
+    opening = np.maximum(speed_mps - ego_mps, 0.0)
+    room: F64 = (
+        settings.least_m + settings.ahead_s * opening + closing**2 / (2.0 * settings.ahead_mps2)
+    )
     return room
 
 

@@ -24,7 +24,7 @@ from agent.expert.detour import (
     shift_past,
 )
 from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours, SpeedGains
-from agent.expert.lane_gap import GapSettings, shrunk
+from agent.expert.lane_gap import GapSettings, shrunk, under_way
 from agent.expert.lane_path import LanePath
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import STANDING_MPS, Obstacle, find_obstacle, is_slow_cyclist
@@ -307,7 +307,9 @@ class Overtaking:
     def _gap_asked(self, shift: Shift, now_s: float) -> GapSettings:
         """A smaller gap after a wait, and to go on with what has just begun."""
         waited_s = 0.0 if self._waits_since_s is None else now_s - self._waits_since_s
-        return shrunk(self._settings.gap, waited_s + (GOES_ON_S if shift is self._plan else 0.0))
+        if shift is self._plan:
+            return under_way(shrunk(self._settings.gap, waited_s + GOES_ON_S))
+        return shrunk(self._settings.gap, waited_s)
 
     def _is_free(
         self,

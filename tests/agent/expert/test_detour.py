@@ -15,7 +15,14 @@ from agent.expert.detour import (
     passages,
     shift_past,
 )
-from agent.expert.lane_gap import GapSettings, has_gap, room_ahead_m, room_behind_m, shrunk
+from agent.expert.lane_gap import (
+    GapSettings,
+    has_gap,
+    room_ahead_m,
+    room_behind_m,
+    shrunk,
+    under_way,
+)
 from agent.expert.lane_path import LanePath, build_path
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import Obstacle, find_obstacle, is_slow_cyclist
@@ -137,11 +144,23 @@ def test_gap(places_m: list[float], speeds_mps: list[float], ego_mps: float, fit
     assert has_gap(places - 2.3, places + 2.3, speeds, -2.45, 2.45, ego_mps, GAP) is fits
 
 
-def test_the_room_of_a_gap_grows_with_the_closing_speed_only() -> None:
+def test_the_room_of_a_gap_grows_with_the_difference_of_the_speeds() -> None:
     behind = room_behind_m(np.array([5.0, 10.0, 15.0]), 10.0, GAP)
     assert behind == pytest.approx([6.0, 10.0, 14.0 + 25.0 / 6.0])
     ahead = room_ahead_m(np.array([5.0, 10.0, 15.0]), 10.0, GAP)
-    assert ahead == pytest.approx([2.0 + 25.0 / 6.0, 2.0, 2.0])
+    assert ahead == pytest.approx([2.0 + 25.0 / 6.0, 2.0, 4.0])
+
+
+def test_a_gap_that_was_found_is_not_lost_to_who_has_just_passed_and_slows_down() -> None:
+    """Giving it up, the ego would creep up to what stands before it."""
+    for place_m, speed_mps, asked, fits in (
+        (11.0, 14.0, GAP, True),
+        (8.0, 14.0, GAP, False),  # only just passed: too early to set off
+        (5.5, 11.0, under_way(GAP), True),
+        (4.0, 11.0, under_way(GAP), False),
+    ):
+        place, speed = np.array([place_m]), np.array([speed_mps])
+        assert has_gap(place - 2.3, place + 2.3, speed, -2.45, 2.45, 4.0, asked) is fits
 
 
 @pytest.mark.parametrize(
