@@ -106,6 +106,7 @@ class ExpertDriver:
                 has_handbrake=facts.has_handbrake,
                 is_emergency=facts.is_emergency,
                 red_ahead_m=self._red_ahead_m,
+                junctions_m=places.junctions_m,
             ),
             forecaster,
             self.settings.body,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,8 @@ ONCOMING_PATIENCE_S = 12.0
 stands goes on."""
 STUCK_S = 20.0
 """What stands this long with nothing to wait for is an obstacle even with its handbrake off."""
+NO_PARKING_M = 5.0
+"""Nobody parks this near a junction: who stands there waits, even with its handbrake on."""
 NO_LIGHT_WITHIN_M = 60.0
 BEGUN_M = 1.0
 """A shift is carried out, whatever comes, once the ego is this far into it."""
@@ -74,13 +76,15 @@ class WorldFacts:
 
     `room_at(distance_m, height_m)` is the room beside the path; `has_handbrake(id)` and
     `is_emergency(id)` tell of a vehicle that it has been parked, and that it has a siren;
-    `red_ahead_m(distance_m)` is the way to the next light that is not green.
+    `red_ahead_m(distance_m)` is the way to the next light that is not green; `junctions_m` are the
+    stretches of the path that lie in junctions.
     """
 
     room_at: Callable[[float, float], LaneRoom]
     has_handbrake: Callable[[int], bool]
     is_emergency: Callable[[int], bool]
     red_ahead_m: Callable[[float], float]
+    junctions_m: Sequence[tuple[float, float]] = ()
 
 
 class Overtaking:
@@ -180,9 +184,25 @@ class Overtaking:
                 since_s = max(self._standing_since_s[actor_id], self._red_until_s)
                 stuck = now_s - since_s > STUCK_S
                 passable[row] = (
-                    stuck or actor_id in self.passed_ids or self._facts.has_handbrake(actor_id)
+                    stuck
+                    or actor_id in self.passed_ids
+                    or (
+                        self._facts.has_handbrake(actor_id)
+                        and self._may_park(users, int(row), distance_m)
+                    )
                 )
         return passable
+
+    def _may_park(self, users: RoadUsers, row: int, distance_m: float) -> bool:
+        """Whether a vehicle stands where one may park, away from the junctions of the route."""
+        along, _, _ = self.path.frenet(
+            users.centres_world_m[row], distance_m - SIREN_PAST_M, distance_m + 2.0 * LOOK_AHEAD_M
+        )
+        reach_m = NO_PARKING_M + float(users.half_extents_m[row, 0])
+        return not any(
+            enter_m - reach_m < float(along) < leave_m + reach_m
+            for enter_m, leave_m in self._facts.junctions_m
+        )
 
     def _is_passed_under_way(self, obstacle: Obstacle) -> bool:
         """Whether a shift under way leads past the obstacle, drawn out to where need be."""

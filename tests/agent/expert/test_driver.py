@@ -245,6 +245,16 @@ def test_a_parked_car_is_passed_on_the_next_lane_and_the_path_is_what_is_driven(
     assert np.abs([one.lateral_m for one in drive.decisions]).max() < 0.4
 
 
+def test_who_stands_right_behind_a_junction_waits_there_even_with_its_handbrake_on() -> None:
+    """The ego stops behind it as behind anybody, not far off in the junction."""
+    blocker = users(("vehicle", 60.0, 0.0, 0.0, 0.0))
+    drive = Drive(start(room=LEFT_LANE, junctions_m=((35.0, 54.0),)), lambda _: blocker).run(18.0)
+    assert drive.decisions[-1].reason == "lead"
+    assert drive.front_m > 50.0
+    drive = Drive(start(room=LEFT_LANE, junctions_m=((35.0, 48.0),)), lambda _: blocker).run(18.0)
+    assert drive.x_m > 60.0
+
+
 def test_a_parked_car_is_passed_though_others_stand_beyond_it() -> None:
     def others(t: float) -> RoadUsers:
         return users(("vehicle", 80.0, 0.2, 0.0, 0.0), ("vehicle", 105.0, 0.0, 0.0, 0.0))
