@@ -9,6 +9,7 @@ READY := $(VENV)/.ready
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS)
 DRIVE_ARGS ?=
 TEST_ARGS ?=
+TEST_JOBS ?= auto
 PIP_FLAGS ?=
 PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
@@ -45,7 +46,7 @@ drive: $(DRIVE_READY) ## Drive the demo route in the embedded simulator; results
 	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)
 
 test: $(READY) ## Run the tests that need no GPU, network or CARLA server
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --maxprocesses 4 --dist loadfile $(TEST_ARGS)
 
 search: $(READY) ## Look for counter-examples: 20 times as many, drawn at random, in every property test
 	$(BIN)/python -m pytest -m hypothesis --search 20 $(TEST_ARGS)
