@@ -15,6 +15,11 @@ PYTHON ?= $(shell for p in python3 python3.12 python3.11 python3.10 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null \
 	&& echo $$p && break; done)
 
+# Bytecode is kept where a module is first imported. Without it every process of a drive or a test
+# compiles the libraries anew, which takes longer than many a test: an environment that forbids it,
+# as containers do, has no say here.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help install leaderboard-environment official drive test search lint format benchmark gpu image licences lock clean
 
