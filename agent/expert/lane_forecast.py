@@ -32,7 +32,7 @@ a metre to the side, when the lane that fits best is looked for."""
 MAX_LANE_POINTS = 5000
 MAX_LANES = 12
 RUN_M = 400.0
-"""How far lanes that follow each other are looked along: more than anybody drives in a forecast."""
+"""How far the lanes that follow one are looked along: more than anybody drives in a forecast."""
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class LaneForecaster:
         if lane.key not in self._runs:
             pieces, ends, last = [lane.points_world_m], [], lane
             for _ in range(MAX_LANES):
-                if sum(map(len, pieces)) * STEP_M > RUN_M or last.follower is None:
+                if sum(map(len, pieces[1:])) * STEP_M > RUN_M or last.follower is None:
                     break
                 ends.append((sum(map(len, pieces)) - 1, last.key))
                 last = self._lane(last.follower)

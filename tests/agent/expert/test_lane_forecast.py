@@ -59,3 +59,23 @@ def test_a_car_in_a_junction_leaves_it_by_the_lane_that_it_turns_along(
         left_at = np.array([end.transform.location.x, end.transform.location.y])
         assert np.linalg.norm(line - left_at, axis=1).min() < 1.0
         np.testing.assert_allclose(line[0], [place.x, place.y], atol=0.3)
+
+
+def test_a_car_at_the_end_of_a_long_lane_is_forecast_along_what_follows(
+    crossing: carla.Map, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not along the arc that it happens to drive at the moment, which sweeps over other roads."""
+    monkeypatch.setattr("agent.expert.lane_forecast.RUN_M", 50.0)
+    car = RoadUsers(
+        ids=(1,),
+        kinds=("vehicle",),
+        centres_world_m=np.array([[140.0, 1.75]]),
+        yaws_rad=np.array([0.0]),
+        heights_m=np.array([0.5]),
+        half_extents_m=np.array([[2.3, 0.9]]),
+        velocities_world_mps=np.array([[SPEED_MPS, 0.0]]),
+        yaw_rates_radps=np.array([0.8]),
+    )
+    line = LaneForecaster(crossing, lambda _: False)(car, TIMES_S).centres_world_m[0]
+    np.testing.assert_allclose(line[:, 1], 1.75, atol=0.3)
+    assert line[-1, 0] == pytest.approx(140.0 + 5.0 * SPEED_MPS, abs=1.0)
