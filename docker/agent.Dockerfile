@@ -34,7 +34,7 @@ FROM ${BASE} AS builder
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 ARG DEBIAN_FRONTEND=noninteractive
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-venv \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && python3 -m venv /opt/simlingo
 ARG PIP_FLAGS=""
@@ -56,7 +56,7 @@ RUN /opt/simlingo/bin/pip install --no-cache-dir --no-compile --no-deps --no-bui
         --no-index /src \
     && echo "import evaluation.official.compatibility as given; given.install()" \
         > /opt/simlingo/lib/python3.11/site-packages/simlingo_evaluators.pth
-COPY docker/slim.sh /src/docker/
+COPY docker/slim.sh docker/unloaded.py /src/docker/
 RUN /src/docker/slim.sh /opt/simlingo
 
 FROM ${BASE} AS agent

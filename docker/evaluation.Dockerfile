@@ -8,7 +8,7 @@ FROM ${BASE} AS builder
 ARG DEBIAN_FRONTEND=noninteractive
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends binutils ca-certificates python3 python3-venv \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && python3 -m venv /opt/simlingo
 # Where the CPU build of torch is found; every file must have the hash that the lock names.
@@ -26,7 +26,7 @@ COPY agent /src/agent
 COPY evaluation /src/evaluation
 RUN /opt/simlingo/bin/pip install --no-cache-dir --no-compile --no-deps --no-build-isolation \
         --no-index /src
-COPY docker/slim.sh /src/docker/
+COPY docker/slim.sh docker/unloaded.py /src/docker/
 RUN /src/docker/slim.sh /opt/simlingo
 
 FROM ${BASE}

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from evaluation.runs.cluster_kinds import ClusterSettings
     from evaluation.runs.settings import DriveSettings
 
+AGENTS = Path(__file__).parents[2] / "agent"
+SHIPPED_AGENTS = {name: AGENTS / f"{name}_agent.py" for name in ("blind", "expert", "simlingo")}
 LAST_PORT = 65534
 PROTOCOLS = ("leaderboard-2.0", "leaderboard-2.1", "bench2drive-0.0.3", "bench2drive-0.0.4")
 ROOTS = {
@@ -24,9 +26,20 @@ ROOTS = {
 }
 
 
+def add_agent_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    names = ", ".join(sorted(SHIPPED_AGENTS))
+    parser.add_argument("--agent", type=agent_file, metavar="FILE", help=f"{what}, or {names}")
+
+
+def agent_file(text: str) -> Path:
+    """An agent's file. Those that come with the program have names, so that they are found from
+    outside a checkout; a file in the working folder goes first."""
+    return SHIPPED_AGENTS.get(text, Path(text)) if not Path(text).is_file() else Path(text)
+
+
 def add_drive_arguments(parser: argparse.ArgumentParser) -> None:
     """What decides how one route is driven; `drive_settings` reads it."""
-    parser.add_argument("--agent", type=Path, metavar="FILE", help="the agent (default: learned)")
+    add_agent_argument(parser, "the agent (default: simlingo, which is learned)")
     parser.add_argument("--agent-config", default="", metavar="TEXT", help="for the agent's setup")
     parser.add_argument("--route-ids", default="", metavar="0,3", help="only these routes")
     parser.add_argument("--traffic", type=count, default=0, metavar="N", help="cars around the ego")

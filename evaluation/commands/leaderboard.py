@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from evaluation.commands.arguments import add_checkout_arguments, roots_of
+from evaluation.commands.arguments import add_agent_argument, add_checkout_arguments, roots_of
 
 HELP = "run an official evaluator"
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--routes", type=Path, metavar="FILE")
     parser.add_argument("--routes-subset", default="", metavar="IDS", help="for instance 0,3-5")
-    parser.add_argument("--agent", type=Path, metavar="FILE")
+    add_agent_argument(parser, "the agent's file")
     parser.add_argument("--agent-config", default="", metavar="TEXT")
     parser.add_argument("--track", default="SENSORS", help="as the agent's: SENSORS or MAP")
     parser.add_argument("--repetitions", type=int, default=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from evaluation.commands.arguments import add_agent_argument
+
 HELP = "run a recorded session again, through the same or another checkpoint"
 
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agent-config", metavar="TEXT", help="for the agent's setup, instead of the recorded one"
     )
-    parser.add_argument("--agent", type=Path, metavar="FILE", help="instead of the recorded one")
+    add_agent_argument(parser, "instead of the recorded one")
     parser.add_argument(
         "--tolerance", type=float, default=0.0, metavar="X", help="metres, and shares of a pedal"
     )
