@@ -64,9 +64,10 @@ def document_of(spec: str) -> OpenDriveFile:
         TownSpecError: no such town, or a file that cannot be used.
     """
     # Imported here because it costs seconds, and drives with a route file do without it.
-    from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
+    from evaluation.simulator.town.generator import generate_opendrive
     from evaluation.simulator.town.opendrive_file import read_opendrive, read_opendrive_file
     from evaluation.simulator.town.opendrive_records import OpenDriveError
+    from evaluation.simulator.town.town import DEMO_SEED
 
     name = name_of(spec)
     generated = GENERATED.fullmatch(spec)

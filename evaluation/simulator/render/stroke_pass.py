@@ -94,4 +94,5 @@ def _lit(lamps: StreetLamps) -> NDArray[np.void]:
     """A bright cube for each street lamp."""
     count = len(lamps.height_m)
     colours = np.tile(np.array(_LAMP_RGB, np.uint8), (count, 1))
-    return _records(Strokes(lamps.location, lamps.location, np.full(count, _LAMP_M), colours))
+    place = lamps.location.astype(np.float64)
+    return _records(Strokes(place, place, np.full(count, _LAMP_M), colours))

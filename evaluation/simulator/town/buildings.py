@@ -10,9 +10,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from evaluation.simulator.town.ground import Areas
 from evaluation.simulator.town.scenery import Buildings, StreetLamps, Trees
 from evaluation.simulator.town.signals import Bars
-from evaluation.simulator.town.surfaces import KERB_HEIGHT_M, Areas
+from evaluation.simulator.town.surfaces import KERB_HEIGHT_M
 from evaluation.simulator.town.survey import LaneStrip, Survey
 
 F64 = NDArray[np.float64]

@@ -9,7 +9,6 @@ from evaluation.simulator.town.movements import choose_control, plan_movements
 from evaluation.simulator.town.opendrive import Regulated, write_opendrive
 from evaluation.simulator.town.streets import build_streets, draw_profiles
 
-DEMO_SEED = 20_012
 _ATTEMPTS = 60
 _DATE = "2024-01-01T00:00:00"
 

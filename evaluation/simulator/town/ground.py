@@ -1,14 +1,32 @@
-"""Height of the ground: the nearest surface sample, extended along its slope."""
+"""The ground: which parts are driven and walked on, and how high it is.
+
+The height is that of the nearest surface sample, extended along its slope.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 F64 = NDArray[np.float64]
 
 _REACH_M = 5.0
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Ground plan, CARLA's x and y: what is driven on and what is walked on."""
+
+    road: shapely.Geometry
+    walk: shapely.Geometry
+
+    @property
+    def paved(self) -> shapely.Geometry:
+        return shapely.union(self.road, self.walk)
 
 
 class Ground:
@@ -24,6 +42,10 @@ class Ground:
         self._slopes = np.ascontiguousarray(slopes, dtype=np.float64)
         self._tree = cKDTree(self._points)
         self._plan_tree = cKDTree(self._points[:, :2])
+
+    def parts(self) -> list[F64]:
+        """What it was made of."""
+        return [self._points, self._slopes]
 
     def height_m(self, xy_world_m: F64, near_z_m: F64) -> F64:
         """Surface height (n,) at (n, 2) positions: of several surfaces the one nearest to z.

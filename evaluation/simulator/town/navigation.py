@@ -15,9 +15,8 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.ground import Areas, Ground
 from evaluation.simulator.town.meshing import polygons_of
-from evaluation.simulator.town.surfaces import Areas
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]

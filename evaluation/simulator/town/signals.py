@@ -16,11 +16,10 @@ import shapely
 from numpy.typing import NDArray
 
 from evaluation.simulator.town.approaches import Approach, ApproachFinder
-from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.ground import Areas, Ground
 from evaluation.simulator.town.opendrive_records import LIGHT_TYPES, SignalRecord, in_mps
 from evaluation.simulator.town.scenery import LampHeads, SignFaces, SignKind
 from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
-from evaluation.simulator.town.surfaces import Areas
 from evaluation.simulator.town.survey import Survey
 from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, minimum_filter, uniform_filter
 
-from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.ground import Areas, Ground
 from evaluation.simulator.town.meshing import MeshBuilder, polygons_of
 from evaluation.simulator.town.scenery import Material
 from evaluation.simulator.town.survey import LaneStrip, Survey
@@ -28,18 +27,6 @@ _BIGGEST_HOLE_M2 = 300.0
 _HAIR_M = 0.1
 _SPECK_M2 = 0.02
 _RAISED = {"sidewalk": Material.SIDEWALK, "median": Material.CONCRETE, "curb": Material.KERB}
-
-
-@dataclass(frozen=True)
-class Areas:
-    """Ground plan, CARLA's x and y: what is driven on and what is walked on."""
-
-    road: shapely.Geometry
-    walk: shapely.Geometry
-
-    @property
-    def paved(self) -> shapely.Geometry:
-        return shapely.union(self.road, self.walk)
 
 
 def is_raised(strip: LaneStrip) -> bool:

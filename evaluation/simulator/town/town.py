@@ -7,36 +7,18 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.town.buildings import build_surroundings
-from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
-from evaluation.simulator.town.ground import Ground
+from evaluation.simulator.town.cache import cached
+from evaluation.simulator.town.ground import Areas, Ground
 from evaluation.simulator.town.limits import StatedLimits
-from evaluation.simulator.town.markings import (
-    add_arrows,
-    add_crosswalks,
-    add_lane_markings,
-    add_stop_lines,
-    crosswalk_outlines,
-)
-from evaluation.simulator.town.meshing import MeshBuilder
-from evaluation.simulator.town.navigation import navigation_mesh
-from evaluation.simulator.town.opendrive_file import (
-    OpenDriveFile,
-    read_opendrive,
-    read_opendrive_file,
-)
-from evaluation.simulator.town.opendrive_records import OpenDriveError
-from evaluation.simulator.town.scenery import Poles, Scenery
+from evaluation.simulator.town.scenery import Scenery
 from evaluation.simulator.town.signal_specs import TrafficLightSpec, TrafficSignSpec
-from evaluation.simulator.town.signals import find_signals
-from evaluation.simulator.town.surfaces import Areas, build_surfaces
-from evaluation.simulator.town.survey import Survey, survey_map
-from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D
+from evaluation.simulator.wire.codec import Transform
 
 __all__ = ["Town", "TownError", "TrafficLightSpec", "TrafficSignSpec", "load_town"]
 
@@ -44,11 +26,7 @@ F64 = NDArray[np.float64]
 
 logger = logging.getLogger(__name__)
 
-_SPAWN_SPACING_M = 20.0
-_SPAWN_CLEAR_M = 8.0
-_SPAWN_ABOVE_M = 0.5
-_STEEPEST = 0.25
-"""Slope from which on a car may not start uphill: the simulated one does not at 0.3."""
+DEMO_SEED = 20_012
 
 
 class TownError(ValueError):
@@ -80,6 +58,9 @@ class Town:
     @cached_property
     def navigation(self) -> bytes:
         """The mesh by which clients steer their walkers; empty where there are no pavements."""
+        from evaluation.simulator.town.markings import crosswalk_outlines
+        from evaluation.simulator.town.navigation import navigation_mesh
+
         return navigation_mesh(self.areas, crosswalk_outlines(self.map), self.ground)
 
 
@@ -108,94 +89,33 @@ def load_town(spec: str, seed: int) -> Town:
             f"town {spec!r}: no such file; give demo, generated:<seed> or the path of an .xodr file"
         )
     try:
-        document = read_opendrive_file(path)
-    except OpenDriveError as error:
-        raise TownError(f"town file {error}") from error
-    return _assemble(path.stem, document, seed, f"town file {spec}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise TownError(f"town file {spec}: cannot be read ({error.strerror})") from error
+
+    def build() -> dict[str, Any]:
+        from evaluation.simulator.town.assembly import fields_of_file
+
+        return fields_of_file(path.stem, data, seed, spec)
+
+    content = cached((data, path.stem.encode(), b"%d" % seed), build)
+    return _assemble(path.stem, content, f"town file {spec}")
 
 
-def _generated(name: str, seed: int) -> Town:
-    text = generate_opendrive(name, seed)
-    return _assemble(name, read_opendrive(text.encode(), name), seed, f"town {name}")
+def _generated(name: str, number: int) -> Town:
+    source = f"town {name}"
+
+    def build() -> dict[str, Any]:
+        # What builds towns is loaded where one is to be built: it takes longer than the rest.
+        from evaluation.simulator.town.assembly import fields_of_generated
+
+        return fields_of_generated(name, number, source)
+
+    return _assemble(name, cached((name.encode(), b"generated %d" % number), build), source)
 
 
-def _assemble(name: str, document: OpenDriveFile, seed: int, source: str) -> Town:
-    try:
-        carla_map = carla.Map(name, document.text)
-        survey = survey_map(carla_map, document)
-    except OpenDriveError as error:
-        raise TownError(f"{source}: {error}") from error
-    except (RuntimeError, IndexError, ValueError) as error:
-        # What the wheel raises for text that it cannot take names nothing.
-        raise TownError(f"{source}: CARLA cannot read it ({error})") from error
-    builder = MeshBuilder()
-    areas, ground = build_surfaces(survey, builder)
-    signals = find_signals(carla_map, survey, document.signals, areas, ground)
-    add_lane_markings(survey, builder)
-    add_stop_lines(signals.stop_lines, builder)
-    add_crosswalks(carla_map, document.crosswalks, ground, builder)
-    add_arrows(carla_map, signals.stop_lines, builder)
-    bars = signals.bars
-    buildings, trees, lamps = build_surroundings(survey, areas, bars, np.random.default_rng(seed))
-    scenery = Scenery(
-        meshes=builder.build(),
-        buildings=buildings,
-        trees=trees,
-        poles=Poles(
-            np.array(bars.start, np.float32).reshape(-1, 3),
-            np.array(bars.end, np.float32).reshape(-1, 3),
-            np.array(bars.radius_m, np.float32),
-        ),
-        lamp_heads=signals.lamp_heads,
-        sign_faces=signals.sign_faces,
-        street_lamps=lamps,
-    )
-    notices = (*document.notices, *signals.notices, *_too_steep(survey))
-    for notice in notices:
+def _assemble(name: str, content: dict[str, Any], source: str) -> Town:
+    """The town of its fields."""
+    for notice in content["notices"]:
         logger.warning("%s: %s", source, notice)
-    return Town(
-        name, document.text, carla_map, _spawn_points(survey), signals.lights, signals.signs,
-        scenery, ground, areas, StatedLimits(document.roads), notices,
-    )  # fmt: skip
-
-
-def _too_steep(survey: Survey) -> list[str]:
-    """One line for each road that a car may not climb."""
-    steepest: dict[int, float] = {}
-    for strip in survey.strips:
-        steps = np.diff(strip.centre, axis=0)
-        run_m = np.maximum(np.linalg.norm(steps[:, :2], axis=1), 0.1)
-        slope = float(np.abs(steps[:, 2] / run_m).max(initial=0.0))
-        if strip.kind == "driving" and slope > _STEEPEST:
-            steepest[strip.road_id] = max(slope, steepest.get(strip.road_id, 0.0))
-    return [
-        f"road {road_id}: a slope of {100.0 * slope:.0f} %, more than a car may climb"
-        for road_id, slope in steepest.items()
-    ]
-
-
-def _spawn_points(survey: Survey) -> tuple[Transform, ...]:
-    """Poses along all driving lanes outside junctions, with room to both of their ends."""
-    points = []
-    for strip in survey.strips:
-        if strip.kind != "driving" or strip.is_junction:
-            continue
-        centre = strip.centre
-        steps = np.linalg.norm(np.diff(centre[:, :2], axis=0), axis=1)
-        along = np.concatenate([[0.0], np.cumsum(steps)])
-        room = along[-1] - 2.0 * _SPAWN_CLEAR_M
-        if room < 0.0 or np.linalg.norm(strip.left - strip.right, axis=1).min() < 2.5:
-            continue
-        yaw = np.unwrap(strip.yaw_rad)
-        for at in np.linspace(
-            _SPAWN_CLEAR_M, along[-1] - _SPAWN_CLEAR_M, int(room // _SPAWN_SPACING_M) + 1
-        ):
-            x, y, z = (float(np.interp(at, along, centre[:, i])) for i in range(3))
-            yaw_deg = float(np.degrees(np.interp(at, along, yaw)))
-            points.append(
-                Transform(
-                    Vector3D(x, y, z + _SPAWN_ABOVE_M),
-                    Rotation(0.0, (yaw_deg + 180.0) % 360.0 - 180.0, 0.0),
-                )
-            )
-    return tuple(points)
+    return Town(name=name, map=carla.Map(name, content["opendrive"]), **content)

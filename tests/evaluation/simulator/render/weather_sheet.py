@@ -118,9 +118,9 @@ def main() -> None:
             print(town, flush=True)
     sheet = np.vstack(rows)
     height = round(sheet.shape[0] * parsed.width / sheet.shape[1])
-    sheet = cv2.resize(sheet, (parsed.width, height), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(sheet, (parsed.width, height), interpolation=cv2.INTER_AREA)
     parsed.out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(parsed.out), sheet, [cv2.IMWRITE_JPEG_QUALITY, 82])
+    cv2.imwrite(str(parsed.out), small, [cv2.IMWRITE_JPEG_QUALITY, 82])
 
 
 if __name__ == "__main__":

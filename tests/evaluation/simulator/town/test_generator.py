@@ -14,7 +14,8 @@ import carla
 import networkx
 import pytest
 
-from evaluation.simulator.town.generator import DEMO_SEED, generate_opendrive
+from evaluation.simulator.town.generator import generate_opendrive
+from evaluation.simulator.town.town import DEMO_SEED
 
 SEEDS = (DEMO_SEED, 0, 1, 130)
 

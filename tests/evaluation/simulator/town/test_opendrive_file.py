@@ -271,7 +271,7 @@ def test_limits_count_from_their_place_and_lanes_before_roads() -> None:
     )
     own = '<speed sOffset="20" max="10"/>'
     text = document(road(section(lane(1), lane(-1, more=own)), types=types))
-    limits = StatedLimits(read(text).roads)
+    limits = StatedLimits.of(read(text).roads)
 
     def kmh(lane_id: int, s_m: float) -> int | None:
         limit = limits.at_mps(1, 0, lane_id, s_m)

@@ -79,7 +79,7 @@ def kmh(limits: SpeedLimits, fleet: BodyTable) -> list[int]:
 
 
 def test_the_road_decides_at_once_for_new_vehicles_and_soon_for_old_ones() -> None:
-    town = SignTown(limits=StatedLimits([road(1, 50.0), road(2, 90.0)]))
+    town = SignTown(limits=StatedLimits.of([road(1, 50.0), road(2, 90.0)]))
     limits, fleet = limits_in(town), fleet_at(0.0, 200.0)
     assert kmh(limits, fleet) == [50, 90]
     fleet.teleport(1, Transform(Vector3D(300.0, 0.0, 0.0)))
@@ -132,6 +132,6 @@ def test_limits_of_removed_vehicles_are_forgotten() -> None:
 def test_a_real_map_answers() -> None:
     town = SignTown(
         map=carla.Map("tiny", straight_road("tiny")),
-        limits=StatedLimits([road(1, 45.0)]),
+        limits=StatedLimits.of([road(1, 45.0)]),
     )
     assert limits_in(town).at(Vector3D(10.0, 1.75, 0.0)) == pytest.approx(12.5)
