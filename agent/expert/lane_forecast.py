@@ -33,6 +33,9 @@ MAX_LANE_POINTS = 5000
 MAX_LANES = 12
 RUN_M = 400.0
 """How far the lanes that follow one are looked along: more than anybody drives in a forecast."""
+NEAR_LINE_M = 1.0
+STOPS_MPS2 = 3.5
+"""Who would have to brake harder than this for a red light is taken to run it."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +153,9 @@ class LaneForecaster:
             if end_m > travel[-1]:
                 break
             if end_m >= start_m and self._blocked(lane_key):
-                half_m = float(users.half_extents_m[row, 0])
-                travel = np.minimum(travel, max(end_m - half_m, start_m))
+                stop_m = max(end_m - float(users.half_extents_m[row, 0]), start_m)
+                if speed_mps**2 <= 2.0 * STOPS_MPS2 * max(stop_m - start_m, NEAR_LINE_M):
+                    travel = np.minimum(travel, stop_m)
                 break
         if travel[-1] > run.places_m[-1]:
             return

@@ -79,3 +79,27 @@ def test_a_car_at_the_end_of_a_long_lane_is_forecast_along_what_follows(
     line = LaneForecaster(crossing, lambda _: False)(car, TIMES_S).centres_world_m[0]
     np.testing.assert_allclose(line[:, 1], 1.75, atol=0.3)
     assert line[-1, 0] == pytest.approx(140.0 + 5.0 * SPEED_MPS, abs=1.0)
+
+
+@pytest.mark.parametrize(
+    ("speed_mps", "stops"),
+    [(6.0, True), (9.0, False), (12.0, False)],
+)
+def test_who_is_too_fast_for_a_red_light_is_forecast_to_run_it(
+    crossing: carla.Map, speed_mps: float, stops: bool
+) -> None:
+    """Its lane ends about 10 m ahead."""
+    entry = crossing.get_waypoint(carla.Location(145.0, 1.75, 0.0))
+    line_m = entry.next_until_lane_end(0.5)[-1].transform.location.x
+    car = RoadUsers(
+        ids=(1,),
+        kinds=("vehicle",),
+        centres_world_m=np.array([[line_m - 10.0, 1.75]]),
+        yaws_rad=np.array([0.0]),
+        heights_m=np.array([0.5]),
+        half_extents_m=np.array([[2.3, 0.9]]),
+        velocities_world_mps=np.array([[speed_mps, 0.0]]),
+        yaw_rates_radps=np.array([0.0]),
+    )
+    line = LaneForecaster(crossing, lambda _: True)(car, TIMES_S).centres_world_m[0]
+    assert bool(line[-1, 0] < line_m) is stops
