@@ -30,6 +30,8 @@ FORCED_BEFORE_S = -0.5
 GOES_ON_S = 0.4
 WAITED_NEAR_M = 20.0
 WAITING_MPS = 0.3
+PASSES_MPS = 3.0
+"""Who is faster than the ego by this draws away from it."""
 OVER_LINE_M = 0.4
 """A car that has stopped by its bumper too far stays where it is."""
 INSIDE_M = 6.0
@@ -175,7 +177,11 @@ def find_conflicts(
         if lead is None and bool(meets[row].any()):
             moment = int(np.argmax(meets[row]))
             time_s = float(ahead.times_s[moment])
-            lead = _joins_ahead(taken, users, row, moment, time_s, front_m, settings)
+            passes = has_looked_back and _passes(taken, users, row, distance_m, pace_mps)
+            nearest_m = -np.inf if passes else settings.beside_m
+            lead = _joins_ahead(
+                taken, users, row, moment, time_s, front_m, nearest_m, settings.crossing_angle_rad
+            )
             if lead is None:
                 first_m = float(np.min(taken.first_m[row][taken.on_path[row]]))
                 room_m = first_m - front_m - settings.yield_gap_m
@@ -221,6 +227,16 @@ def _moves_with_path(taken: Occupancy, row: int) -> bool:
     return bool(abs(taken.relative_yaw_rad[row, 0]) < 1.0)
 
 
+def _passes(
+    taken: Occupancy, users: RoadUsers, row: int, distance_m: float, pace_mps: float
+) -> bool:
+    """Whether somebody beside the ego is about to be ahead of it: braking for that one, the ego
+    would lose the speed with which its gap was found."""
+    middle_m = 0.5 * (taken.first_m[row, 0] + taken.last_m[row, 0])
+    faster_mps = _along_speed(users, taken, row, 0) - pace_mps
+    return bool(middle_m > distance_m and faster_mps > PASSES_MPS)
+
+
 def _along_speed(users: RoadUsers, taken: Occupancy, row: int, moment: int) -> float:
     return float(users.speeds_mps[row] * np.cos(taken.relative_yaw_rad[row, moment]))
 
@@ -260,14 +276,15 @@ def _joins_ahead(
     moment: int,
     time_s: float,
     front_m: float,
-    settings: ConflictSettings,
+    nearest_m: float,
+    crossing_angle_rad: float,
 ) -> Lead | None:
     """A box that comes onto the path in its direction, as if it were on it now: to be followed,
-    unless it is so near that the ego has to let it go first."""
-    if abs(taken.relative_yaw_rad[row, moment]) > settings.crossing_angle_rad:
+    unless it is so near, less than `nearest_m` ahead, that the ego has to let it go first."""
+    if abs(taken.relative_yaw_rad[row, moment]) > crossing_angle_rad:
         return None
     gap_m = float(taken.first_m[row, moment]) - front_m - float(users.speeds_mps[row]) * time_s
-    if gap_m < settings.beside_m:
+    if gap_m < nearest_m:
         return None
     return Lead(users.ids[row], users.kinds[row], gap_m, _along_speed(users, taken, row, moment))
 

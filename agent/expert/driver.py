@@ -20,7 +20,8 @@ from agent.expert.conflict import (
 )
 from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
 from agent.expert.lane_change import LaneChanges
-from agent.expert.lane_entry import AHEAD_M, Neighbours
+from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours
+from agent.expert.lane_gap import shrunk
 from agent.expert.lane_path import SPACING_M, LanePath
 from agent.expert.overtaking import Overtaking, WorldFacts
 from agent.expert.path_shift import Shift, shift_path
@@ -63,6 +64,10 @@ JUNCTION_NEAR_M = 2.0
 LOOKED_BACK_M = 10.0
 """Who comes from behind is looked at when a shift is planned, until it begins; a shift that begins
 this near ahead is not kept waiting for them by another rule."""
+BESIDE_LANE_M = 1.8
+"""An ego that begins farther than this beside its path stands beside its lane..."""
+ENTERS_AFTER_M = 4.0
+"""...and is in it after this way."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -123,6 +128,8 @@ class ExpertDriver:
         self._distance_m: float | None = None
         self._wanted_mps2 = 0.0
         self._patience = Patience()
+        self._entered = False
+        self._begun_s = math.inf
         self._yield: Yield | None = None
         self._yield_until_s = -math.inf
 
@@ -140,6 +147,9 @@ class ExpertDriver:
         hurries = self._hurries(distance_m)
         speed = self.settings.brisk if hurries else self.settings.speed
         target_mps, trend_mps2 = self._speed_ahead(distance_m, ego.speed_mps)
+        waits_m = self._overtaking.wait_at_m
+        if self._waits_to_enter(view, distance_m, lateral_m):
+            waits_m = distance_m + self.settings.body.front_m
         wishes = {"cruise": cruise_acceleration_mps2(ego.speed_mps, target_mps, speed, trend_mps2)}
         light, light_room_m = self._light_ahead(distance_m, ego.speed_mps)
         lead, give_way = self._conflicts(view, distance_m, speed)
@@ -150,9 +160,7 @@ class ExpertDriver:
                 distance_m, ego.speed_mps, dt_s, self.settings.body.front_m
             ),
             "yield": None if give_way is None else give_way.distance_m,
-            "wait": None
-            if self._overtaking.wait_at_m is None
-            else self._overtaking.wait_at_m - front_m,
+            "wait": None if waits_m is None else waits_m - front_m,
         }
         for law, room_m in rooms_m.items():
             if room_m is not None:
@@ -206,6 +214,26 @@ class ExpertDriver:
             pace, now = ahead, float(time_s)
             distances[index] = place
         return distances
+
+    def _waits_to_enter(self, view: WorldView, distance_m: float, lateral_m: float) -> bool:
+        """Whether an ego that begins beside its lane, parked, waits there for a gap to enter it."""
+        self._entered |= abs(lateral_m) < BESIDE_LANE_M
+        if self._entered:
+            return False
+        self._begun_s = min(self._begun_s, view.timestamp_s)
+        body, detour = self.settings.body, self.settings.detour
+        near = Neighbours.of(
+            self.path, distance_m, distance_m + AHEAD_M, view.others, self._overtaking.gains
+        )
+        wait_s = math.sqrt(2.0 * ENTERS_AFTER_M / detour.acceleration_mps2)
+        speed_mps = detour.acceleration_mps2 * wait_s
+        entry = Entry(0.0, wait_s, distance_m + ENTERS_AFTER_M, speed_mps)
+        beside = near.same_way & (np.abs(near.lateral_m) < ON_LANE_M)
+        beside &= np.abs(near.along_m - distance_m) < ENTERS_AFTER_M + 2.0 * body.front_m
+        gap = shrunk(detour.gap, view.timestamp_s - self._begun_s)
+        nobody = np.zeros(len(view.others), dtype=np.bool_)
+        self._entered = not bool(beside.any()) and near.leave_gap(entry, nobody, body, gap)
+        return not self._entered
 
     def _change_lanes(self, view: WorldView, distance_m: float) -> None:
         """Let the route's changes of lanes wait for gaps."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from agent.expert.conflict import (
     FORCED_BEFORE_S,
     GOES_ON_S,
     ConflictSettings,
+    EgoBody,
     Patience,
+    find_conflicts,
     impatient,
     wait_room_m,
 )
+from agent.expert.lane_path import build_path
+from agent.expert.road_users import RoadUsers, forecast
 
 SETTINGS = ConflictSettings()
 
@@ -64,3 +69,44 @@ def test_patience_counts_the_standing_until_the_place_is_left() -> None:
     assert patience.waited_s == 4.0
     patience.step(75.0, 8.0, False, 1.0)
     assert patience.waited_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("x_m", "speed_mps", "looked_back", "yields"),
+    [
+        (2.0, 16.0, True, False),  # draws away
+        (2.0, 16.0, False, True),
+        (2.0, 9.0, True, True),  # stays beside
+        (-1.0, 16.0, True, True),  # has not passed the half of the ego
+    ],
+)
+def test_who_draws_away_is_followed_into_the_lane_where_a_gap_was_found(
+    x_m: float, speed_mps: float, looked_back: bool, yields: bool
+) -> None:
+    """The path changes to the left lane within 12 m; the ego drives at 8 m/s at its begin."""
+    x = np.arange(0.0, 200.0)
+    side = -3.5 * np.clip((x - 50.0) / 12.0, 0.0, 1.0)
+    path = build_path(np.stack([x, side], axis=1))
+    other = RoadUsers(
+        ids=(7,),
+        kinds=("vehicle",),
+        centres_world_m=np.array([[50.0 + x_m, -3.5]]),
+        yaws_rad=np.array([0.0]),
+        heights_m=np.array([0.5]),
+        half_extents_m=np.array([[2.3, 0.9]]),
+        velocities_world_mps=np.array([[speed_mps, 0.0]]),
+        yaw_rates_radps=np.array([0.0]),
+    )
+    times_s = np.arange(0.0, 6.1, 0.25)
+    leads, gives_way = find_conflicts(
+        path,
+        50.0,
+        50.0 + 8.0 * times_s,
+        other,
+        forecast(other, times_s),
+        EgoBody(),
+        SETTINGS,
+        has_looked_back=looked_back,
+    )
+    assert bool(gives_way) is yields
+    assert bool(leads) is not yields

@@ -452,3 +452,15 @@ def test_the_ego_comes_back_where_the_lane_beside_its_own_ends() -> None:
             break
     (shift,) = drive.decisions[-1].detours
     assert 100.0 < shift.back_m < 141.0
+
+
+def test_an_ego_that_is_parked_beside_its_lane_enters_it_behind_who_comes() -> None:
+    driver = start()
+    drive = Drive(driver, lambda t: users(("vehicle", -25.0 + 9.0 * t, 0.0, 9.0, 0.0)))
+    drive.y_m = 3.4
+    drive.run(2.0)
+    assert drive.x_m < 0.5
+    assert drive.decisions[-1].reason == "wait"
+    drive.run(6.0)
+    assert drive.x_m > 10.0
+    assert drive.y_m == pytest.approx(0.0, abs=0.5)
