@@ -26,22 +26,21 @@ FAMILIES = {
     ActorKind.OTHER: ("", ""),
 }
 DRIVEN = """
-    Accident BlockedIntersection ConstructionObstacle ControlLoss DynamicObjectCrossing
-    HardBreakRoute HazardAtSideLane HazardAtSideLaneTwoWays InvadingTurn
-    NonSignalizedJunctionLeftTurn NonSignalizedJunctionLeftTurnEnterFlow
-    OppositeVehicleRunningRedLight ParkedObstacle ParkingCrossingPedestrian PedestrianCrossing
-    SequentialLaneChange SignalizedJunctionLeftTurnEnterFlow T_Junction VehicleTurningRoute
-    YieldToEmergencyVehicle"""
+    Accident AccidentTwoWays BlockedIntersection ConstructionObstacle ControlLoss
+    DynamicObjectCrossing EnterActorFlow HardBreakRoute HazardAtSideLane HazardAtSideLaneTwoWays
+    HighwayCutIn HighwayExit InterurbanActorFlow InterurbanAdvancedActorFlow InvadingTurn
+    MergerIntoSlowTraffic NonSignalizedJunctionLeftTurn NonSignalizedJunctionLeftTurnEnterFlow
+    NonSignalizedJunctionRightTurn OppositeVehicleRunningRedLight ParkedObstacle
+    ParkingCrossingPedestrian ParkingExit PedestrianCrossing SequentialLaneChange
+    SignalizedJunctionLeftTurnEnterFlow T_Junction VehicleTurningRoute YieldToEmergencyVehicle"""
 """Types of the official evaluators that were acted out on this simulator:
 evaluation/official/README.md and the route files of tests/evaluation/official."""
 NOT_TRIED = """
-    AccidentTwoWays ConstructionObstacleTwoWays CrossingBicycleFlow EnterActorFlow HighwayCutIn
-    HighwayExit InterurbanActorFlow InterurbanAdvancedActorFlow MergerIntoSlowTraffic
-    NonSignalizedJunctionRightTurn OppositeVehicleTakingPriority ParkedObstacleTwoWays ParkingCutIn
-    ParkingExit PriorityAtJunction SignalizedJunctionLeftTurn SignalizedJunctionRightTurn
-    StaticCutIn VanillaNonSignalizedTurn VanillaNonSignalizedTurnEncounterStopsign
-    VanillaSignalizedTurnEncounterGreenLight VanillaSignalizedTurnEncounterRedLight
-    VehicleOpensDoorTwoWays VehicleTurningRoutePedestrian"""
+    ConstructionObstacleTwoWays CrossingBicycleFlow OppositeVehicleTakingPriority
+    ParkedObstacleTwoWays ParkingCutIn PriorityAtJunction SignalizedJunctionLeftTurn
+    SignalizedJunctionRightTurn StaticCutIn VanillaNonSignalizedTurn
+    VanillaNonSignalizedTurnEncounterStopsign VanillaSignalizedTurnEncounterGreenLight
+    VanillaSignalizedTurnEncounterRedLight VehicleOpensDoorTwoWays VehicleTurningRoutePedestrian"""
 """The others in the route files of leaderboard 2.1 and Bench2Drive 0.0.4."""
 
 
