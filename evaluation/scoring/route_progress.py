@@ -17,8 +17,12 @@ class RouteProgress:
     """
 
     def __init__(self, route: DenseRoute, window: int) -> None:
-        self._points_m = route.points_world_m[:, :2]
-        self._directions = np.stack([np.cos(route.yaw_rad), np.sin(route.yaw_rad)], axis=1)
+        places_m = route.points_world_m[:, :2].tolist()
+        directions = np.stack([np.cos(route.yaw_rad), np.sin(route.yaw_rad)], axis=1).tolist()
+        # Plain numbers: for a handful of points arrays cost ten times as much in every tick.
+        self._lines = [
+            (x, y, dx, dy) for (x, y), (dx, dy) in zip(places_m, directions, strict=True)
+        ]
         self._window = window
         self.distance_m = route.distance_m
         self.index = 0
@@ -32,8 +36,10 @@ class RouteProgress:
         return float(self.distance_m[-1])
 
     def step(self, location_world_m: NDArray[np.float64]) -> None:
-        ahead = slice(self.index, self.index + self._window + 1)
-        offsets_m = location_world_m[:2] - self._points_m[ahead]
-        passed = np.einsum("ij,ij->i", offsets_m, self._directions[ahead]) > 0.0
-        if passed.any():
-            self.index += int(np.flatnonzero(passed)[-1])
+        ego_x, ego_y = location_world_m[:2].tolist()
+        last = min(self.index + self._window, len(self._lines) - 1)
+        for index in range(last, self.index, -1):
+            x, y, direction_x, direction_y = self._lines[index]
+            if (ego_x - x) * direction_x + (ego_y - y) * direction_y > 0.0:
+                self.index = index
+                return

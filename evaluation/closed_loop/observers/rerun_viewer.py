@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.rerun_log import (
+    INSTALL,
     SUFFIX,
     RerunLog,
     RerunMissingError,
@@ -46,6 +51,9 @@ F64 = NDArray[np.float64]
 VIEWER_PORT = 9876
 VIEWER_ADDRESS = f"rerun+http://{LOOPBACK}:{VIEWER_PORT}/proxy"
 """Rerun's own defaults."""
+VIEWER_PROGRAM = "rerun"
+VIEWER_START_S = 60.0
+"""Chosen: a busy machine without a GPU took six."""
 REACH_M = 120.0
 HEIGHT_M = 1.5
 LIGHT_HEIGHT_M = 4.0
@@ -81,22 +89,41 @@ def require_recording(recording: Path | None, viewer: bool, predict: bool) -> No
 def start_viewer() -> str:
     """Address of the viewer, one that runs already or a new window.
 
-    Raises ViewerError where there is no display for a window.
+    Raises ViewerError where there is no display for a window, or it does not open.
     """
-    import rerun as rr
-
-    with socket.socket() as probe:
-        probe.settimeout(1.0)
-        if probe.connect_ex((LOOPBACK, VIEWER_PORT)) == 0:
-            return VIEWER_ADDRESS
+    if _answers():
+        return VIEWER_ADDRESS
     if not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
         raise ViewerError(
             "--viewer rerun: there is no display here; write a recording with --record FILE.rrd "
             "and open it elsewhere (rerun FILE.rrd), or serve a viewer for a browser first: "
             "rerun --serve-web"
         )
-    rr.spawn(port=VIEWER_PORT, connect=False)
+    # Beside the interpreter first: an environment that was not activated is not on the PATH.
+    program = shutil.which(VIEWER_PROGRAM, path=str(Path(sys.executable).parent))
+    program = program or shutil.which(VIEWER_PROGRAM)
+    if program is None:
+        raise ViewerError(f"--viewer rerun: no program `{VIEWER_PROGRAM}`: {INSTALL}")
+    # Not by rerun.spawn: it would have the viewer listen to the whole network.
+    where = ("--bind", LOOPBACK, "--port", str(VIEWER_PORT), "--expect-data-soon")
+    viewer = subprocess.Popen([program, *where], start_new_session=True)
+    deadline_s = time.monotonic() + VIEWER_START_S
+    while not _answers():
+        if viewer.poll() is not None or time.monotonic() > deadline_s:
+            viewer.kill()
+            raise ViewerError(
+                f"--viewer rerun: the viewer did not start within {VIEWER_START_S:g} s; write a "
+                "recording with --record FILE.rrd instead"
+            )
+        time.sleep(0.1)
     return VIEWER_ADDRESS
+
+
+def _answers() -> bool:
+    """Whether a viewer takes connections."""
+    with socket.socket() as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((LOOPBACK, VIEWER_PORT)) == 0
 
 
 class RerunViewer(Observer):

@@ -37,9 +37,9 @@ class Completion:
     def step(self, tick: Tick) -> Sequence[Infraction]:
         self.over = self.reached
         self._progress.step(tick.location_world_m)
-        end_distance_m = float(np.linalg.norm(tick.location_world_m - self._end_m))
-        if self.percent > REACHED_PERCENT and end_distance_m < REACHED_DISTANCE_M:
-            self.reached = True
+        if self.percent > REACHED_PERCENT:
+            end_distance_m = float(np.linalg.norm(tick.location_world_m - self._end_m))
+            self.reached = self.reached or end_distance_m < REACHED_DISTANCE_M
         return ()
 
     def finish(self, tick: Tick) -> Sequence[Infraction]:

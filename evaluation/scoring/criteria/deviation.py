@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-
-import numpy as np
 
 from evaluation.routes.lane_graph import DenseRoute
 from evaluation.scoring.tick import Infraction, Kind, Tick, place_text
@@ -20,8 +19,8 @@ class RouteDeviation:
     (scenario_runner, InRouteTest)."""
 
     def __init__(self, route: DenseRoute) -> None:
-        self._points_m = route.points_world_m[:, :2]
-        self._distance_m = route.distance_m
+        self._points_m = route.points_world_m[:, :2].tolist()
+        self._distance_m = route.distance_m.tolist()
         self._index = 0
         self._unsafe_m = 0.0
         self._off_route = False
@@ -29,16 +28,18 @@ class RouteDeviation:
     def step(self, tick: Tick) -> Sequence[Infraction]:
         if self._off_route:
             return ()
-        ahead_m = self._points_m[self._index : self._index + WINDOW + 1]
-        offsets_m = np.linalg.norm(ahead_m - tick.location_world_m[:2], axis=1)
-        # Of equally near points the last counts, so that repeated points do not hold it back.
-        nearest = len(offsets_m) - 1 - int(np.argmin(offsets_m[::-1]))
-        distance_m = float(offsets_m[nearest])
+        ego_x, ego_y = tick.location_world_m[:2].tolist()
+        distance_m, nearest = math.inf, self._index
+        for index in range(self._index, min(self._index + WINDOW + 1, len(self._points_m))):
+            x, y = self._points_m[index]
+            offset_m = math.sqrt((x - ego_x) * (x - ego_x) + (y - ego_y) * (y - ego_y))
+            # Of equally near points the last counts, so that repeated points do not hold it back.
+            if offset_m <= distance_m:
+                distance_m, nearest = offset_m, index
         if distance_m >= SAFE_DISTANCE_M:
-            step_m = self._distance_m[self._index + nearest] - self._distance_m[self._index]
-            self._unsafe_m += float(step_m)
-        self._index += nearest
-        unsafe_share = self._unsafe_m / float(self._distance_m[-1])
+            self._unsafe_m += self._distance_m[nearest] - self._distance_m[self._index]
+        self._index = nearest
+        unsafe_share = self._unsafe_m / self._distance_m[-1]
         self._off_route = distance_m >= MAX_DISTANCE_M or unsafe_share > MAX_UNSAFE_SHARE
         if not self._off_route:
             return ()

@@ -17,7 +17,8 @@ MARGIN_M = 0.5
 """Width of the strip between the lane and the sidewalk that is still allowed."""
 MAX_VEHICLE_ANGLE_RAD = math.radians(120.0)
 MAX_LANE_ANGLE_RAD = math.radians(150.0)
-
+MAP_SLACK_M = 2.0
+"""Chosen: more than the map's nearest point of a lane is off, which is searched for among chords."""
 
 METRES_IN_SENTENCE = re.compile(r"for about ([-+.\deE]+) meters")
 
@@ -36,6 +37,27 @@ def _turn_rad(first_rad: float, second_rad: float) -> float:
     return abs(math.remainder(first_rad - second_rad, math.tau))
 
 
+class NearestParking:
+    """The parking lane nearest to a place, which the map searches for in full: where it has none
+    at all that takes most of a tick. So it is asked again only where one can have come near."""
+
+    def __init__(self, world_map: carla.Map) -> None:
+        self._map = world_map
+        self._asked_at: carla.Location | None = None
+        self._was_m = math.inf
+
+    def within(self, location: carla.Location, distance_m: float) -> carla.Waypoint | None:
+        """The lane if its middle is no farther than this."""
+        if self._asked_at is not None:
+            moved_m = location.distance(self._asked_at)
+            if self._was_m - moved_m - MAP_SLACK_M > distance_m:
+                return None
+        found = self._map.get_waypoint(location, lane_type=carla.LaneType.Parking)
+        self._asked_at = location
+        self._was_m = math.inf if found is None else location.distance(found.transform.location)
+        return found if self._was_m <= distance_m else None
+
+
 class OutsideLanes:
     """Share of the driven route that was spent more than 0.5 m beyond the edge of the nearest
     driving or parking lane, or in a lane of the other direction (scenario_runner,
@@ -45,6 +67,7 @@ class OutsideLanes:
     def __init__(self, route: DenseRoute, world_map: carla.Map) -> None:
         self._progress = RouteProgress(route, WINDOW)
         self._map = world_map
+        self._parking = NearestParking(world_map)
         self._outside = False
         self._wrong_lane = False
         self._counts = False
@@ -88,12 +111,14 @@ class OutsideLanes:
         return (found,)
 
     def _beyond_edge(self, location: carla.Location, driving: carla.Waypoint) -> bool:
-        nearest, distance_m = driving, location.distance(driving.transform.location)
-        parking = self._map.get_waypoint(location, lane_type=carla.LaneType.Parking)
+        distance_m = location.distance(driving.transform.location)
+        if distance_m <= MARGIN_M:
+            # A parking lane counts only where it is nearer still: whatever its width, the strip
+            # beside it is not left.
+            return False
+        nearest, parking = driving, self._parking.within(location, distance_m)
         if parking is not None:
-            parking_m = location.distance(parking.transform.location)
-            if parking_m <= distance_m:
-                nearest, distance_m = parking, parking_m
+            nearest, distance_m = parking, location.distance(parking.transform.location)
         return bool(distance_m > 0.5 * nearest.lane_width + MARGIN_M)
 
     def _in_wrong_lane(self, waypoint: carla.Waypoint, yaw_rad: float) -> bool:

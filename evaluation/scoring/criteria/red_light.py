@@ -10,6 +10,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.scoring.nearby import Nearby
 from evaluation.scoring.tick import Infraction, Kind, Place, Tick, place_text
 
 NEAR_M = 15.0
@@ -117,15 +118,15 @@ class RedLight:
 
     def __init__(self, lights: Sequence[Light], world_map: carla.Map) -> None:
         self._lights = lights
+        self._near = Nearby([one.centre_world_m for one in lights], NEAR_M)
         self._map = world_map
         self._last_id: int | None = None
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
         found = []
-        for light in self._lights:
+        for index in self._near.within(tick.location_world_m):
+            light = self._lights[index]
             if light.actor_id not in tick.red_light_ids or light.actor_id == self._last_id:
-                continue
-            if np.linalg.norm(light.centre_world_m - tick.location_world_m) > NEAR_M:
                 continue
             if self._crosses(tick, light):
                 self._last_id = light.actor_id
@@ -140,13 +141,16 @@ class RedLight:
         length_m = float(tick.half_extent_m[0])
         backs_m = np.array([0.8 * length_m, length_m + 1.0])
         tail_m = tick.location_world_m[:2] - backs_m[:, None] * tick.forward
+        crossed = [
+            line
+            for line in light.lines
+            if float(tick.forward @ line.direction) > 0.0
+            and segments_cross(tail_m, line.ends_world_m)
+        ]
+        if not crossed:
+            return False
         far = carla.Location(
             float(tail_m[1, 0]), float(tail_m[1, 1]), float(tick.location_world_m[2])
         )
         lane = self._map.get_waypoint(far)
-        return any(
-            (line.road_id, line.lane_id) == (lane.road_id, lane.lane_id)
-            and float(tick.forward @ line.direction) > 0.0
-            and segments_cross(tail_m, line.ends_world_m)
-            for line in light.lines
-        )
+        return any((line.road_id, line.lane_id) == (lane.road_id, lane.lane_id) for line in crossed)

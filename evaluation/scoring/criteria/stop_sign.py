@@ -10,6 +10,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.scoring.nearby import Nearby
 from evaluation.scoring.tick import Infraction, Kind, Place, Tick, place_text
 
 NEAR_M = 4.0
@@ -61,6 +62,7 @@ class Stop:
 
     def __init__(self, signs: Sequence[StopSign], world_map: carla.Map) -> None:
         self._signs = signs
+        self._near = Nearby([one.centre_world_m for one in signs], 3.0 * NEAR_M)
         self._map = world_map
         self._target: StopSign | None = None
         self._stopped = False
@@ -92,11 +94,7 @@ class Stop:
         return ()
 
     def _find(self, tick: Tick) -> StopSign | None:
-        distances_m = [
-            float(np.linalg.norm(sign.centre_world_m - tick.location_world_m))
-            for sign in self._signs
-        ]
-        if not distances_m or min(distances_m) > 3.0 * NEAR_M:
+        if not self._near.within(tick.location_world_m):
             return None
         if float(tick.velocity_world_mps[:2] @ tick.forward) < MAX_BACKWARDS:
             return None
