@@ -29,7 +29,7 @@ from evaluation.simulator.sensors.measure import AnySensor, RaySensor, draw, mea
 from evaluation.simulator.sensors.obstacle import ObstacleSensor
 from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
-from evaluation.simulator.sensors.saved_sensors import restore_sensor, save_sensor
+from evaluation.simulator.sensors.saved_sensors import require_sensors, restore_sensor, save_sensor
 from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.town import Town
@@ -41,6 +41,7 @@ from evaluation.simulator.wire.settings_records import EpisodeSettings
 from evaluation.simulator.wire.state_codec import StateError
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.roadside import speed_limit_kmh
+from evaluation.simulator.world.saved_ranges import require_sound
 from evaluation.simulator.world.saved_world import (
     LAYOUT,
     first_actor_id,
@@ -247,7 +248,8 @@ class Simulator:
         """Replace the world by a saved one; sensors get new streams.
 
         Raises:
-            StateError: not a state, or one of another town, version or format.
+            StateError: not a state, one of another town, version or format, or of a world that
+                cannot be; the present one goes on then.
         """
         state = _unpacked(data)
         for name, mine in self._state_marks().items():
@@ -258,6 +260,8 @@ class Simulator:
             first = first_actor_id(state["world"])
             world = self._new_world(town, self.world.settings, self.episode_id, first, 0)
             restore_world(state["world"], world)
+            require_sound(world)
+            require_sensors(state["sensors"], world)
         except StateError:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

@@ -18,7 +18,7 @@ MARGIN_M = 0.5
 MAX_VEHICLE_ANGLE_RAD = math.radians(120.0)
 MAX_LANE_ANGLE_RAD = math.radians(150.0)
 MAP_SLACK_M = 2.0
-"""Chosen: more than the map's nearest point of a lane is off, which is searched for among chords."""
+"""Chosen: more than the map's nearest point of a lane, which it seeks among chords, is off."""
 
 METRES_IN_SENTENCE = re.compile(r"for about ([-+.\deE]+) meters")
 

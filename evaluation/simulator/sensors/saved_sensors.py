@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.sensors.measure import AnySensor
+from evaluation.simulator.wire.codec import MAX_NUMBER
+from evaluation.simulator.wire.state_codec import StateError
+from evaluation.simulator.world.world import World
 
 SCHEDULE = ("interval_s", "_next_s", "_last_s")
 STARTED = ("_spawned_s", "_spawned_frame")
@@ -25,6 +30,27 @@ def save_sensor(sensor: AnySensor) -> dict[str, Any]:
         # As text: its numbers have 128 bits.
         saved["noise"] = json.dumps(generator.bit_generator.state)
     return saved
+
+
+def require_sensors(saved: Sequence[tuple[int, Mapping[str, Any]]], world: World) -> None:
+    """Raises StateError where these cannot be sensors of this world."""
+    for actor_id, values in saved:
+        actor = world.actors.get(actor_id)
+        if actor is None or actor.kind is not ActorKind.SENSOR:
+            raise StateError(f"a damaged state: actor {actor_id} is no sensor")
+        times = [
+            *values.get("schedule", {}).items(),
+            *((name, values.get(name)) for name in STARTED),
+        ]
+        for name, value in times:
+            # Before its first measurement a sensor has been due for ever.
+            if value is not None and value != -math.inf and not abs(value) <= MAX_NUMBER:
+                raise StateError(f"a damaged state: sensor {actor_id}: {name} is {value}")
+        if not set(values.get("schedule", {})) <= set(SCHEDULE):
+            raise StateError(f"a damaged state: sensor {actor_id}: another schedule")
+        if "noise" in values:
+            # A generator of its own: it refuses what is no state.
+            np.random.default_rng(0).bit_generator.state = json.loads(values["noise"])
 
 
 def restore_sensor(sensor: AnySensor, saved: Mapping[str, Any]) -> None:

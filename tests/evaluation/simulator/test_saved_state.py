@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
-from math import sin
+from math import inf, nan, sin
+from typing import Any
 
 import msgpack
+import numpy as np
 import pytest
 
 from evaluation.simulator.options import ServeOptions
@@ -15,7 +18,13 @@ from evaluation.simulator.server import SimulatorServer
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.actor_records import AttributeValue, Description
-from evaluation.simulator.wire.codec import Transform, Vector3D, VehicleControl, WalkerControl
+from evaluation.simulator.wire.codec import (
+    Transform,
+    Vector3D,
+    VehicleControl,
+    WalkerControl,
+    WeatherParameters,
+)
 from evaluation.simulator.wire.state_codec import StateError, decode, encode
 from evaluation.simulator.world.saved_world import CLASSES, DERIVED, SAVED
 from evaluation.simulator.world.world import World
@@ -136,3 +145,93 @@ def test_a_cut_state_is_refused(driven: Simulator) -> None:
 def test_values_come_back_with_their_types() -> None:
     value = {(1, 2): [None, True, 0.1, "a", b"b"], "set": {3}, "pose": Transform(Vector3D(1.0))}
     assert decode(msgpack.unpackb(msgpack.packb(encode(value))), CLASSES) == value
+
+
+def damaged(state: bytes, damage: Callable[[dict[str, Any]], None]) -> bytes:
+    """The state with something in its decoded world changed."""
+    content = msgpack.unpackb(zlib.decompress(state), strict_map_key=False)
+    world = decode(content["world"], CLASSES)
+    whole = {"world": world, "sensors": content["sensors"]}
+    damage(whole)
+    return changed(state, world=encode(whole["world"]), sensors=whole["sensors"])
+
+
+def body(part: str, name: str, value: float) -> Callable[[dict[str, Any]], None]:
+    def damage(whole: dict[str, Any]) -> None:
+        whole["world"]["parts"][part]["state"][name][0] = value
+
+    return damage
+
+
+def attribute(part: str, name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def damage(whole: dict[str, Any]) -> None:
+        whole["world"]["parts"][part][name] = value
+
+    return damage
+
+
+def of_car(name: str, value: object) -> Callable[[dict[str, Any]], None]:
+    def damage(whole: dict[str, Any]) -> None:
+        whole["world"]["actors"][0] = replace(whole["world"]["actors"][0], **{name: value})
+
+    return damage
+
+
+def drop_a_body(whole: dict[str, Any]) -> None:
+    fleet = whole["world"]["parts"]["fleet"]
+    fleet["state"] = fleet["state"][:-1]
+
+
+def light_stage(whole: dict[str, Any]) -> None:
+    whole["world"]["parts"]["lights"]["_stage"][0] = 7
+
+
+def lose_the_sensor(whole: dict[str, Any]) -> None:
+    whole["sensors"][0][0] = 987654
+
+
+def sensor_time(whole: dict[str, Any]) -> None:
+    whole["sensors"][0][1]["schedule"]["interval_s"] = nan
+
+
+def sensor_noise(whole: dict[str, Any]) -> None:
+    for _, values in whole["sensors"]:
+        if "noise" in values:
+            values["noise"] = "{}"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        body("fleet", "position_m", nan),
+        body("fleet", "velocity_mps", 1e5),
+        body("fleet", "mass_kg", 0.0),
+        body("fleet", "pedals", 3.0),
+        body("fleet", "actor_id", 123456),
+        body("crowd", "yaw_rad", inf),
+        body("crowd", "wanted_mps", -1e9),
+        attribute("", "frame", -1),
+        attribute("", "elapsed_s", nan),
+        attribute("", "_next_id", 1),
+        attribute("", "weather", WeatherParameters(nan)),
+        attribute("fleet", "_specs", []),
+        attribute("lights", "times_s", np.full((1, 3), 5.0)),
+        of_car("row", 9999),
+        of_car("actor_id", 10**7),
+        of_car("parent_id", 987654),
+        drop_a_body,
+        light_stage,
+        lose_the_sensor,
+        sensor_time,
+        sensor_noise,
+    ],
+)
+def test_a_world_that_cannot_be_is_refused_and_the_present_one_goes_on(
+    driven: Simulator, damage: Callable[[dict[str, Any]], None]
+) -> None:
+    state = driven.save_state()
+    with pytest.raises(StateError, match="damaged state"):
+        driven.restore_state(damaged(state, damage))
+    assert driven.save_state() == state
+    # Unchanged but for having been taken apart, it is taken.
+    driven.restore_state(damaged(state, lambda _: None))

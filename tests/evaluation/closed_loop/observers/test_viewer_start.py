@@ -53,7 +53,7 @@ def test_a_viewer_is_started_for_this_machine_alone(told: Path) -> None:
 
 def test_a_viewer_that_does_not_come_up_is_told(told: Path, tmp_path: Path) -> None:
     (tmp_path / PROGRAM).write_text(f"#!{sys.executable}\nraise SystemExit(3)\n")
-    with pytest.raises(ViewerError, match="did not start.*--record"):
+    with pytest.raises(ViewerError, match=r"did not start.*--record"):
         start_viewer()
 
 
