@@ -54,8 +54,3 @@ def refused(reply: Reply, what: str) -> Call:
 
 def accept(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> None:
     """Take a call that has no effect in this simulator."""
-
-
-def empty_list(_simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> list[Any]:
-    """Answer a call for things that this simulator does not have."""
-    return []

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.simulator.calls.call import Call, accepted
+from evaluation.simulator.calls.call import Call
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
@@ -127,7 +127,13 @@ def get_weather_parameters(simulator: Simulator, _caller: Caller, _arguments: Se
 
 def set_weather_parameters(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Change the weather."""
-    simulator.world.weather = WeatherParameters.from_wire(arguments[0])
+    simulator.world.set_weather(WeatherParameters.from_wire(arguments[0]))
+
+
+def update_day_night_cycle(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Set whether street lamps go on and off with the sun."""
+    enabled = flag("day_night_cycle", arguments[1])
+    simulator.world.street_lights.follow_sun(enabled=enabled)
 
 
 def get_imu_gravity(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> float:
@@ -161,5 +167,5 @@ CALLS = {
     "tick_cue": Call(tick_cue, Reply.VALUE),
     "get_weather_parameters": Call(get_weather_parameters, Reply.VALUE, tells=False),
     "set_weather_parameters": Call(set_weather_parameters, Reply.VOID, 1),
-    "update_day_night_cycle": accepted(Reply.VOID),
+    "update_day_night_cycle": Call(update_day_night_cycle, Reply.VOID, 2),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.simulator.calls.call import Call, accepted, empty_list
+from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, integer, real
@@ -54,6 +54,16 @@ def clear_shapes(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any
     simulator.world.debug_shapes.clear()
 
 
+def get_street_lights(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
+    """Return the street lamps: place, colour, and whether they burn."""
+    return simulator.world.street_lights.records()
+
+
+def update_street_lights(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Switch and colour street lamps, until day turns to night or night to day."""
+    simulator.world.street_lights.tell(arguments[1])
+
+
 def names_of_objects(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> list[str]:
     """Return the names of the buildings, poles and trees, as `get_environment_objects` has them."""
     return [item.name for item in environment_objects(simulator.world.town, ANY_TAG)]
@@ -66,8 +76,8 @@ CALLS = {
     "enable_environment_objects": accepted(Reply.VOID),
     "project_point": Call(project_point, Reply.VALUE, 3),
     "cast_ray": Call(cast, Reply.VALUE, 2),
-    "query_lights_state": accepted(Reply.VALUE, empty_list),
-    "update_lights_state": accepted(Reply.VOID),
+    "query_lights_state": Call(get_street_lights, Reply.VALUE, 1),
+    "update_lights_state": Call(update_street_lights, Reply.VOID, 2),
     "draw_debug_shape": Call(draw_shape, Reply.VOID, 1),
     "clear_debug_shape": Call(clear_shapes, Reply.VOID),
     "clear_debug_string": accepted(Reply.VOID),

@@ -38,7 +38,8 @@ _BEAM_HALF_WIDTH_M = 2.2
 _BEAM_RGB = (0.34, 0.31, 0.24)
 _POOL_RADII_M = (10.0, 7.0, 4.0)
 """A street lamp's light falls off outwards: three pools, one on the other."""
-_POOL_RGB = (0.11, 0.09, 0.054)
+_POOL_SHARE = 0.11
+"""What one pool adds, of the colour that the lamp shines with."""
 _POOL_LIFT_M = 0.15
 """Pools are level, pavements and roads under them not quite."""
 
@@ -70,17 +71,21 @@ class DecalPass:
             self._indices,
         )
 
-    def prepare(self, bodies: PosedBodies, air: Atmosphere, views: Viewpoints) -> None:
-        """Lay the decals of all bodies and choose those near each camera."""
+    def prepare(
+        self, bodies: PosedBodies, lights_rgb: F32, air: Atmosphere, views: Viewpoints
+    ) -> None:
+        """Lay the decals of all bodies and lamps and choose those near each camera.
+
+        lights_rgb: what each street lamp shines with (n, 3), or no row at all.
+        """
         foot = bodies.centre_m - bodies.turn[:, :, 2] * bodies.half_m[:, 2:]
         foot[:, 2] += _LIFT_M
         decals, radius = _shadows(bodies, foot, air)
         if air.darkness > _DARK:
             beams, beam_radius = _beams(bodies, foot, air)
-            pools = self._pools.copy()
-            pools["tint"] *= air.darkness
+            pools, pool_radius = self._lit_pools(lights_rgb, air)
             decals = np.concatenate([pools, beams, decals])
-            radius = np.concatenate([self._pool_radius, beam_radius, radius])
+            radius = np.concatenate([pool_radius, beam_radius, radius])
         seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_FEATURE * radius)
         chosen = [decals[row] for row in seen]
         commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
@@ -96,6 +101,14 @@ class DecalPass:
             self._reserve(2 * total)
         if total:
             self._instances.write(np.concatenate(chosen).tobytes())
+
+    def _lit_pools(self, lights_rgb: F32, air: Atmosphere) -> tuple[NDArray[np.void], F32]:
+        """The pools of the lamps that are on."""
+        rgb = np.tile(lights_rgb, (len(_POOL_RADII_M), 1))
+        lit = np.flatnonzero(rgb.any(axis=1))
+        pools = self._pools[lit]
+        pools["tint"][:, :3] = rgb[lit] * (_POOL_SHARE * air.darkness)
+        return pools, self._pool_radius[lit]
 
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""
@@ -119,13 +132,12 @@ def _shadows(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[n
 
 
 def _pools(lamps: StreetLamps) -> tuple[NDArray[np.void], F32]:
-    """What street lamps light at full darkness, and the patches' radii."""
+    """What street lamps light, still without colour, and the patches' radii."""
     radius = np.repeat(np.array(_POOL_RADII_M, np.float32), len(lamps.height_m))
     decals = np.zeros(len(radius), DECAL_DTYPE)
     foot = lamps.location - np.outer(lamps.height_m - _POOL_LIFT_M, (0.0, 0.0, 1.0))
     decals["centre"] = np.tile(foot, (len(_POOL_RADII_M), 1))
     decals["along"][:, 0] = decals["across"][:, 1] = radius
-    decals["tint"][:, :3] = _POOL_RGB
     return decals, radius
 
 

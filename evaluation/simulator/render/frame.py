@@ -170,7 +170,8 @@ class RenderFrame:
 
     `lamp_states` (n,) holds a LampState for each row of `Scenery.lamp_heads`, or is empty: then
     no lamp is lit. `time_s` is the simulated time; it drives blinkers, rain and clouds. `strokes`
-    are seen in colour only, not in label images.
+    are seen in colour only, not in label images. `street_lights` (n, 3) is the RGB that each of
+    `Scenery.street_lamps` shines with, 1 full and 0 off, or is empty: then none is on.
     """
 
     bodies: Bodies = field(default_factory=Bodies)
@@ -178,6 +179,7 @@ class RenderFrame:
     weather: WeatherLike = field(default_factory=ClearWeather)
     time_s: float = 0.0
     strokes: Strokes = field(default_factory=Strokes)
+    street_lights: F32 = field(default_factory=lambda: np.zeros((0, 3), np.float32))
 
 
 @dataclass(frozen=True)

@@ -203,10 +203,10 @@ class Renderer:
         self._uniforms.write(blocks)
         bodies = PosedBodies.of(frame.bodies)
         self._models.prepare(frame, bodies, views)
-        self._decals.prepare(bodies, air, views)
+        self._decals.prepare(bodies, frame.street_lights, air, views)
         self._surfaces.prepare(views)
         self._facades.prepare(views)
-        self._strokes.prepare(frame.strokes, air)
+        self._strokes.prepare(frame.strokes, frame.street_lights)
 
     def _draw(self, camera: int, air: Atmosphere) -> None:
         """One camera, near things first: hidden pixels then cost no shading."""

@@ -9,7 +9,6 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render.atmosphere import Atmosphere
 from evaluation.simulator.render.frame import Strokes
 from evaluation.simulator.town.scenery import StreetLamps
 
@@ -26,9 +25,6 @@ _DTYPE = np.dtype(
 THINNEST_M = 0.01
 """Bars without a thickness are drawn as thin wires."""
 _LAMP_M = 0.28
-_LAMP_RGB = (255, 226, 168)
-_LAMPS_ON = 0.3
-"""Darkness from which street lamps burn."""
 
 
 def _cube() -> NDArray[np.float32]:
@@ -51,7 +47,7 @@ class StrokePass:
     ) -> None:
         self._context = context
         self._program = program
-        self._lamps = _lit(lamps)
+        self._lamps = _cubes(lamps)
         self._cube = context.buffer(_cube().tobytes())
         self._count = 0
         self._reserve(64)
@@ -61,11 +57,15 @@ class StrokePass:
         content = [(self._cube, "3f4", "in_corner"), (self._buffer, _FORMAT, *_ATTRIBUTES)]
         self._array = self._context.vertex_array(self._program, content)
 
-    def prepare(self, strokes: Strokes, air: Atmosphere) -> None:
-        """Upload what is to be drawn."""
-        records = _records(strokes)
-        if air.darkness > _LAMPS_ON:
-            records = np.concatenate([records, self._lamps])
+    def prepare(self, strokes: Strokes, lights_rgb: NDArray[np.float32]) -> None:
+        """Upload what is to be drawn.
+
+        lights_rgb: what each street lamp shines with (n, 3), or no row at all.
+        """
+        lit = np.flatnonzero(lights_rgb.any(axis=1))
+        lamps = self._lamps[lit]
+        lamps["colour"] = np.minimum(255.0 * lights_rgb[lit], 255.0)
+        records = np.concatenate([_records(strokes), lamps])
         self._count = len(records)
         if not self._count:
             return
@@ -90,9 +90,8 @@ def _records(strokes: Strokes) -> NDArray[np.void]:
     return records
 
 
-def _lit(lamps: StreetLamps) -> NDArray[np.void]:
-    """A bright cube for each street lamp."""
+def _cubes(lamps: StreetLamps) -> NDArray[np.void]:
+    """A cube for each street lamp, still without colour."""
     count = len(lamps.height_m)
-    colours = np.tile(np.array(_LAMP_RGB, np.uint8), (count, 1))
     place = lamps.location.astype(np.float64)
-    return _records(Strokes(place, place, np.full(count, _LAMP_M), colours))
+    return _records(Strokes(place, place, np.full(count, _LAMP_M), np.zeros((count, 3), np.uint8)))

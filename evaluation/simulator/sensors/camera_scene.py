@@ -34,6 +34,7 @@ class CameraScene:
             world.weather,
             world.elapsed_s,
             world.debug_shapes.seen(world.frame, world.elapsed_s),
+            world.street_lights.shine_rgb(),
         )
         return self._renderer.render(frame, views)
 

@@ -115,6 +115,11 @@ def world_state(world: World, episode_id: int, dialect: Dialect) -> Sequence[Buf
     """Return the message that tells clients the state of all actors."""
     return (
         sensor_header(dialect.world_state_type, world.frame, world.elapsed_s, Transform()),
-        episode_header(episode_id, time.monotonic(), world.delta_s),
+        episode_header(
+            episode_id,
+            time.monotonic(),
+            world.delta_s,
+            lights_changed=world.street_lights.take_change(),
+        ),
         world.table.to_bytes(),
     )

@@ -34,6 +34,8 @@ class StreamType(IntEnum):
 
 _SENSOR_HEADER = struct.Struct("<QQd6f")
 _EPISODE_HEADER = struct.Struct("<Qdf3iI")
+_PENDING_LIGHT_UPDATE = 2
+"""LibCarla, EpisodeStateSerializer.h: a bit of the simulation's state."""
 _TOKEN = struct.Struct("<IHBB16x")
 _CAMERA_HEADER = struct.Struct("<IIf")
 _PROTOCOL_TCP = 1
@@ -108,9 +110,15 @@ def sensor_header(stream_type: int, frame: int, elapsed_s: float, pose: Transfor
     return _SENSOR_HEADER.pack(stream_type, frame, elapsed_s, *pose.location, *pose.rotation)
 
 
-def episode_header(episode_id: int, platform_s: float, delta_s: float) -> bytes:
-    """Return the 36 bytes between a world state's sensor header and its actor records."""
-    return _EPISODE_HEADER.pack(episode_id, platform_s, delta_s, 0, 0, 0, 0)
+def episode_header(
+    episode_id: int, platform_s: float, delta_s: float, *, lights_changed: bool = False
+) -> bytes:
+    """Return the 36 bytes between a world state's sensor header and its actor records.
+
+    lights_changed: clients are to ask for the states of street lamps.
+    """
+    pending = _PENDING_LIGHT_UPDATE if lights_changed else 0
+    return _EPISODE_HEADER.pack(episode_id, platform_s, delta_s, 0, 0, 0, pending)
 
 
 def camera_header(width_px: int, height_px: int, fov_deg: float) -> bytes:

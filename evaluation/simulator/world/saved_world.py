@@ -103,6 +103,7 @@ SAVED: Mapping[str, tuple[str, ...]] = {
     "collisions": ("_pushed",),
     "friction": ("_triggers", "_before"),
     "debug_shapes": ("_strokes",),
+    "street_lights": ("_told", "_dark", "_follows_sun"),
 }
 """Attributes by the part of the world that has them; "" is the world itself."""
 LAYOUT = hashlib.sha256(repr(SAVED).encode()).hexdigest()[:8]
@@ -119,6 +120,7 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
     "crowd": _HEADING,
     "props": _HEADING,
     "debug_shapes": ("_shown",),
+    "street_lights": ("_lamps", "_shine_rgb", "_changed"),
     "lights": ("areas", "_approach", "_junction", "_group", "_group_count", "_leader"),
     "speed_limits": ("_town", "_areas", "_shown_mps"),
     "collisions": ("_static", "_static_tag", "_grid"),

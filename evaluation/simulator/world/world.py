@@ -35,6 +35,7 @@ from evaluation.simulator.world.actor_table import ActorTable
 from evaluation.simulator.world.debug_shapes import DebugShapes
 from evaluation.simulator.world.friction import FRICTION_TYPE, FrictionTriggers, Trigger
 from evaluation.simulator.world.speed_limits import SpeedLimits
+from evaluation.simulator.world.street_lights import StreetLights
 from evaluation.simulator.world.traffic_lights import TrafficLightCycle
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class World:
         self.ackermann = AckermannDrivers()
         self.friction = FrictionTriggers()
         self.debug_shapes = DebugShapes()
+        self.street_lights = StreetLights(town.scenery.street_lamps)
         self.membership = 0
         self._fleeting: set[int] = set()
         self._next_id = self.first_actor_id
@@ -124,6 +126,11 @@ class World:
         if actor is None:
             raise CallError(f"unable to find actor {actor_id}: it was destroyed or never existed")
         return actor
+
+    def set_weather(self, weather: WeatherParameters) -> None:
+        """Change the weather; street lamps go on and off with the sun."""
+        self.weather = weather
+        self.street_lights.see(weather)
 
     # Spawning and destroying
 

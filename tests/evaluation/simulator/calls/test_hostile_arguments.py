@@ -103,6 +103,9 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "freeze_traffic_light": [[LIGHT, True]],
     "add_actor_impulse_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
     "add_actor_force_at_location": [[CAR, [3.0, 1.0, 0.0], POSE[0]]],
+    "query_lights_state": [["127.0.0.1:2000"]],
+    "update_lights_state": [["127.0.0.1:2000", [[0, POSE[0], 1.0, 2, [1, 2, 3], True]], False]],
+    "update_day_night_cycle": [["127.0.0.1:2000", True]],
     "draw_debug_shape": [
         [[[0, [POSE[0], 0.2]], [255, 0, 0], 1.0, True]],
         [[[2, [[POSE[0], [90.0, 2.0, 0.5], 0.1], 0.2]], [255, 0, 0], 1.0, True]],

@@ -286,17 +286,22 @@ def test_low_beams_light_the_road_at_night(empty: Renderer) -> None:
     assert (images[1] - images[0])[..., :3].max() > 40
 
 
-@pytest.mark.parametrize(("sun_deg", "lit"), [(-40.0, True), (60.0, False)])
-def test_street_lamps_light_the_road_at_night_only(sun_deg: float, *, lit: bool) -> None:
+@pytest.mark.parametrize(("sun_deg", "road_is_lit"), [(-40.0, True), (60.0, False)])
+def test_a_street_lamp_is_seen_and_lights_the_road_at_night(
+    sun_deg: float, *, road_is_lit: bool
+) -> None:
     lamps = StreetLamps(np.array([[12.0, 2.0, 6.0]], np.float32), np.array([6.0], np.float32))
+    night = ClearWeather(sun_altitude_angle=sun_deg)
     images = []
-    for scenery in (street(), replace(street(), street_lamps=lamps)):
-        with Renderer(scenery) as renderer:
-            frame = RenderFrame(weather=ClearWeather(sun_altitude_angle=sun_deg))
+    with Renderer(replace(street(), street_lamps=lamps)) as renderer:
+        for rgb in ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)):
+            frame = RenderFrame(weather=night, street_lights=np.array([rgb], np.float32))
             images.append(renderer.render(frame, [camera((0.0, 0.0, 4.0))])[0].astype(int))
+        off = renderer.render(RenderFrame(weather=night), [camera((0.0, 0.0, 4.0))])[0]
+    np.testing.assert_array_equal(off, images[0])
     more = (images[1] - images[0])[..., :3].min(axis=2)
-    road, lamp = more[60:].max(), more[:40].max()
-    assert (road > 20, lamp > 100) == (lit, lit)
+    assert more[:40].max() > 20
+    assert (more[60:].max() > 20) == road_is_lit
 
 
 def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:

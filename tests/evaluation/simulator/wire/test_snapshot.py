@@ -32,6 +32,8 @@ def test_headers() -> None:
     episode = episode_header(9, 77.5, 0.05)
     assert len(episode) == 36
     assert struct.unpack_from("<Qdf", episode) == pytest.approx((9, 77.5, 0.05))
+    assert struct.unpack_from("<4i", episode, 20) == (0, 0, 0, 0)
+    assert struct.unpack_from("<i", episode_header(9, 77.5, 0.05, lights_changed=True), 32) == (2,)
     assert camera_header(64, 48, 90.0) == struct.pack("<IIf", 64, 48, 90.0)
 
 
