@@ -128,15 +128,24 @@ def check_torch(plan: Plan) -> Finding:
 
 def check_renderer(plan: Plan) -> Finding:
     """Draws in a process of its own: graphics drivers that do not fit end theirs."""
-    done = subprocess.run(
-        [sys.executable, "-m", "evaluation.doctor.drawing"],
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=DRAWING_TIMEOUT_S,
-    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "evaluation.doctor.drawing"],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=DRAWING_TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(
+            "renderer",
+            "warning",
+            f"nothing was drawn within {DRAWING_TIMEOUT_S:.0f} s",
+            "the machine is busy with something else, or its graphics driver hangs: try again when "
+            "it is idle",
+        )
     if done.returncode != 0:
         said = done.stderr.strip().splitlines() or [f"drawing ended with {done.returncode}"]
         return Finding(

@@ -165,6 +165,18 @@ def test_renderer(
     assert ("libegl1" in finding.fix) == (level == "wrong")
 
 
+def test_a_renderer_that_hangs_is_no_failure_of_the_check(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def hangs(*_: object, timeout: float, **__: object) -> subprocess.CompletedProcess[str]:
+        raise subprocess.TimeoutExpired("drawing", timeout)
+
+    monkeypatch.setattr(subprocess, "run", hangs)
+    finding = check_renderer(PLAN)
+    assert finding.level == "warning"
+    assert "idle" in finding.fix
+
+
 def test_ports(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_free", lambda port, host="": port != 2001)
     assert check_ports(PLAN).level == "warning"
