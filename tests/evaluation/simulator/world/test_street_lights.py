@@ -28,7 +28,7 @@ def lights() -> StreetLights:
 
 
 def burning(lights: StreetLights) -> list[bool]:
-    shines = lights.shine_rgb().any(axis=1).tolist()
+    shines: list[bool] = lights.shine_rgb().any(axis=1).tolist()
     assert shines == [record[5] for record in lights.records()]
     return shines
 
