@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import carla
 import numpy as np
@@ -31,6 +31,9 @@ from agent.observation import NO_IMAGES, AgentStep, Observer, ObserverSettings  
 from agent.rig import camera_specs, load_rig, state_specs  # noqa: E402
 from agent.settings import ExpertSettings, read_expert_settings  # noqa: E402
 from model.config import CameraConfig  # noqa: E402
+
+if TYPE_CHECKING:
+    from agent.simlingo_agent import SimLingoAgent
 
 logger = logging.getLogger(__name__)
 
@@ -64,11 +67,14 @@ class ExpertAgent(AutonomousAgent):
         self._observer: Observer | None = None
         self._world: PrivilegedWorld | None = None
         self._session: ExpertLoop | None = None
+        self._driver: SimLingoAgent | None = None
+        self._gps_plan: GpsPlan = []
 
     def set_global_plan(self, global_plan_gps: GpsPlan, global_plan_world_coord: WorldPlan) -> None:
         """Keep the plan before it is thinned: the expert drives along every point of it."""
         super().set_global_plan(global_plan_gps, global_plan_world_coord)
         self._dense_plan = list(global_plan_world_coord)
+        self._gps_plan = global_plan_gps
 
     def setup(self, path_to_conf_file: str = "", *_: Any) -> None:
         """Read the settings and connect; further arguments of leaderboard forks are ignored.
@@ -78,12 +84,16 @@ class ExpertAgent(AutonomousAgent):
         """
         self._settings = read_expert_settings(path_to_conf_file)
         self._world = self._connect()
-        if self._settings.cameras:
+        if self._settings.driver:
+            self._driver = self._seated(self._settings.driver)
+            self.cameras = self._driver.cameras
+        elif self._settings.cameras:
             self.cameras = load_rig(self._settings.rig)
             self._observer = Observer(self.cameras, ObserverSettings(jpeg_quality=0))
 
     def sensors(self) -> list[dict[str, Any]]:
-        """State sensors only: the expert needs none, but the leaderboard waits for their data."""
+        """State sensors: the expert needs none, but the leaderboard waits for their data. Where a
+        checkpoint drives, or for a video, the cameras too."""
         return [*camera_specs(self.cameras), *state_specs()]
 
     def run_step(self, input_data: Mapping[str, Any], timestamp: float) -> carla.VehicleControl:
@@ -95,7 +105,11 @@ class ExpertAgent(AutonomousAgent):
         images = NO_IMAGES
         if self._observer is not None:
             images = self._observer.observe(input_data, timestamp).images
-        self.last_step = self._session.step(frame, images)
+        driven = None
+        if self._driver is not None:
+            self._driver.run_step(input_data, timestamp)
+            driven = self._driver.last_step
+        self.last_step = self._session.step(frame, images, driven)
         control = self.last_step.control
         return carla.VehicleControl(
             throttle=control.throttle, steer=control.steer, brake=control.brake
@@ -105,11 +119,24 @@ class ExpertAgent(AutonomousAgent):
         """Release the client and the recording's cameras; may be called again."""
         session, self._session = self._session, None
         world, self._world = self._world, None
+        driver, self._driver = self._driver, None
         self.last_step = None
         if session is not None:
             session.close()
+        if driver is not None:
+            driver.destroy()
         if world is not None:
             world.release()
+
+    def _seated(self, checkpoint: str) -> SimLingoAgent:
+        """The learned agent, ready to drive the same route."""
+        # Imported here because it brings torch, and the expert does without.
+        from agent.simlingo_agent import SimLingoAgent
+
+        driver = SimLingoAgent(*self._address)
+        driver.set_global_plan(self._gps_plan, self._dense_plan)
+        driver.setup(checkpoint)
+        return driver
 
     def _connect(self) -> PrivilegedWorld:
         """The world that is driven in."""

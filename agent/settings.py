@@ -122,6 +122,8 @@ class ExpertSettings:
         by_plan: drive by the plan alone, through the controller of the learned agent, as if a
             perfect network had planned.
         delay_ticks: with by_plan, see `AgentSettings`.
+        driver: checkpoint that drives, while the expert only tells and records what it would do
+            from wherever that has brought the car; the expert itself when empty.
         seed: of shifts, disturbances and noise.
         save_name: Bench2Drive's name of the run.
     """
@@ -144,6 +146,7 @@ class ExpertSettings:
     limit_factor: Annotated[float, Within(0.1, 1)] = 0.98
     by_plan: bool = False
     delay_ticks: DelayTicks = 0
+    driver: str = ""
     seed: Annotated[int, Within(0, 2**63 - 1)] = 0
     save_name: str = ""
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.expert.correction import disagreement_m, waypoints_back_ego_m
 from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
 from agent.expert.driver import ExpertDriver
-from agent.expert.frame_record import ROUTE_POINTS, boxes, measurement
+from agent.expert.frame_record import ROUTE_POINTS, Corrected, boxes, measurement
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
 from agent.expert.lane_room import room_at
 from agent.expert.perturbation import Hesitation, SteerPerturbation
@@ -105,8 +108,9 @@ class ExpertLoop:
         self.recording_directory: Path | None = None
         self._recorder = self._start_recording() if settings.record else None
 
-    def step(self, frame: int, images: U8) -> AgentStep:
-        """Drive one tick; `frame` is that of the sensors' data."""
+    def step(self, frame: int, images: U8, driven: AgentStep | None = None) -> AgentStep:
+        """Drive one tick; `frame` is that of the sensors' data. driven: what another driver does in
+        this tick, where one is at the wheel; the expert then only tells what it would do."""
         started = time.perf_counter()
         view = self._world.view(frame)
         seen = time.perf_counter()
@@ -119,10 +123,12 @@ class ExpertLoop:
         control = decision.control
         if self._follower is not None:
             control = self._follower.step(plan, view.ego)
+        if driven is not None:
+            control, images = driven.control, driven.images
         control = self._perturbation.apply(control, dt_s)
         control = self._hesitation.apply(control, dt_s)
         if self._recorder is not None:
-            self._record(self._recorder, view, decision, targets)
+            self._record(self._recorder, view, decision, targets, plan, driven)
         done = time.perf_counter()
         return AgentStep(
             frame=view.frame,
@@ -130,7 +136,7 @@ class ExpertLoop:
             images=images,
             ego=view.ego,
             targets=targets,
-            plan=plan,
+            plan=plan if driven is None else driven.plan,
             control=control,
             stage_ms={
                 "world": 1e3 * (seen - started),
@@ -191,19 +197,40 @@ class ExpertLoop:
         view: WorldView,
         decision: Decision,
         targets: tuple[Target, Target],
+        plan: Plan,
+        driven: AgentStep | None,
     ) -> None:
         path = self._driver.path_ahead_world_m(decision.distance_m, ROUTE_POINTS)
         route = self._driver.route_ahead_world_m(decision.distance_m, ROUTE_POINTS)
         hesitates = self._hesitation.active
+        correct = None if driven is None else self._correction(view, decision, plan, driven)
         recorder.note(
             TickState(
                 frame=view.frame,
                 ego_transform=view.ego_transform,
-                measurement=lambda: measurement(view, decision, targets, path, route, hesitates),
+                measurement=lambda: measurement(
+                    view, decision, targets, path, route, hesitates, correct and correct()
+                ),
                 boxes=lambda: boxes(view.others, view.ego, self._world.body_of),
             )
         )
         recorder.write_arrived()
+
+    def _correction(
+        self, view: WorldView, decision: Decision, plan: Plan, driven: AgentStep
+    ) -> Callable[[], Corrected]:
+        """What gives the labels of this tick; called for those that are written only."""
+        path, steering = self._driver.path, self._driver.settings.steering
+        times_s = FRAME_INTERVAL_S * np.arange(1, WAYPOINTS + 1, dtype=np.float64)
+        pace, wanted = view.ego.speed_mps, decision.acceleration_mps2
+        ahead_m = self._driver.rollout_m(decision.distance_m, pace, times_s, wanted)
+        along_m = np.concatenate([[decision.distance_m], ahead_m])
+
+        def corrected() -> Corrected:
+            back = waypoints_back_ego_m(path, along_m, view.ego, view.yaw_rate_radps, steering)
+            return Corrected(back, disagreement_m(replace(plan, waypoints_ego_m=back), driven.plan))
+
+        return corrected
 
     def _leave_record(self) -> None:
         """A record of the route without scores, unless somebody has written the real one."""

@@ -7,6 +7,7 @@ radians; speeds in m/s.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import carla
@@ -24,6 +25,17 @@ F64 = NDArray[np.float64]
 ROUTE_POINTS = 40
 """Points of `route`, one metre apart: twice what the model is taught, for augmentation's sake."""
 BOX_RADIUS_M = 60.0
+MOST_DISAGREEMENT_M = 100.0
+"""Stands for infinity, which JSON does not know."""
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """What the expert would do while another drives: waypoints (n, 2) of the way back in the ego
+    frame, and how far the driver's plan is from it, infinite where it has none."""
+
+    waypoints_ego_m: F64
+    disagreement_m: float
 
 
 def measurement(
@@ -33,18 +45,26 @@ def measurement(
     route_world_m: F64,
     original_world_m: F64,
     hesitates: bool = False,
+    corrected: Corrected | None = None,
 ) -> dict[str, Any]:
     """What goes into `measurements/*.json.gz`, but for the augmentation's two numbers.
 
     `route_world_m` is the path that is driven from the ego on, one metre apart, and
     `original_world_m` the route's own, which differs where something is passed; `hesitates` says
     that the car brakes for no reason, and that its future positions are no example until that is
-    over.
+    over; `corrected` is given where another drives, whose positions never are.
     """
     route = _rounded(ego_from_world(route_world_m, view.ego))
     points = [_rounded(ego_from_world(t.position_world_m, view.ego))[0] for t in targets]
     reason = decision.reason
+    told: dict[str, Any] = {}
+    if corrected is not None:
+        told = {
+            "waypoints": _rounded(corrected.waypoints_ego_m),
+            "disagreement": min(corrected.disagreement_m, MOST_DISAGREEMENT_M),
+        }
     return {
+        **told,
         "pos_global": _rounded(view.ego.position_world_m[None])[0],
         "theta": view.ego.yaw_rad,
         "speed": view.ego.speed_mps,

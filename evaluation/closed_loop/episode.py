@@ -28,6 +28,7 @@ from evaluation.closed_loop.failure import (
     failure_of,
 )
 from evaluation.closed_loop.hands import Hands, Scene
+from evaluation.closed_loop.mishap import mishap_of
 from evaluation.closed_loop.pulse import Phase, Pulse
 from evaluation.closed_loop.route_scenario import SETTLE_TICKS, RouteScenario
 from evaluation.closed_loop.saved_drive import SavedDrive
@@ -51,7 +52,8 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True)
 class Driver:
     """An agent to be put behind the wheel. blackout: it gets black images; hands: of a person who
-    may take over; disturbances: of its sensors and controls, drawn from the seed."""
+    may take over; disturbances: of its sensors and controls, drawn from the seed; until_mishap: the
+    drive ends where it hits something or is far from its route."""
 
     agent_class: AgentClass
     config: str = ""
@@ -59,6 +61,7 @@ class Driver:
     hands: Hands | None = None
     disturbances: Disturbances = field(default_factory=Disturbances)
     seed: int = 0
+    until_mishap: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,7 @@ class _Tally:
     invalid_controls: int = 0
     person_ticks: int = 0
     agent_warnings: Mapping[str, int] = field(default_factory=dict)
+    mishap: str = ""
 
 
 class _Clock:
@@ -187,7 +191,7 @@ def run_episode(
                     sensors,
                     disturber,
                     criteria,
-                    driver.hands,
+                    driver,
                     observers,
                     tally,
                     pulse,
@@ -199,7 +203,7 @@ def run_episode(
             completion_percent=criteria.completion_percent,
             infractions=criteria.infractions,
             failure=failure,
-            ending=criteria.ending,
+            ending=criteria.ending or tally.mishap,
             measures=criteria.measures if tally.ticks else None,
             ticks=tally.ticks,
             game_s=tally.game_s,
@@ -221,7 +225,7 @@ def _drive(
     sensors: SensorInterface,
     disturber: Disturber,
     criteria: CriteriaSet,
-    hands: Hands | None,
+    driver: Driver,
     observers: Sequence[Observer],
     tally: _Tally,
     pulse: Pulse,
@@ -230,7 +234,8 @@ def _drive(
     with pulse.during(Phase.SIMULATOR):
         for _ in range(SETTLE_TICKS if scenario.saved is None else 0):
             scenario.start_clock(scenario.session.tick())
-    while not criteria.over:
+    hands = driver.hands
+    while not criteria.over and not tally.mishap:
         clock = _Clock()
         with pulse.during(Phase.SIMULATOR):
             snapshot = scenario.session.tick()
@@ -254,6 +259,8 @@ def _drive(
             scenario.ego.apply_control(control)
         clock.lap("control")
         criteria.step(tick)
+        if driver.until_mishap:
+            tally.mishap = mishap_of(criteria.infractions, criteria.lateral_m)
         clock.lap("criteria")
         with pulse.during(Phase.SIMULATOR):
             scenario.follow_weather(criteria.completion_percent)

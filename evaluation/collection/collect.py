@@ -196,6 +196,7 @@ def _jobs(
                 traffic=settings.traffic,
                 seed=seed,
                 light_times_s=random_light_times(seed) if settings.varied_lights else None,
+                until_mishap=settings.driver is not None,
                 debug=settings.debug.of_route(f"{route.town}_{route.route_id}"),
             )
 
@@ -212,7 +213,12 @@ def _finish(settings: CollectSettings, job: Job, result: JobResult, conditions: 
     folder = settings.drive_folder(job.route)
     if folder.is_dir():
         write_json(folder / CONDITIONS_FILE, conditions)
-        write_json_gz(folder / RESULTS_FILE, {**result.record, "town_name": job.route.town})
+        results = {**result.record, "town_name": job.route.town}
+        if settings.driver is not None:
+            # A drive that the expert did not drive is of use whatever came of it.
+            found = result.extra.get("infractions", [])
+            results |= {"labels": "expert", "infraction_frames": [one["frame"] for one in found]}
+        write_json_gz(folder / RESULTS_FILE, results)
 
 
 def _tell(console: Console, result: JobResult) -> None:

@@ -17,9 +17,9 @@ from evaluation.routes.route import Route
 from evaluation.routes.towns import name_of
 from evaluation.runs.cluster_kinds import ClusterSettings
 from evaluation.runs.job import Json
-from model.conditions import differences
+from model.conditions import differences, digests, text_digest
 
-OWN_KEYS = ("record", "split", "group", "scenario", "town", "route", "seed")
+OWN_KEYS = ("record", "split", "group", "scenario", "town", "route", "driver", "seed")
 """Settings of the expert that come from the options of `collect`, its routes and towns."""
 NOT_COMPARED = (*OWN_KEYS, "rig", "cameras", "save_name")
 """Settings of the expert that leave the frames as they are, or are compared in another form."""
@@ -50,6 +50,7 @@ class CollectSettings:
     group: str = "routes"
     scenario: str = "lane_following"
     expert: str = ""
+    driver: Path | None = None
     towns_folder: Path | None = None
     timeout_s: float = 30.0
     debug: DebugSession = field(default_factory=DebugSession)
@@ -77,6 +78,8 @@ class CollectSettings:
         """Raises CollectError unless the expert understands what it will be told."""
         if self.cluster is not None:
             self.cluster.check()
+        if self.driver is not None:
+            _require_checkpoint(self.driver)
         for item in self.expert.split(","):
             key = item.partition("=")[0].strip()
             if key in OWN_KEYS:
@@ -114,6 +117,7 @@ class CollectSettings:
                 "traffic": self.traffic,
                 "varied-weather": self.varied_weather,
                 "varied-lights": self.varied_lights,
+                "driver": self._driver(),
             },
             "expert": {k: v for k, v in asdict(expert).items() if k not in NOT_COMPARED},
             "rig": expert.rig,
@@ -134,8 +138,15 @@ class CollectSettings:
             "scenario": self.scenario,
             "town": route.town,
             "route": route.route_id,
+            **({} if self.driver is None else {"driver": self.driver}),
             "seed": self.seed + number_of(route),
         }
+
+    def _driver(self) -> str:
+        """Who drives: the expert, or the weights of a checkpoint, wherever that lies."""
+        if self.driver is None:
+            return "expert"
+        return text_digest(repr(sorted(digests(self.driver).items())))
 
     def _drawn_by(self, route: Route) -> Json:
         if self.routes is not None:
@@ -150,6 +161,16 @@ class CollectSettings:
         }
 
 
+def _require_checkpoint(folder: Path) -> None:
+    # Imported here because it brings torch, which a worker of the expert does without.
+    from model.checkpoint import CheckpointError, load_config
+
+    try:
+        load_config(folder)
+    except CheckpointError as error:
+        raise CollectError(f"--driver {folder}: {error}") from error
+
+
 def number_of(route: Route) -> int:
     """A number of a route that is the same in every process, unlike `hash`."""
     seeds = np.frombuffer(f"{route.town}/{route.route_id}".encode(), dtype=np.uint8)
@@ -158,7 +179,9 @@ def number_of(route: Route) -> int:
 
 def changes(then: Json, now: Json) -> list[str]:
     """How the conditions of two drives differ, in the words of the command line; [] if they do not.
-    Settings that only one of them knows do not count: the program has learned them since."""
+    Settings that only one of them knows do not count: the program has learned them since. Drives
+    from before there were other drivers were the expert's."""
+    then = {**then, "options": {"driver": "expert", **then.get("options", {})}}
     found = [*_changed(then, now, "options", "--"), *_changed(then, now, "expert", "--expert ")]
     cameras: list[Json] = now["cameras"]
     before: list[Json] = then.get("cameras") or cameras

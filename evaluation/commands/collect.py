@@ -53,6 +53,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "shift_m=M and turn_deg=DEG (of the augmented cameras), jpeg_quality=1..100, "
         "target_noise_m=M; see ExpertSettings in agent/settings.py",
     )
+    parser.add_argument(
+        "--driver",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="this network drives, until it hits something or is far from its route; the expert "
+        "only labels: at every frame, what it would do from there",
+    )
+    parser.add_argument(
+        "--labels", choices=["expert"], default="expert", help="who labels what --driver drives"
+    )
     parser.add_argument("--towns-folder", type=Path, metavar="DIR", help="where TOWN.xodr may lie")
     add_debug_arguments(parser)
     add_cluster_arguments(parser)
@@ -80,6 +90,7 @@ def run(parsed: argparse.Namespace) -> int:
         group=parsed.group,
         scenario=parsed.scenario,
         expert=parsed.expert,
+        driver=parsed.driver,
         towns_folder=parsed.towns_folder,
         debug=debug_session_of(parsed),
         cluster=cluster_of(parsed, parsed.jobs),

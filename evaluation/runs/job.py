@@ -33,6 +33,7 @@ class Job:
         trace: file to write of where and how the route was driven, None for none.
         light_times_s: green and all-red time of the town's lights, None leaves them as they are.
         debug: what is watched and kept of the drive beside its results.
+        until_mishap: the drive ends where it hits something or is far from its route.
         saved: saved drive to go on from; its world is in `session`.
         repetition: number of the drive among those of its route, from 0.
         official: how the official evaluator is to drive it; None is our own loop.
@@ -54,6 +55,7 @@ class Job:
     trace: Path | None = None
     light_times_s: tuple[float, float] | None = None
     debug: DebugSession = field(default_factory=DebugSession)
+    until_mishap: bool = False
     saved: Path | None = None
     repetition: int = 0
     official: LeaderboardSettings | None = None

@@ -114,6 +114,7 @@ class RouteWorker:
                     hands,
                     job.disturbances,
                     job.seed,
+                    job.until_mishap,
                 )
                 outcome = self._drive(job, session, driver, timing, result)
         except CannotBeginError:

@@ -81,6 +81,11 @@ class CriteriaSet:
         return self._completion.percent
 
     @property
+    def lateral_m(self) -> float:
+        """Distance from the route's centre line."""
+        return self._lateral.last_m
+
+    @property
     def infractions(self) -> tuple[Infraction, ...]:
         return tuple(self._found)
 

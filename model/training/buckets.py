@@ -41,6 +41,7 @@ class BucketWeights:
     front of anything, and ``green_light`` the counterpart of ``traffic_light``. ``stopping``,
     ``starting`` and ``changing_speed`` compare the speed with that in one second; who waits for
     something that is about to end does not start yet, because nothing in the image tells.
+    ``corrected`` is where another driver's mistakes are, in drives of ``collect --driver``.
     """
 
     all: BucketShare
@@ -56,6 +57,7 @@ class BucketWeights:
     green_light: BucketShare
     stop_sign: BucketShare
     changed_route: BucketShare
+    corrected: BucketShare
 
     def __post_init__(self) -> None:
         check_fields(self, "data.buckets")
@@ -89,6 +91,7 @@ def find_buckets(index: DatasetIndex) -> Buckets:
         "standing": standing,
         "green_light": (index.light == LIGHTS.index("green")) & free,
         "changed_route": index.changed_route,
+        "corrected": index.corrected & ~standing,
     }
     for number, name in enumerate(OBSTACLES[1:], start=1):
         found[name] = (index.obstacle == number) & moving

@@ -56,6 +56,15 @@ UNREADABLE = (
     zlib.error,
 )
 
+LARGE_DISAGREEMENT_M = 1.0
+"""Chosen: twice what a trained small network's waypoints are off by in the mean."""
+MISTAKE_TICKS = (100, 20)
+"""Five seconds before an infraction to one after it, in ticks of 0.05 s."""
+STANDING_M = 0.02
+STANDING_FRAMES = 8
+"""Of a car that stands, one frame in so many is used; it stands if it moves less from frame to
+frame."""
+
 Columns = dict[str, NDArray[Any]]
 
 
@@ -97,9 +106,11 @@ def read_drive(drive: Path) -> Drive:
         results = drive / "results.json.gz"
         if not results.is_file():
             return Drive("", {}, "not finished", 0, (f"{drive}: no results.json.gz",))
-        if not is_good_drive(read_json(results)):
+        record = read_json(results)
+        if not is_good_drive(record):
             return Drive("", {}, "not a good drive", 0, (f"{drive}: not a good drive",))
-        columns, frames, problems = _read_frames(drive, [camera["name"] for camera in rig])
+        found = [int(frame) for frame in record.get("infraction_frames", [])]
+        columns, frames, problems = _read_frames(drive, [camera["name"] for camera in rig], found)
     except FrameIntervalError as error:
         return Drive("", {}, "another frame interval", 0, (f"{drive}: {error}",))
     except UNREADABLE as error:
@@ -121,7 +132,12 @@ def read_rig(drive: Path) -> list[dict[str, Any]]:
 
 
 def is_good_drive(results: Mapping[str, Any]) -> bool:
-    """SimLingo's rule: a perfect score, or nearly complete and only too slow or out of lane."""
+    """SimLingo's rule: a perfect score, or nearly complete and only too slow or out of lane.
+
+    A drive of another driver that the expert labelled is good in every case: its labels are.
+    """
+    if results.get("labels") == "expert":
+        return True
     if results["scores"]["score_composed"] >= 100.0:
         return True
     harmless = {"min_speed_infractions", "outside_route_lanes"}
@@ -129,7 +145,9 @@ def is_good_drive(results: Mapping[str, Any]) -> bool:
     return bool(results["scores"]["score_route"] > 94.0 and committed <= harmless)
 
 
-def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[str]]:
+def _read_frames(
+    drive: Path, cameras: list[str], infraction_frames: list[int]
+) -> tuple[Columns, int, list[str]]:
     """Columns of the usable frames, how many frames were looked at, and what is wrong."""
     files = {int(file.name.split(".")[0]): file for file in _files(drive / "measurements")}
     if not files:
@@ -157,7 +175,15 @@ def _read_frames(drive: Path, cameras: list[str]) -> tuple[Columns, int, list[st
         missing = columns["frame"][usable & ~present]
         problems += [f"{drive}: {camera}/{frame:04d}.jpg: missing or empty" for frame in missing]
         usable &= present
-    waypoints = future_waypoints(poses, WAYPOINTS).astype(np.float32)
+    told = columns.pop("told_waypoints_ego_m")
+    is_told = np.isfinite(told).all(axis=(1, 2))
+    usable &= ~(is_told & _stands_on(poses[:, :3, 3]))
+    driven = future_waypoints(poses, WAYPOINTS).astype(np.float32)
+    # Who was corrected has not driven well: where it came to is never an example.
+    waypoints = np.where(is_told[:, None, None], told, np.nan if is_told.any() else driven)
+    columns["corrected"] = _needs_correction(
+        columns.pop("disagreement_m"), columns.pop("tick"), infraction_frames
+    )
     waypoints[_leads_into(columns.pop("hesitates"), WAYPOINTS)] = np.nan
     columns["waypoints_ego_m"] = waypoints
     columns["speeds_mps"] = _history(columns.pop("speed_mps"), STORED_SPEEDS)
@@ -198,6 +224,9 @@ def _empty_columns(count: int) -> Columns:
         "light": np.zeros(count, dtype=np.int8),
         "changed_route": np.zeros(count, dtype=np.bool_),
         "hesitates": np.zeros(count, dtype=np.bool_),
+        "told_waypoints_ego_m": unknown(WAYPOINTS, 2),
+        "disagreement_m": np.zeros(count),
+        "tick": np.full(count, np.nan),
         "has_augmented": np.ones(count, dtype=np.bool_),
     }
 
@@ -230,6 +259,10 @@ def _fill(columns: Columns, row: int, record: Mapping[str, Any]) -> NDArray[np.f
     columns["light"][row] = LIGHTS.index(light) if light in LIGHTS else 0
     columns["changed_route"][row] = bool(record.get("changed_route", False))
     columns["hesitates"][row] = bool(record.get("hesitates", False))
+    if "waypoints" in record:
+        columns["told_waypoints_ego_m"][row] = _numbers(record, "waypoints", (WAYPOINTS, 2))
+        columns["disagreement_m"][row] = _numbers(record, "disagreement", ())
+        columns["tick"][row] = _numbers(record, "frame", ())
     return pose
 
 
@@ -260,6 +293,32 @@ def _present(folder: Path, frames: NDArray[np.int32]) -> NDArray[np.bool_]:
         return np.zeros(len(frames), dtype=np.bool_)
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(folder)}
     return np.array([sizes.get(f"{frame:04d}.jpg", 0) > 0 for frame in frames], dtype=np.bool_)
+
+
+def _needs_correction(
+    disagreement_m: NDArray[np.float64], tick: NDArray[np.float64], infractions: list[int]
+) -> NDArray[np.bool_]:
+    """Which frames (n,) another driver drove otherwise than the expert would have, or shortly
+    before or after it broke a rule. tick: the simulator's frame of each, NaN if the expert drove.
+    """
+    before, after = MISTAKE_TICKS
+    wrong: NDArray[np.bool_] = disagreement_m > LARGE_DISAGREEMENT_M
+    for frame in infractions:
+        wrong |= (tick >= frame - before) & (tick <= frame + after)
+    return wrong
+
+
+def _stands_on(position_m: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which frames show the place (n, 3) of the one before again, but for one in two seconds. A
+    network that does not start stands for long, and the same frame would be learned over and over.
+    """
+    moved_m = np.linalg.norm(np.diff(position_m, axis=0, prepend=np.nan), axis=1)
+    stands = moved_m < STANDING_M
+    since = np.arange(len(stands)) - np.maximum.accumulate(
+        np.where(stands, 0, np.arange(len(stands)))
+    )
+    repeated: NDArray[np.bool_] = since % STANDING_FRAMES != 0
+    return repeated
 
 
 def _leads_into(event: NDArray[np.bool_], frames: int) -> NDArray[np.bool_]:

@@ -26,7 +26,7 @@ from model.training.labels import CameraShift
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 5
+FORMAT = 6
 PER_DRIVE = ("drives", "rigs")
 WHOLE = ("problems",)
 SHOWN_PROBLEMS = 5
@@ -57,6 +57,8 @@ class DatasetIndex:
         obstacle: what the expert slows down for, as a row of ``drives.OBSTACLES``.
         light: what the next traffic light within reach shows, as a row of ``drives.LIGHTS``.
         changed_route: whether the expert's path differs from the planned one.
+        corrected: whether another driver drove, and otherwise than the expert would have, or was
+            about to break a rule; waypoints are the expert's way back then.
         has_augmented: whether the images of all augmented cameras are there.
     """
 
@@ -75,6 +77,7 @@ class DatasetIndex:
     obstacle: NDArray[np.int8]
     light: NDArray[np.int8]
     changed_route: NDArray[np.bool_]
+    corrected: NDArray[np.bool_]
     has_augmented: NDArray[np.bool_]
 
     def __len__(self) -> int:

@@ -33,13 +33,17 @@ Beta = Annotated[float, Within(0, 0.999999)]
 
 @dataclass(frozen=True)
 class OptimSettings:
-    """SimLingo's recipe: lr and vision_lr 3e-5, weight decay 0.1, 5 % of the steps warming up."""
+    """SimLingo's recipe: lr and vision_lr 3e-5, weight decay 0.1, 5 % of the steps warming up.
+
+    ema: how much of the moving average of the weights each step keeps, 0 for no average.
+    """
 
     lr: LearningRate
     vision_lr: LearningRate
     weight_decay: Annotated[float, Within(0, 10)]
     betas: tuple[Beta, Beta]
     pct_start: Annotated[float, Within(1e-6, 0.999999)]
+    ema: Annotated[float, Within(0, 0.999999)] = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "optim")

@@ -21,6 +21,7 @@ from model.driving import DrivingModel
 from model.language import add_lora
 from model.pretrained import load_pretrained
 from model.strict_json import require
+from model.training.averaging import with_average
 from model.training.checkpointing import STATE_FILE, KeepBest, KeepState, export
 from model.training.data_module import DrivingDataModule
 from model.training.data_report import DataReport
@@ -166,6 +167,8 @@ def build_trainer(
         KeepState(output, settings.keep.every_minutes, settings.keep.every_steps),
         LearningRateMonitor("step"),
     ]
+    if settings.optim.ema > 0.0:
+        callbacks = with_average(settings.optim.ema, callbacks)
     # Lightning would keep, and look for, a state of its own in the folder that it was started in.
     slurm = SLURMEnvironment(auto_requeue=False) if SLURMEnvironment.detect() else None
     try:

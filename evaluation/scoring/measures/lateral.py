@@ -47,6 +47,11 @@ class LateralDeviation:
         return float(np.linalg.norm(nearest_m - location_m, axis=1).min())
 
     @property
+    def last_m(self) -> float:
+        """The last sample; 0 before the first."""
+        return self._samples_m[-1] if self._samples_m else 0.0
+
+    @property
     def mean_m(self) -> float | None:
         return float(np.mean(self._samples_m)) if self._samples_m else None
 

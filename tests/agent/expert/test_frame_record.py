@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import carla
 import numpy as np
 import pytest
 
 from agent.expert.conflict import Lead, Yield
 from agent.expert.decision import Decision
-from agent.expert.frame_record import ROUTE_POINTS, measurement
+from agent.expert.frame_record import MOST_DISAGREEMENT_M, ROUTE_POINTS, Corrected, measurement
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import NOBODY
 from planner.records import Command, Control, EgoState, Target
@@ -72,3 +75,17 @@ def test_hazards_name_what_the_ego_slows_down_for(
     assert record["walker_hazard"] is walker
     assert record["speed_reduced_by_obj_type"] == kind
     assert record["light_hazard"] is (reason == "light")
+
+
+def test_who_is_corrected_is_told_where_to_go() -> None:
+    route = np.zeros((ROUTE_POINTS, 2))
+    back = np.stack([np.arange(10.0), np.ones(10)], axis=1)
+    plain = measurement(VIEW, decision("cruise"), TARGETS, route, route)
+    assert not {"waypoints", "disagreement"} & set(plain)
+    for corrected, expected in ((0.5, 0.5), (math.inf, MOST_DISAGREEMENT_M)):
+        told = measurement(
+            VIEW, decision("cruise"), TARGETS, route, route, corrected=Corrected(back, corrected)
+        )
+        assert told["waypoints"] == back.tolist()
+        assert told["disagreement"] == expected
+        json.dumps(told, allow_nan=False)

@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from agent.expert.recording import write_json_gz
-from agent.settings import ExpertSettings, read_expert_settings
+from agent.settings import DEFAULT_CHECKPOINT, ExpertSettings, read_expert_settings
 from evaluation.__main__ import build_parser, main
 from evaluation.collection.collect import collect, random_light_times, random_weather
 from evaluation.collection.settings import CollectError, CollectSettings, number_of
@@ -61,6 +61,7 @@ class RecordingStandIn(StandIn):
     def drive(self, job: Job) -> JobResult:
         result = super().drive(job)
         settings = read_expert_settings(job.agent_config)
+        assert job.until_mishap == bool(settings.driver)
         folder = Path(settings.record) / "data" / "simlingo" / job.name / "measurements"
         folder.mkdir(parents=True)
         for frame in range(FRAMES):
@@ -137,6 +138,52 @@ def test_an_expert_that_would_not_understand_is_not_started(
 ) -> None:
     with pytest.raises(CollectError, match=f"^--expert .*{message}"):
         _collect(replace(_settings(tmp_path, "ok"), expert=expert))
+    assert not (tmp_path / "out").exists()
+
+
+def _checkpoint(folder: Path, weights: bytes) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text((DEFAULT_CHECKPOINT / "config.json").read_text())
+    (folder / "model.safetensors").write_bytes(weights)
+    return folder
+
+
+def test_another_driver_is_told_to_the_expert_and_marks_the_drive(tmp_path: Path) -> None:
+    driver = _checkpoint(tmp_path / "first", b"1")
+    settings = replace(_settings(tmp_path, "ok-0"), driver=driver)
+    (route,) = read_routes(tmp_path / "routes.xml")
+    assert settings.expert_settings(route).driver == str(driver)
+    assert _collect(settings)[0] == 0
+    results = settings.drive_folder(route) / "results.json.gz"
+    content = json.loads(gzip.decompress(results.read_bytes()))
+    assert (content["labels"], content["infraction_frames"]) == ("expert", [])
+
+
+def test_drives_of_another_driver_are_not_mixed(tmp_path: Path) -> None:
+    settings = replace(CollectSettings(out=tmp_path), driver=_checkpoint(tmp_path / "first", b"1"))
+    _record(settings, ROUTE)
+    copied = replace(settings, driver=_checkpoint(tmp_path / "copy", b"1"))
+    assert completed_set(copied, [ROUTE]).left == ()
+    for other in (_checkpoint(tmp_path / "other", b"2"), None):
+        with pytest.raises(CollectError, match="--driver was "):
+            completed_set(replace(settings, driver=other), [ROUTE])
+
+
+def test_a_drive_from_before_there_were_drivers_was_the_experts(tmp_path: Path) -> None:
+    settings = CollectSettings(out=tmp_path)
+    path = _record(settings, ROUTE) / CONDITIONS_FILE
+    conditions = json.loads(path.read_text())
+    del conditions["options"]["driver"]
+    path.write_text(json.dumps(conditions))
+    assert completed_set(settings, [ROUTE]).left == ()
+    with pytest.raises(CollectError, match="--driver was expert"):
+        completed_set(replace(settings, driver=_checkpoint(tmp_path / "a", b"1")), [ROUTE])
+
+
+def test_a_driver_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+    settings = replace(_settings(tmp_path, "ok"), driver=tmp_path / "nothing")
+    with pytest.raises(CollectError, match=r"--driver .*nothing"):
+        _collect(settings)
     assert not (tmp_path / "out").exists()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model.config import DEBUG
-from model.training.drives import LIGHTS, OBSTACLES, find_drives
+from model.training.drives import LIGHTS, OBSTACLES, find_drives, read_json
 from model.training.index import DatasetError, DatasetIndex, load_index
 from model.training.rig_check import difference, with_cameras
 from model.training.synthetic import (
@@ -257,6 +257,62 @@ def test_positions_that_show_a_hesitation_are_no_example(tmp_path: Path) -> None
     valid = np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))
     assert index.frame[valid].tolist() == [0, 12, 13]
     assert np.isfinite(index.route_ego_m[:, :30]).all()
+
+
+def _corrected(folder: Path, infraction_frames: list[int]) -> None:
+    """Turn a drive into one that another driver has driven, badly, and the expert has labelled."""
+    back = [[float(k), 1.0] for k in range(10)]
+    for frame in range(24):
+        told = {"waypoints": back, "disagreement": 2.5 if frame == 3 else 0.1}
+        record = {**measurement(frame, **told), "frame": 5 * frame}
+        write_json(folder / "measurements" / f"{frame:04d}.json.gz", record)
+    bad = {"scores": {"score_composed": 20.0, "score_route": 40.0}, "infractions": {"red": ["x"]}}
+    marks = {"labels": "expert", "infraction_frames": infraction_frames}
+    write_json(folder / "results.json.gz", {**bad, **marks})
+
+
+def test_a_drive_that_the_expert_corrected_counts_with_what_it_was_told(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=2)
+    _corrected(split / "group" / "scenario" / "Town_0", [])
+    index = load_index(tmp_path, "training")
+    told, driven = index.drive == 0, index.drive == 1
+    assert told.sum() == 24
+    # All frames, the last of the drive too, have the way back and not where the driver came to.
+    np.testing.assert_allclose(index.waypoints_ego_m[told, :, 1], 1.0)
+    np.testing.assert_allclose(index.waypoints_ego_m[told, 9, 0], 9.0)
+    assert np.isnan(index.waypoints_ego_m[driven][-1]).all()
+    assert index.frame[index.corrected].tolist() == [3]
+
+
+def test_frames_around_a_mistake_are_marked(tmp_path: Path) -> None:
+    split = write_dataset(tmp_path, drives=1)
+    _corrected(split / "group" / "scenario" / "Town_0", [110])
+    index = load_index(tmp_path, "training")
+    assert index.frame[index.corrected].tolist() == [2, 3, *range(4, 24)]
+
+
+def test_of_a_corrected_car_that_stands_few_frames_are_used(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path, drives=2) / "group" / "scenario"
+    standing = measurement(4)["ego_matrix"]
+    for drive in ("Town_0", "Town_1"):
+        if drive == "Town_0":
+            _corrected(folder / drive, [])
+        for frame in range(4, 20):
+            path = folder / drive / "measurements" / f"{frame:04d}.json.gz"
+            write_json(path, {**read_json(path), "ego_matrix": standing})
+    index = load_index(tmp_path, "training")
+    assert index.frame[index.drive == 0].tolist() == [0, 1, 2, 3, 4, 12, 20, 21, 22, 23]
+    # An expert that stands has a reason, which is an example.
+    assert index.frame[index.drive == 1].tolist() == [*range(24)]
+
+
+def test_a_corrected_frame_without_a_way_back_has_none(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path, drives=1) / "group" / "scenario" / "Town_0"
+    _corrected(folder, [])
+    write_json(folder / "measurements" / "0005.json.gz", measurement(5))
+    index = load_index(tmp_path, "training")
+    lacks = ~np.isfinite(index.waypoints_ego_m).all(axis=(1, 2))
+    assert index.frame[lacks].tolist() == [5]
 
 
 def test_rig_differences() -> None:

@@ -187,6 +187,52 @@ def test_a_killed_run_ends_with_the_same_weights(
     assert tables[0] == tables[1]
 
 
+def test_averaged_weights_are_what_is_exported(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[dict[str, Tensor]] = []
+
+    class Note(Callback):
+        def on_train_batch_end(
+            self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object
+        ) -> None:
+            model = pl_module.model
+            steps.append({name: value.clone() for name, value in model.state_dict().items()})
+
+    build = run.build_trainer
+
+    def noting(*arguments: object) -> lightning.Trainer:
+        trainer = build(*arguments)  # type: ignore[arg-type]
+        trainer.callbacks.append(Note())  # type: ignore[attr-defined]
+        return trainer
+
+    monkeypatch.setattr(run, "build_trainer", noting)
+    settings = debug_run(
+        dataset_root, tmp_path, "optim.ema=0.75", "trainer.max_epochs=2", "trainer.max_steps=3"
+    )
+    exported = weights_of(run.train(settings))
+    assert len(steps) == 3
+    average = steps[0]
+    for step in steps[1:]:
+        average = {name: 0.75 * value + 0.25 * step[name] for name, value in average.items()}
+    torch.testing.assert_close(exported, average)
+    assert any(not torch.equal(exported[name], value) for name, value in steps[-1].items())
+
+
+def test_a_killed_run_keeps_its_average(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ("trainer.max_epochs=2", "keep.every_steps=1", "optim.ema=0.5")
+    unbroken = run.train(debug_run(dataset_root, tmp_path / "unbroken", *overrides))
+    broken = debug_run(dataset_root, tmp_path / "broken", *overrides)
+    killed_run(monkeypatch, broken, 1)
+    run.train(broken)
+    for folder in ("checkpoint", "best"):
+        expected, got = (weights_of(tmp_path / name / folder) for name in ("unbroken", "broken"))
+        torch.testing.assert_close(expected, got, rtol=0.0, atol=0.0)
+    assert unbroken.is_dir()
+
+
 def test_workers_change_nothing(dataset_root: Path, tmp_path: Path) -> None:
     alone = run.train(debug_run(dataset_root, tmp_path / "alone"))
     helped = run.train(debug_run(dataset_root, tmp_path / "helped", "data.workers=1"))
@@ -536,7 +582,7 @@ def test_wandb_gets_the_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert logger.shown == [("predictions", 5)]
 
 
-@pytest.mark.parametrize("experiment", ["base", "base_cluster", "nano", "debug"])
+@pytest.mark.parametrize("experiment", ["base", "base_cluster", "nano", "nano_round", "debug"])
 def test_experiments_compose(experiment: str) -> None:
     settings = settings_of(f"experiment={experiment}")
     preset = experiment.partition("_")[0]

@@ -145,3 +145,17 @@ def test_buckets_by_what_happens(dataset_index: DatasetIndex) -> None:
         {"standing"},
         {"all", "gentle_curve", "green_light"},
     ]
+
+
+def test_mistakes_are_a_bucket_but_for_waiting(dataset_index: DatasetIndex) -> None:
+    corrected = np.zeros(len(dataset_index), dtype=np.bool_)
+    corrected[[2, 5]] = True
+    speeds = dataset_index.speeds_mps.copy()
+    speeds[5] = 0.0
+    obstacle = dataset_index.obstacle.copy()
+    obstacle[5] = OBSTACLES.index("traffic_light")
+    changed = dataclasses.replace(
+        dataset_index, corrected=corrected, speeds_mps=speeds, obstacle=obstacle
+    )
+    buckets = find_buckets(changed)
+    assert np.flatnonzero(buckets.member[:, buckets.names.index("corrected")]).tolist() == [2]
