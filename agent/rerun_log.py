@@ -43,6 +43,8 @@ APPLICATION = "simlingo_carla"
 SUFFIX = ".rrd"
 INSTALL = "rerun is not installed: pip install 'simlingo-carla[debug]' (or rerun-sdk)"
 TIMELINE, TICKS = "route_time", "tick"
+SEAT = "world/seat"
+"""Where the filter has the ego, as a frame: the world is seen from above it."""
 JPEG_QUALITY = 75
 FILE_PIECE_S, VIEWER_PIECE_S = 1.0, 0.1
 LAST_SECOND_TICKS = 20
@@ -204,6 +206,9 @@ class RerunLog:
             origins=line[:1], vectors=line[1:] - line[:1], colors=[ESTIMATE_COLOUR], radii=0.12
         )
         self._stream.log("world/estimate", arrow)
+        turn = rr.RotationAxisAngle(axis=(0, 0, 1), radians=-ego.yaw_rad)
+        seat = rr.Transform3D(translation=shown(ego.position_world_m)[0], rotation=turn)
+        self._stream.log(SEAT, seat)
 
     def _log_targets(self, step: AgentStep) -> None:
         import rerun as rr
@@ -325,13 +330,15 @@ def blueprint(cameras: Sequence[CameraConfig]) -> Any:
     import rerun.blueprint as rrb
 
     above = rrb.Spatial3DView(
-        origin="world",
+        # In the ego's axes: where an eye of the world's was to track the ego, it stayed at the
+        # world's origin, and a drive begins anywhere.
+        origin=SEAT,
+        contents="world/**",
         name="From above",
         eye_controls=rrb.EyeControls3D(
             kind=rrb.Eye3DKind.Orbital,
             position=(-22.0, 0.0, 55.0),
             look_target=(14.0, 0.0, 0.0),
-            tracking_entity="/world/ego",
         ),
     )
     left_to_right = sorted(cameras, key=lambda camera: camera.yaw_deg)

@@ -15,6 +15,7 @@ from agent.rerun_log import (
     RerunMissingError,
     RerunRecorder,
     apart_m,
+    blueprint,
     numbered,
     open_recording,
     shown,
@@ -53,6 +54,22 @@ def steps(count: int) -> list[AgentStep]:
             )
         )
     return found
+
+
+def test_the_view_from_above_is_in_the_frame_of_the_ego(tmp_path: Path) -> None:
+    recorder = RerunRecorder(tmp_path / "a.rrd", CAMERAS, ROUTE)
+    driven = steps(3)
+    for step in driven:
+        recorder.record(step)
+    recorder.close()
+    above = blueprint(CAMERAS).root_container.contents[0].contents[0]
+    assert above.name == "From above"
+    seats = rows_of(tmp_path / "a.rrd")[f"/{above.origin}"]
+    places = [row["Transform3D:translation"][0] for row in seats]
+    expected = [shown(step.ego.position_world_m)[0].tolist() for step in driven]
+    assert np.allclose(places, expected)
+    turns = [row["Transform3D:rotation_axis_angle"][0]["angle"] for row in seats]
+    assert np.allclose(turns, [-step.ego.yaw_rad for step in driven])
 
 
 def test_a_session_can_be_read_back(tmp_path: Path) -> None:
