@@ -20,7 +20,7 @@ def with_average(decay: float, callbacks: list[Callback]) -> list[Callback]:
     except ImportError as error:
         raise ConfigError("optim.ema: needs lightning 2.6; pip install -U lightning") from error
 
-    class AveragedWeights(EMAWeightAveraging):  # type: ignore[misc]
+    class AveragedWeights(EMAWeightAveraging):
         """Lightning's, which puts the last step's weights back before a validation has ended: the
         best ones would be exported without their average."""
 

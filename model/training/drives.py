@@ -176,7 +176,7 @@ def _read_frames(
         problems += [f"{drive}: {camera}/{frame:04d}.jpg: missing or empty" for frame in missing]
         usable &= present
     told = columns.pop("told_waypoints_ego_m")
-    is_told = np.isfinite(told).all(axis=(1, 2))
+    is_told = np.asarray(np.isfinite(told).all(axis=(1, 2)), dtype=np.bool_)
     usable &= ~(is_told & _stands_on(poses[:, :3, 3]))
     driven = future_waypoints(poses, WAYPOINTS).astype(np.float32)
     # Who was corrected has not driven well: where it came to is never an example.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from agent.expert.correction import disagreement_m, waypoints_back_ego_m
 from agent.expert.lane_path import LanePath
@@ -21,13 +22,13 @@ STEERING = SteeringSettings()
 
 def rolled_out(
     path: LanePath, place_m: float, aside_m: float, turned_rad: float, speed_mps: float
-) -> tuple[EgoState, np.ndarray]:
+) -> tuple[EgoState, NDArray[np.float64]]:
     """The ego beside the path, and where it is at each waypoint, in the world."""
     yaw = path.yaw_at_rad(place_m)
     side = np.array([-math.sin(yaw), math.cos(yaw)])
     position = path.point_world_m(place_m) + aside_m * side
     ego = EgoState(position, wrap_angle_rad(yaw + turned_rad), speed_mps)
-    along_m = place_m + 0.25 * speed_mps * np.arange(11)
+    along_m = place_m + 0.25 * speed_mps * np.arange(11, dtype=np.float64)
     back = waypoints_back_ego_m(path, along_m, ego, 0.0, STEERING)
     cos, sin = math.cos(ego.yaw_rad), math.sin(ego.yaw_rad)
     return ego, position + back @ np.array([[cos, sin], [-sin, cos]])

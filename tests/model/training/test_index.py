@@ -263,7 +263,7 @@ def _corrected(folder: Path, infraction_frames: list[int]) -> None:
     """Turn a drive into one that another driver has driven, badly, and the expert has labelled."""
     back = [[float(k), 1.0] for k in range(10)]
     for frame in range(24):
-        told = {"waypoints": back, "disagreement": 2.5 if frame == 3 else 0.1}
+        told: dict[str, Any] = {"waypoints": back, "disagreement": 2.5 if frame == 3 else 0.1}
         record = {**measurement(frame, **told), "frame": 5 * frame}
         write_json(folder / "measurements" / f"{frame:04d}.json.gz", record)
     bad = {"scores": {"score_composed": 20.0, "score_route": 40.0}, "infractions": {"red": ["x"]}}

@@ -197,6 +197,7 @@ def test_averaged_weights_are_what_is_exported(
             self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, *_: object
         ) -> None:
             model = pl_module.model
+            assert isinstance(model, DrivingModel)
             steps.append({name: value.clone() for name, value in model.state_dict().items()})
 
     build = run.build_trainer
