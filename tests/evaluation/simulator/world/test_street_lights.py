@@ -28,7 +28,7 @@ def lights() -> StreetLights:
 
 
 def burning(lights: StreetLights) -> list[bool]:
-    shines: list[bool] = lights.shine_rgb().any(axis=1).tolist()
+    shines = [bool(rgb.any()) for rgb in lights.shine_rgb()]
     assert shines == [record[5] for record in lights.records()]
     return shines
 
