@@ -66,6 +66,7 @@ MEANINGFUL: dict[str, tuple[object, ...]] = {
     "LossWeights.speed_wps_loss": (0,),
     "LossWeights.route_loss": (0,),
     "OptimSettings.weight_decay": (0,),
+    "OptimSettings.ema": (0,),
     "DataSettings.workers": (0,),
     "DataSettings.samples_per_epoch": (None,),
     "DataSettings.shifted_share": (0, None),
