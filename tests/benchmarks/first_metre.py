@@ -87,10 +87,11 @@ def _drive(clone: Path, limit_s: float, *, cache: bool) -> tuple[float, float]:
 def _wait_for_simulator(
     process: subprocess.Popen[bytes], port: int, deadline_s: float
 ) -> carla.Client:
-    client = carla.Client("127.0.0.1", port)
-    client.set_timeout(ANSWER_S)
     while True:
         _require_going(process, deadline_s)
+        # A client that found nobody at first is not sure to connect later.
+        client = carla.Client("127.0.0.1", port)
+        client.set_timeout(ANSWER_S)
         try:
             client.get_server_version()
         except RuntimeError:
