@@ -77,9 +77,10 @@ def _key(sources: tuple[bytes, ...]) -> str:
 
 @cache
 def _code() -> bytes:
-    """What else decides how a town comes out: this package's files, and libraries."""
+    """What else decides how a town comes out: this package's files, the records, and libraries."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    package = Path(__file__).parent
+    for path in (*sorted(package.glob("*.py")), package.parent / "wire" / "codec.py"):
         digest.update(path.name.encode() + path.read_bytes())
     for name in _LIBRARIES:
         digest.update(f"{name}=={version(name)};".encode())
