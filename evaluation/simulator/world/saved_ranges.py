@@ -25,6 +25,7 @@ from evaluation.simulator.wire.codec import (
     MAX_SPEED_MPS,
 )
 from evaluation.simulator.wire.state_codec import StateError
+from evaluation.simulator.world.street_lights import MOST_LUMEN, Lamp
 from evaluation.simulator.world.traffic_lights import STAGE_COUNT, LightState
 from evaluation.simulator.world.world import World
 
@@ -57,6 +58,7 @@ def require_sound(world: World) -> None:
     for part, kinds in _KINDS.items():
         _check_bodies(world, part, kinds)
     _check_lights(world)
+    _check_street_lights(world)
     for part in ("settings", "weather"):
         for name, value in _numbers(getattr(world, part), part):
             _hold(math.isfinite(value) and abs(value) <= MAX_NUMBER, f"{name} is {value}")
@@ -133,6 +135,15 @@ def _check_lights(world: World) -> None:
     _hold(bool((lights.states <= max(LightState)).all()), "lights: an unknown state")
     _hold(bool((lights._stage < STAGE_COUNT).all()), "lights: an unknown stage")
     _hold(bool((lights._turn < np.maximum(lights._group_count, 1)).all()), "lights: nobody's turn")
+
+
+def _check_street_lights(world: World) -> None:
+    lights, count = world.street_lights, len(world.town.scenery.street_lamps.height_m)
+    for number, lamp in lights._told.items():
+        _hold(type(number) is int and 0 <= number < count, f"street lights: no lamp {number!r}")
+        sound = isinstance(lamp, Lamp) and len(lamp.rgb) == 3
+        _hold(sound and 0.0 <= lamp.lumen <= MOST_LUMEN, f"street lights: lamp {number} is {lamp}")
+        _hold(all(0 <= part <= 255 for part in lamp.rgb), f"street lights: colour of {number}")
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:

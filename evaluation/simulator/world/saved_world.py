@@ -38,6 +38,7 @@ from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.debug_shapes import Stroke
 from evaluation.simulator.world.friction import Trigger
 from evaluation.simulator.world.skeleton import WalkerPose
+from evaluation.simulator.world.street_lights import Lamp
 from evaluation.simulator.world.world import World
 
 CLASSES: Classes = {
@@ -54,6 +55,7 @@ CLASSES: Classes = {
         EpisodeSettings,
         Gear,
         GearPhysics,
+        Lamp,
         Rotation,
         Stroke,
         Transform,
@@ -163,6 +165,7 @@ def restore_world(plain: Any, empty: World) -> None:
     empty._rows += sorted(actors, key=lambda actor: actor.row)
     empty._children = {actor_id: empty.actors[actor_id] for actor_id in saved["children"]}
     empty.membership += 1
+    empty.street_lights.announce()
     empty.fleet.forget_tables()
 
 

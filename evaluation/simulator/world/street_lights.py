@@ -63,7 +63,12 @@ class StreetLights:
         if self._follows_sun and dark != self._dark:
             self._dark = dark
             self._told.clear()
-            self._change()
+            self.announce()
+
+    def announce(self) -> None:
+        """Have clients ask anew, since a lamp may have changed."""
+        self._shine_rgb = None
+        self._changed = True
 
     def take_change(self) -> bool:
         """Whether a lamp has changed since this was asked last."""
@@ -102,7 +107,7 @@ class StreetLights:
                 real("LightState.intensity", lumen, 0.0, MOST_LUMEN),
             )
         self._told.update(told)
-        self._change()
+        self.announce()
 
     def shine_rgb(self) -> npt.NDArray[np.float32]:
         """What each lamp shines with (n, 3): 1 is full, 0 is off."""
@@ -114,10 +119,6 @@ class StreetLights:
                     colours[number] = np.array(lamp.rgb, np.float32) * (share / 255.0)
             self._shine_rgb = colours
         return self._shine_rgb
-
-    def _change(self) -> None:
-        self._shine_rgb = None
-        self._changed = True
 
     def _all(self) -> Sequence[Lamp]:
         untold = Lamp(self._dark, NOMINAL_RGB, NOMINAL_LUMEN)

@@ -27,6 +27,7 @@ from evaluation.simulator.wire.codec import (
 )
 from evaluation.simulator.wire.state_codec import StateError, decode, encode
 from evaluation.simulator.world.saved_world import CLASSES, DERIVED, SAVED
+from evaluation.simulator.world.street_lights import Lamp
 from evaluation.simulator.world.world import World
 
 TICKS = 40
@@ -215,6 +216,8 @@ def sensor_noise(whole: dict[str, Any]) -> None:
         attribute("", "_next_id", 1),
         attribute("", "weather", WeatherParameters(nan)),
         attribute("fleet", "_specs", []),
+        attribute("street_lights", "_told", {0: Lamp(True, (1, 2, 3), nan)}),
+        attribute("street_lights", "_told", {10**6: Lamp(True, (1, 2, 3), 1.0)}),
         attribute("lights", "times_s", np.full((1, 3), 5.0)),
         of_car("row", 9999),
         of_car("actor_id", 10**7),

@@ -8,6 +8,7 @@ import carla
 import numpy as np
 import pytest
 
+from evaluation.servers.saved_world import restore_world, save_world
 from evaluation.simulator.town.scenery import StreetLamps
 from evaluation.simulator.wire.codec import WeatherParameters, WireError
 from evaluation.simulator.wire.errors import CallError
@@ -104,3 +105,10 @@ def test_the_clients_light_manager(demo_simulator: RunningSimulator) -> None:
         assert len(again.get_turned_off_lights(carla.LightGroup.Street)) == 5
         reds = [again.get_color([lamp])[0] for lamp in lamps]
         assert sum((red.r, red.g, red.b) == (255, 0, 0) for red in reds) == 1
+
+        saved = save_world(demo_simulator.port)
+        world.set_weather(carla.WeatherParameters.ClearNoon)
+        session.ticks(1)
+        restore_world(demo_simulator.port, saved)
+        restored = carla.Client("127.0.0.1", demo_simulator.port).get_world().get_lightmanager()
+        assert len(restored.get_turned_off_lights(carla.LightGroup.Street)) == 5
