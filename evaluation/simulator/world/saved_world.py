@@ -130,7 +130,7 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
 
 
 def save_world(world: World) -> Any:
-    """The world as plain msgpack values."""
+    """The world as plain msgpack values; TypeError where something in it could not be restored."""
     parts = {
         part: {name: getattr(_part(world, part), name) for name in names}
         for part, names in SAVED.items()
@@ -141,7 +141,8 @@ def save_world(world: World) -> Any:
             "actors": [actor for actor in world.actors.values() if actor.row >= _fixtures(world)],
             "children": list(world._children),
             "table": world.table.rows_bytes(),
-        }
+        },
+        CLASSES,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import zlib
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cache
 from math import inf, nan, sin
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack
 import numpy as np
@@ -119,7 +121,7 @@ def changed(state: bytes, **marks: object) -> bytes:
         ({"client": "0.9.15"}, "saved for carla 0.9.15.*install that version"),
         ({"town": "Elsewhere"}, "of the town Elsewhere, this one is .*--town"),
         ({"map": "0" * 16}, "map has changed since the state was saved.*save it anew"),
-        ({"world": encode({"parts": {}})}, "a damaged state"),
+        ({"world": encode({"parts": {}}, CLASSES)}, "a damaged state"),
         ({"world": ["record", ["Popen", [["list", ["true"]]]]]}, "unreadable"),
     ],
 )
@@ -145,7 +147,68 @@ def test_a_cut_state_is_refused(driven: Simulator) -> None:
 
 def test_values_come_back_with_their_types() -> None:
     value = {(1, 2): [None, True, 0.1, "a", b"b"], "set": {3}, "pose": Transform(Vector3D(1.0))}
-    assert decode(msgpack.unpackb(msgpack.packb(encode(value))), CLASSES) == value
+    assert decode(msgpack.unpackb(msgpack.packb(encode(value, CLASSES))), CLASSES) == value
+
+
+class Unlisted(NamedTuple):
+    value: int
+
+
+class Lamp2(NamedTuple):
+    """Named as a record of the list, which it is not."""
+
+    on: bool
+
+
+Lamp2.__name__ = "Lamp"
+
+
+@dataclass
+class Counted:
+    """Tells of a field that it is not made with."""
+
+    made: int = field(default=0, init=False)
+
+
+class Shade(Enum):
+    DARK = (0, 0, 0)
+
+
+MINE = {**CLASSES, "Counted": Counted, "Shade": Shade}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Unlisted(1),
+        Lamp2(True),
+        {"deep": [(Unlisted(1),)]},
+        Shade.DARK,
+        Counted(),
+        defaultdict(list),
+        frozenset({1}),
+        deque([1]),
+        np.array([None]),
+        np.float32(1.0),
+        np.ma.array([1.0]),
+        1j,
+    ],
+)
+def test_what_could_not_be_read_again_is_not_saved(value: object) -> None:
+    classes = CLASSES if value is Shade.DARK else MINE
+    with pytest.raises(TypeError, match="cannot be"):
+        encode(value, classes)
+
+
+def test_an_enum_of_tuples_comes_back() -> None:
+    plain = msgpack.unpackb(msgpack.packb(encode(Shade.DARK, MINE)))
+    assert decode(plain, MINE) is Shade.DARK
+
+
+def test_a_world_with_something_unknown_in_it_is_not_saved(driven: Simulator) -> None:
+    driven.world.street_lights._told[0] = Unlisted(1)  # type: ignore[assignment]
+    with pytest.raises(TypeError, match="Unlisted cannot be saved"):
+        driven.save_state()
 
 
 def damaged(state: bytes, damage: Callable[[dict[str, Any]], None]) -> bytes:
@@ -154,7 +217,7 @@ def damaged(state: bytes, damage: Callable[[dict[str, Any]], None]) -> bytes:
     world = decode(content["world"], CLASSES)
     whole = {"world": world, "sensors": content["sensors"]}
     damage(whole)
-    return changed(state, world=encode(whole["world"]), sensors=whole["sensors"])
+    return changed(state, world=encode(whole["world"], CLASSES), sensors=whole["sensors"])
 
 
 def body(part: str, name: str, value: float) -> Callable[[dict[str, Any]], None]:
