@@ -44,10 +44,12 @@ class PlanSource(Protocol):
     Attributes:
         config: of the checkpoint.
         cameras: whose images it reads.
+        runs_on: what computes, such as "onnx on cpu": another one rounds otherwise.
     """
 
     config: ModelConfig
     cameras: tuple[CameraConfig, ...]
+    runs_on: str
 
     def plan(
         self,

@@ -47,7 +47,7 @@ class Policy:
         )
         self.config: ModelConfig = self._runtime.config
         self.cameras: tuple[CameraConfig, ...] = self.config.cameras
-        self.device = str(self._runtime.device)
+        self.runs_on = f"{self._runtime.backend} on {self._runtime.device}"
 
     def plan(
         self,

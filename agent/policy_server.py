@@ -14,8 +14,9 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent import futures
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from agent.policy import Policy
 from agent.policy_wire import (
     DESCRIBE,
     MESSAGE_OPTIONS,
-    PLAN,
+    PLANS,
     SERVICE,
     UNIX,
     Description,
@@ -49,8 +50,8 @@ except ImportError as error:
 
 logger = logging.getLogger(__name__)
 
-CALLERS = 4
-"""Calls that wait for the network at a time; it computes one after the other."""
+CALLERS = 64
+"""Agents at a time, each of which keeps a call open; the network computes for one after another."""
 GRACE_S = 1.0
 
 
@@ -63,7 +64,7 @@ class SharedPolicy:
 
     def __init__(self, policy: Policy, checkpoint: Path) -> None:
         digest = text_digest(repr(sorted(digests(checkpoint).items())))
-        self.description = Description(policy.config.to_json(), digest, policy.device)
+        self.description = Description(policy.config.to_json(), digest, policy.runs_on)
         self.policy = policy
         self._turn = threading.Lock()
 
@@ -102,7 +103,7 @@ def open_server(shared: SharedPolicy, address: str) -> tuple[grpc.Server, str]:
     )
     methods = {
         DESCRIBE: _method(lambda _: pack_description(shared.description)),
-        PLAN: _method(lambda data: pack_planned(shared.plan(unpack_request(data)))),
+        PLANS: _stream(lambda data: pack_planned(shared.plan(unpack_request(data)))),
     }
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
     add_egodriver(server, shared)
@@ -117,13 +118,29 @@ def open_server(shared: SharedPolicy, address: str) -> tuple[grpc.Server, str]:
 
 def _method(answer: Callable[[bytes], bytes]) -> grpc.RpcMethodHandler:
     def handle(data: bytes, context: grpc.ServicerContext) -> bytes:
-        try:
+        with _refusing(context):
             return answer(data)
-        except (WireError, InputError, ValueError) as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error).splitlines()[0])
-        raise AssertionError("abort raises")
 
     return grpc.unary_unary_rpc_method_handler(handle)
+
+
+def _stream(answer: Callable[[bytes], bytes]) -> grpc.RpcMethodHandler:
+    """An answer for each message; what cannot be answered ends the stream."""
+
+    def handle(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        for data in requests:
+            with _refusing(context):
+                yield answer(data)
+
+    return grpc.stream_stream_rpc_method_handler(handle)
+
+
+@contextmanager
+def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
+    try:
+        yield
+    except (WireError, InputError, ValueError) as error:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error).splitlines()[0])
 
 
 def _require_free(address: str) -> None:
@@ -177,7 +194,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    print(f"{parsed.checkpoint} on {policy.device} serves at {reached}", flush=True)
+    print(f"{parsed.checkpoint}, {policy.runs_on}, serves at {reached}", flush=True)
     stop.wait()
     server.stop(GRACE_S).wait()
     return 0

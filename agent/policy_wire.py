@@ -17,7 +17,7 @@ from agent.plan_source import Planned
 from planner.records import Command, EgoState, Plan, Target
 
 SERVICE = "simlingo.Policy"
-DESCRIBE, PLAN = "Describe", "Plan"
+DESCRIBE, PLANS = "Describe", "Plans"
 LOOPBACK = "127.0.0.1"
 UNIX = "unix:"
 LAST_PORT = 65535
@@ -49,11 +49,11 @@ class PlanRequest:
 @dataclass(frozen=True)
 class Description:
     """What a server holds. config: the text of a config.json; checkpoint: a digest of it and of
-    the weights."""
+    the weights; runs_on: see `PlanSource`."""
 
     config: str
     checkpoint: str
-    device: str
+    runs_on: str
 
 
 def parse_address(text: str) -> str:

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.plan_source import Planned, PolicyUnavailableError
+from agent.plan_stream import Deadline, LateAnswerError, PlanStream
 from agent.policy_wire import (
     DESCRIBE,
     MESSAGE_OPTIONS,
-    PLAN,
+    PLANS,
     SERVICE,
     Description,
     PlanRequest,
@@ -55,7 +56,8 @@ class RemotePolicy:
         self._timeout_s = timeout_s
         self._latency = LatencyLog()
         self._channel = grpc.insecure_channel(parse_address(address), options=OPTIONS)
-        self._ask_plan = self._channel.unary_unary(f"/{SERVICE}/{PLAN}")
+        self._open_stream = self._channel.stream_stream(f"/{SERVICE}/{PLANS}")
+        self._stream: PlanStream | None = None
         try:
             self._holds = self._describe(first_answer_s)
             self.config = ModelConfig.from_json(self._holds.config)
@@ -63,6 +65,8 @@ class RemotePolicy:
             self._channel.close()
             raise
         self.cameras: tuple[CameraConfig, ...] = self.config.cameras
+        self.runs_on = self._holds.runs_on
+        self._deadline = Deadline(timeout_s)
 
     def plan(
         self,
@@ -78,10 +82,13 @@ class RemotePolicy:
         )
         started_s = time.perf_counter()
         try:
-            answer = self._ask_plan(pack_request(request), timeout=self._timeout_s)
-            planned = unpack_planned(answer)
+            planned = unpack_planned(self._ask(pack_request(request)))
+        except LateAnswerError as error:
+            raise PolicyUnavailableError(self._is_late(self._timeout_s)) from error
+        except StopIteration as error:
+            raise PolicyUnavailableError(self._is_gone()) from error
         except grpc.RpcError as error:
-            raise PolicyUnavailableError(self._complaint(error)) from error
+            raise PolicyUnavailableError(self._complaint(error, self._timeout_s)) from error
         except WireError as error:
             raise PolicyUnavailableError(f"policy server {self._address}: {error}") from error
         model_ms = planned.stage_ms.get("model", 0.0)
@@ -96,24 +103,42 @@ class RemotePolicy:
 
     def close(self) -> None:
         """Hang up; may be called again."""
+        self._deadline.close()
+        if self._stream is not None:
+            self._stream.close()
         self._channel.close()
+
+    def _ask(self, request: bytes) -> bytes:
+        """Through the stream that is open, or a new one where the last has ended."""
+        if self._stream is not None and not self._stream.is_open:
+            self._stream.close()
+            self._stream = None
+        if self._stream is None:
+            self._stream = PlanStream(self._open_stream, self._deadline)
+        return self._stream.ask(request)
 
     def _describe(self, timeout_s: float) -> Description:
         ask = self._channel.unary_unary(f"/{SERVICE}/{DESCRIBE}")
         try:
             return unpack_description(ask(b"", timeout=timeout_s, wait_for_ready=True))
         except grpc.RpcError as error:
-            raise PolicyUnavailableError(self._complaint(error)) from error
+            raise PolicyUnavailableError(self._complaint(error, timeout_s)) from error
         except WireError as error:
             raise PolicyUnavailableError(f"policy server {self._address}: {error}") from error
 
-    def _complaint(self, error: grpc.RpcError) -> str:
+    def _complaint(self, error: grpc.RpcError, timeout_s: float) -> str:
         code = error.code()
-        where = f"policy server {self._address}"
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
-            return f"{where} is not there; start it: python -m agent.policy_server"
+            return self._is_gone()
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"{where} has not answered within {self._timeout_s:g} s"
+            return self._is_late(timeout_s)
         if code is grpc.StatusCode.UNIMPLEMENTED:
-            return f"{where} is not one of this program's"
-        return f"{where}: {error.details()}"
+            return f"policy server {self._address} is not one of this program's version"
+        return f"policy server {self._address}: {error.details()}"
+
+    def _is_gone(self) -> str:
+        where = f"policy server {self._address}"
+        return f"{where} is not there; start it: python -m agent.policy_server"
+
+    def _is_late(self, timeout_s: float) -> str:
+        return f"policy server {self._address} has not answered within {timeout_s:g} s"

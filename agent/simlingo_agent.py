@@ -47,6 +47,7 @@ class SimLingoAgent(AutonomousAgent):
     Attributes:
         last_step: what the agent did in the last tick, for observers.
         cameras: the cameras whose images `last_step` holds, once set up.
+        runs_on: what computes the network, once set up; see `PlanSource`.
     """
 
     def __init__(self, carla_host: str, carla_port: int, debug: bool = False) -> None:
@@ -54,6 +55,7 @@ class SimLingoAgent(AutonomousAgent):
         self.track = Track.SENSORS
         self.last_step: AgentStep | None = None
         self.cameras: tuple[CameraConfig, ...] = ()
+        self.runs_on = ""
         self._dense_plan: WorldPlan = ()
         self._settings = AgentSettings()
         self._policy: PlanSource | None = None
@@ -69,7 +71,7 @@ class SimLingoAgent(AutonomousAgent):
         """Load the checkpoint; further arguments of leaderboard forks are ignored."""
         self._settings = read_agent_settings(path_to_conf_file)
         self._policy = open_plan_source(self._settings)
-        self.cameras = self._policy.cameras
+        self.cameras, self.runs_on = self._policy.cameras, self._policy.runs_on
         check_rig(self.cameras)
         if self._settings.record.endswith(SUFFIX):
             require_rerun()

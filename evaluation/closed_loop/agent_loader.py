@@ -23,7 +23,7 @@ class AgentLoadError(UserError, RuntimeError):
 
 
 class Agent(Protocol):
-    """The leaderboard's contract; `last_step` is ours and optional."""
+    """The leaderboard's contract; `last_step`, `privileged` and `runs_on` are ours and optional."""
 
     track: Any
 
@@ -88,6 +88,11 @@ def load_agent_class(path: Path) -> AgentClass:
 def is_privileged(agent: Agent) -> bool:
     """Whether the agent says that it reads the simulator itself, and not its sensors alone."""
     return bool(getattr(agent, "privileged", False))
+
+
+def runs_on(agent: Agent) -> str:
+    """What computes the agent's network ("onnx on cpu"), "" where it does not tell."""
+    return str(getattr(agent, "runs_on", ""))
 
 
 def last_step_of(agent: Agent) -> AgentStep | None:

@@ -17,6 +17,7 @@ from evaluation.closed_loop.agent_loader import (
     AgentClass,
     is_privileged,
     last_step_of,
+    runs_on,
 )
 from evaluation.closed_loop.disturbances import Disturbances, Disturber
 from evaluation.closed_loop.failure import (
@@ -318,6 +319,7 @@ def _take_seat(
         agent.set_global_plan(*plans_of(dense, session.opendrive))
         agent.setup(driver.config)
         specs = list(agent.sensors())
+    scenario.agent_runs_on = runs_on(agent)
     with pulse.during(Phase.SIMULATOR), _blaming(SENSORS_INVALID, session, SensorSpecError):
         check_specs(specs, str(getattr(agent.track, "value", agent.track)))
         _require_saved(specs, scenario.saved)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from agent.observation import AgentStep
-from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of
+from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of, runs_on
 from evaluation.closed_loop.session_files import (
     Header,
     SessionError,
@@ -51,11 +51,13 @@ class Difference:
 @dataclass(frozen=True)
 class ReplayReport:
     """ticks: how many were replayed; recorded_ticks: how many the session tells of, more where it
-    was cut short; differences: of the ticks that are not equal; seconds as the session counts."""
+    was cut short; differences: of the ticks that are not equal; seconds as the session counts;
+    runs_on: what computed the agent's network now."""
 
     ticks: int
     recorded_ticks: int
     differences: tuple[Difference, ...]
+    runs_on: str = ""
 
     def beyond(self, tolerance: float) -> tuple[Difference, ...]:
         return tuple(one for one in self.differences if one.exceeds(tolerance))
@@ -94,7 +96,7 @@ def replay(
         agent.destroy()
     if count == 0:
         raise SessionError(f"{folder}: the session holds no tick; record it anew")
-    return ReplayReport(count, count_ticks(folder), tuple(differences))
+    return ReplayReport(count, count_ticks(folder), tuple(differences), runs_on(agent))
 
 
 def start(agent_class: AgentClass, header: Header, config: str) -> Agent:

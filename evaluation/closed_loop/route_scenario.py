@@ -59,6 +59,7 @@ class RouteScenario:
         self.start_s: float | None = None if saved is None else saved.start_s
         self.collision_sensor_id = 0
         self.sensor_ids: dict[str, int] = {}
+        self.agent_runs_on = ""
         box = self.ego.bounding_box.extent
         self._half_extent_m = np.array([box.x, box.y, box.z])
 

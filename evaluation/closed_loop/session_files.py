@@ -60,7 +60,8 @@ class TracedTick:
 @dataclass(frozen=True)
 class Header:
     """What holds for the whole session. gps_plan, world_plan: rows of latitude, longitude, z and
-    command, and of x, y, z, yaw (degrees, as CARLA has it) and command."""
+    command, and of x, y, z, yaw (degrees, as CARLA has it) and command; runs_on: what computed the
+    agent's network, as it told ("onnx on cpu"), "" where it does not."""
 
     agent: str
     agent_config: str
@@ -70,6 +71,7 @@ class Header:
     town: str
     route: str
     conditions: Json
+    runs_on: str = ""
     format: int = FORMAT
 
     def plans(self) -> tuple[list[Any], list[Any]]:
@@ -175,6 +177,7 @@ def read_header(folder: Path) -> Header:
             town=str(content["town"]),
             route=str(content["route"]),
             conditions=dict(content["conditions"]),
+            runs_on=str(content.get("runs_on", "")),
         )
     except SessionError:
         raise

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from agent.observation import AgentStep
 from agent.rerun_log import RerunLog, RerunMissingError, open_recording
+from agent.settings import FILE_SUFFIXES
 from evaluation.closed_loop.agent_loader import load_agent_class
 from evaluation.closed_loop.observers.rerun_viewer import cameras_of
 from evaluation.closed_loop.replay import PARTS, OnTick, ReplayReport, replay
@@ -24,6 +25,7 @@ from evaluation.closed_loop.session_files import (
 from evaluation.runs.conditions import agent_conditions
 from model.conditions import differences
 
+EAGER, LEARNED_AGENT = "eager", "simlingo_agent.py"
 UNITS = {"plan": "", "route": "m", "waypoints": "m", "throttle": "", "steer": "", "brake": ""}
 SHOWN_CHANGES = 4
 
@@ -47,7 +49,7 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
     """
     header = read_header(settings.session)
     agent = settings.agent or Path(header.agent)
-    config = _config(settings, header)
+    config = _held(_config(settings, header), header, agent)
     now = agent_conditions(agent, config)
     then = {key: header.conditions[key] for key in now if key in header.conditions}
     changed = [str(one) for one in differences(then, {key: now[key] for key in then})]
@@ -61,6 +63,7 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
         if settings.recording is not None:
             on_tick = _logger(settings.recording, header, stack)
         report = replay(settings.session, load_agent_class(agent), config, on_tick)
+    _print_backend(report, header, console)
     _print(report, settings, console)
     return int(bool(report.beyond(settings.tolerance)))
 
@@ -76,6 +79,34 @@ def _config(settings: ReplaySettings, header: Header) -> str:
         return str(settings.checkpoint)
     pairs = [pair for pair in recorded.split(",") if not pair.strip().startswith("checkpoint=")]
     return ",".join([*pairs, f"checkpoint={settings.checkpoint}"])
+
+
+def _held(config: str, header: Header, agent: Path) -> str:
+    """The config with the backend of the recording, where the agent would choose a faster one now:
+    each rounds in its own way, and what differs shall be the weights' doing.
+
+    The other way round nothing need be held: who chose ONNX Runtime chooses it again, where it can.
+    """
+    eager = header.runs_on.partition(" ")[0] == EAGER
+    if not eager or agent.name != LEARNED_AGENT or Path(config).suffix in FILE_SUFFIXES:
+        return config
+    pairs = [config if "=" in config or not config else f"checkpoint={config}"]
+    if any(pair.strip().startswith("backend=") for pair in pairs[0].split(",")):
+        return config
+    return ",".join([*filter(None, pairs), f"backend={EAGER}"])
+
+
+def _print_backend(report: ReplayReport, header: Header, console: Console) -> None:
+    if report.runs_on != header.runs_on and header.runs_on:
+        console.print(
+            f"  other than recorded: the network ran as {header.runs_on}, now as {report.runs_on}, "
+            "which rounds in another way (some 1e-6 m). For the weights alone: python -m "
+            "model.export CHECKPOINT --stages, or a session recorded with --agent-config "
+            f"backend={EAGER}",
+            style="yellow",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def _logger(path: Path, header: Header, stack: ExitStack) -> OnTick:

@@ -6,6 +6,8 @@ import math
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +17,11 @@ import pytest
 import torch
 
 from agent.plan_source import Planned, PolicyUnavailableError, open_plan_source
+from agent.plan_stream import Deadline
 from agent.policy import Policy
 from agent.policy_server import AddressError, SharedPolicy, main, open_server
 from agent.policy_wire import (
-    PLAN,
+    PLANS,
     SERVICE,
     PlanRequest,
     WireError,
@@ -246,10 +249,63 @@ def test_the_server_outlives_malformed_requests(shared: SharedPolicy, address: s
         pack_request(PlanRequest(images, speeds, ego, targets, route, "another")),
     ]
     with grpc.insecure_channel(address) as channel:
-        ask = channel.unary_unary(f"/{SERVICE}/{PLAN}")
+        ask = channel.stream_stream(f"/{SERVICE}/{PLANS}")
         for data in bad:
             with pytest.raises(grpc.RpcError) as caught:
-                ask(data, timeout=30.0)
+                next(ask(iter([data]), timeout=30.0))
             assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
         good = pack_request(PlanRequest(images, speeds, ego, targets, route, digest))
-        assert unpack_planned(ask(good, timeout=30.0)).plan.route_ego_m.shape == (20, 2)
+        answers = list(ask(iter([good, good]), timeout=30.0))
+        assert len(answers) == 2
+        assert unpack_planned(answers[1]).plan.route_ego_m.shape == (20, 2)
+
+
+def test_a_refused_request_is_told_and_the_next_one_answered(address: str) -> None:
+    remote = RemotePolicy(address, 30.0)
+    images, *others = arguments()
+    for _ in range(2):
+        with pytest.raises(PolicyUnavailableError, match="images of 1 moments, got 0"):
+            remote.plan(images[:0], *others)
+        assert remote.plan(images, *others).plan.route_ego_m.shape == (20, 2)
+    remote.close()
+
+
+def test_many_agents_are_served_at_a_time(address: str) -> None:
+    remotes = [RemotePolicy(address, 30.0) for _ in range(12)]
+    for _ in range(2):
+        assert all(remote.plan(*arguments()).plan is not None for remote in remotes)
+    for remote in remotes:
+        remote.close()
+
+
+def test_a_slow_server_is_late_once_and_then_in_time(
+    shared: SharedPolicy, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remote = RemotePolicy(address, 3.0)
+    remote.plan(*arguments())
+    done, plan = threading.Event(), shared.plan
+
+    def slowly(request: PlanRequest) -> Planned:
+        done.wait(60.0)
+        return plan(request)
+
+    monkeypatch.setattr(shared, "plan", slowly)
+    with pytest.raises(PolicyUnavailableError, match="not answered within 3 s"):
+        remote.plan(*arguments())
+    done.set()
+    monkeypatch.setattr(shared, "plan", plan)
+    assert remote.plan(*arguments()).plan.route_ego_m.shape == (20, 2)
+    remote.close()
+
+
+def test_only_what_does_not_end_in_time_is_late() -> None:
+    deadline, called, late = Deadline(0.1), [0], threading.Event()
+    for _ in range(100):
+        deadline.begin(lambda: called.append(1))
+        deadline.end()
+    time.sleep(0.3)
+    assert called == [0]
+    deadline.begin(late.set)
+    assert late.wait(60.0)
+    assert deadline.end()
+    deadline.close()

@@ -39,6 +39,7 @@ class InputTrace(Observer):
             town=scenario.route.town,
             route=scenario.route.name_of(),
             conditions=self._conditions,
+            runs_on=scenario.agent_runs_on,
         )
         self._writer = SessionWriter(self.folder, header)
         for traced in scenario.past():

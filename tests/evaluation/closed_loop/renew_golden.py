@@ -17,7 +17,7 @@ from typing import Any
 import msgpack
 
 from agent.simlingo_agent import SimLingoAgent
-from evaluation.closed_loop.agent_loader import last_step_of
+from evaluation.closed_loop.agent_loader import last_step_of, runs_on
 from evaluation.closed_loop.replay import start
 from evaluation.closed_loop.session_files import (
     TICKS_FILE,
@@ -66,7 +66,7 @@ def answer() -> None:
         record["plan"] = None if step is None else plain_plan(step.plan)
         record["answer"] = (control.throttle, control.steer, control.brake)
     agent.destroy()
-    write_header(GOLDEN, header)
+    write_header(GOLDEN, replace(header, runs_on=runs_on(agent)))
     (GOLDEN / TICKS_FILE).write_bytes(b"".join(msgpack.packb(one) for one in records))
 
 
