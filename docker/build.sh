@@ -1,20 +1,24 @@
 #!/bin/bash
 # Builds an image with whatever this machine has: a Docker engine, or buildah without one.
-#   docker/build.sh [evaluation|agent|submission|bench2drive]
+#   docker/build.sh [evaluation|agent|submission|bench2drive] [options of `build`]
 #
+# For instance --build-arg GITHUB=file:///mirror --volume "$PWD/mirror:/mirror:ro": checkouts from
+# repositories on this machine.
 # Without an engine there may be no registry of images either: the base is then a Debian 12 that
 # debootstrap makes. PIP_CERT (a file of certificates) and PIP_FIND_LINKS (a folder of wheels, taken
 # in place of an index for torch) are handed to the build, read-only, and stay out of the image.
 set -euo pipefail
 
 what=${1:-evaluation}
+options=("${@:2}")
 case $what in
     evaluation) file=evaluation target=() ;;
     agent | submission | bench2drive) file=agent target=(--target "$what") ;;
     *) echo "build.sh: expected evaluation, agent, submission or bench2drive, got $what" >&2; exit 2 ;;
 esac
 project=$(cd "$(dirname "$0")/.." && pwd)
-arguments=(--file "$project/docker/$file.Dockerfile" --tag "simlingo-$what" "${target[@]}")
+arguments=(--file "$project/docker/$file.Dockerfile" --tag "simlingo-$what" "${target[@]}"
+    "${options[@]}")
 
 if docker info > /dev/null 2>&1; then
     exec docker build "${arguments[@]}" "$project"
