@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -42,13 +42,16 @@ class DrivingLabel(NamedTuple):
 
     ``speed_wps`` is what :class:`DrivingOutput` has: positions, or in mode ``1d`` distances along
     the way that the car took, which are the same from a shifted camera. A sample whose flag is
-    False does not count in that loss (its route ends too early, say).
+    False does not count in that loss (its route ends too early, say). ``light`` and ``obstacle``
+    are classes for :mod:`model.training.auxiliary`, None where nothing learns from them.
     """
 
     speed_wps: Float[Tensor, "batch waypoints axes"]
     route: Float[Tensor, "batch points 2"]
     speed_wps_valid: Bool[Tensor, " batch"]
     route_valid: Bool[Tensor, " batch"]
+    light: Int[Tensor, " batch"] | None = None
+    obstacle: Int[Tensor, " batch"] | None = None
 
 
 class DrivingExample(NamedTuple):

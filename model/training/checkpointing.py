@@ -130,7 +130,11 @@ def export(trainer: lightning.Trainer, config: ModelConfig, folder: Path) -> Non
     state: dict[str, Tensor] = trainer.strategy.lightning_module_state_dict()
     if not trainer.is_global_zero:
         return
-    weights = {name.removeprefix(MODEL_PREFIX): value for name, value in state.items()}
+    weights = {
+        name.removeprefix(MODEL_PREFIX): value
+        for name, value in state.items()
+        if name.startswith(MODEL_PREFIX)
+    }
     model = DrivingModel(config)
     model.load_state_dict(weights)
     save_checkpoint(model, folder)

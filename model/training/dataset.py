@@ -129,6 +129,8 @@ class DrivingDataset(Dataset["DrivingExample | Unreadable"]):
             route=torch.from_numpy(route).float(),
             speed_wps_valid=torch.tensor(bool(torch.isfinite(waypoints).all())),
             route_valid=torch.tensor(bool(np.isfinite(route).all())),
+            light=torch.tensor(int(index.light[row])),
+            obstacle=torch.tensor(int(index.obstacle[row])),
         )
 
     def images(self, draw: Draw) -> UInt8[Tensor, "time cameras 3 rows columns"]:

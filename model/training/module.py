@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel
 from torch.optim import Optimizer
 
-from model.batch import DrivingInput, DrivingOutput
+from model.batch import DrivingInput, DrivingLabel, DrivingOutput
 from model.driving import DrivingModel
-from model.loss import driving_losses, summarise_losses
+from model.loss import SampleLoss, driving_losses, summarise_losses
 from model.strict_json import Within, check_fields
+from model.training.auxiliary import AuxiliaryHeads
 from model.training.dataset import LoadedBatch
 from model.training.metrics import mean, plan_errors
 from model.training.optim import OptimSettings, build_optimizer, decaying_weights
@@ -27,10 +28,12 @@ LossFactor = Annotated[float, Within(0, 1_000_000)]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the two losses in their sum."""
+    """Factors of the losses in their sum; without the last two there are no auxiliary heads."""
 
     speed_wps_loss: LossFactor
     route_loss: LossFactor
+    light_loss: LossFactor = 0.0
+    obstacle_loss: LossFactor = 0.0
 
     def __post_init__(self) -> None:
         check_fields(self, "loss_weights")
@@ -61,12 +64,16 @@ class DrivingModule(lightning.LightningModule):
         weights = asdict(loss_weights)
         if not model.config.predict_route_as_wps:
             del weights["route_loss"]
+        asked = loss_weights.light_loss + loss_weights.obstacle_loss > 0.0
+        self.auxiliary = AuxiliaryHeads(model) if asked else None
+        if not asked:
+            del weights["light_loss"], weights["obstacle_loss"]
         self.loss_weights = weights
         self._totals: defaultdict[str, Tensor] = defaultdict(lambda: torch.zeros(2))
 
     def training_step(self, batch: LoadedBatch, batch_index: int) -> Tensor:
         output = self._predict(batch.example.driving_input)
-        losses = driving_losses(output, batch.example.driving_label)
+        losses = self._losses(output, batch.example.driving_label)
         training = summarise_losses(losses, self.loss_weights)
         averages = {f"train/{name}": value for name, value in training.loss_averages.items()}
         self.log_dict({"train/loss": training.loss, **averages}, batch_size=batch.readable)
@@ -75,7 +82,7 @@ class DrivingModule(lightning.LightningModule):
     def validation_step(self, batch: LoadedBatch, batch_index: int) -> dict[str, DrivingOutput]:
         output = self._predict(batch.example.driving_input)
         label = batch.example.driving_label
-        for name, (values, counts) in driving_losses(output, label).items():
+        for name, (values, counts) in self._losses(output, label).items():
             self._add(name, values.sum(), counts.sum())
         for name, errors in plan_errors(output, label).items():
             average, count = mean(errors)
@@ -106,6 +113,10 @@ class DrivingModule(lightning.LightningModule):
             output: DrivingOutput = self.model(driving_input)
         return output
 
+    def _losses(self, output: DrivingOutput, label: DrivingLabel) -> dict[str, SampleLoss]:
+        losses = driving_losses(output, label)
+        return losses if self.auxiliary is None else losses | self.auxiliary.losses(label)
+
     def _add(self, name: str, total: Tensor, count: Tensor) -> None:
         self._totals[name] += torch.stack([total, count]).detach().cpu().float()
 
@@ -126,7 +137,13 @@ class DrivingModule(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         deepspeed = isinstance(self.trainer.strategy, DeepSpeedStrategy)
         optimizer, schedule = build_optimizer(
-            self.model, self.optim, self.decaying, steps, deepspeed, self.loss_scale
+            self.model,
+            self.optim,
+            self.decaying,
+            steps,
+            deepspeed,
+            self.loss_scale,
+            others=() if self.auxiliary is None else tuple(self.auxiliary.parameters()),
         )
         return {
             "optimizer": optimizer,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -92,12 +92,17 @@ def build_optimizer(
     steps: int,
     deepspeed: bool = False,
     loss_scale: float = 1.0,
+    others: Sequence[nn.Parameter] = (),
 ) -> tuple[torch.optim.Optimizer, OneCycleLR]:
     """Optimiser and schedule for a run of ``steps`` optimiser steps; DeepSpeed brings its own.
 
+    ``others`` are learned beside the model, at the rate of its rest and without decay.
     Adam's step does not change with the scale of the gradients, once its epsilon has it too.
     """
     groups = parameter_groups(model, settings, decaying)
+    if others:
+        extra = {"name": "auxiliary", "params": list(others), "lr": settings.lr}
+        groups.append({**extra, "weight_decay": 0.0})
     epsilon = loss_scale * ADAM_EPSILON
     optimizer: torch.optim.Optimizer
     if deepspeed:

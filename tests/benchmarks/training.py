@@ -113,7 +113,7 @@ class TrainingStep:
     def __call__(self, batch: LoadedBatch) -> None:
         driving_input, label = batch.example
         moved = DrivingInput._make(None if t is None else t.to(self.device) for t in driving_input)
-        wanted = DrivingLabel(*(t.to(self.device) for t in label))
+        wanted = DrivingLabel._make(None if t is None else t.to(self.device) for t in label)
         half = self.device.type == "cuda"
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half):
             loss = summarise_losses(driving_losses(self.model(moved), wanted)).loss
