@@ -42,7 +42,8 @@ def test_what_is_seen_learns_from_the_questions() -> None:
     assert set(losses) == {"light_loss", "obstacle_loss"}
     losses["light_loss"][0].sum().backward()
     seen = model.vision_model.get_parameter(next(iter(dict(model.vision_model.named_parameters()))))
-    assert seen.grad is not None and seen.grad.abs().sum() > 0
+    assert seen.grad is not None
+    assert seen.grad.abs().sum() > 0
     # The plan's own layers have nothing to do with it.
     assert model.driving_adaptor.speed_wps_head[0].weight.grad is None
 
