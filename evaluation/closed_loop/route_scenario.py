@@ -18,7 +18,7 @@ from evaluation.closed_loop.scenarios.cast import Cast
 from evaluation.closed_loop.session_files import TracedTick
 from evaluation.closed_loop.traffic_places import TrafficPlaces
 from evaluation.closed_loop.weather import WeatherSchedule
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.routes.route import Route
 from evaluation.routes.scenario import scenario_of
 from evaluation.scoring.criteria.red_light import find_lights

@@ -18,7 +18,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]

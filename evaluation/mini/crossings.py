@@ -12,7 +12,8 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.routes.lane_graph import LaneGraph, LaneId
+from evaluation.routes.lane_graph import LaneGraph
+from evaluation.routes.lanes import LaneId
 from evaluation.simulator.town.opendrive_records import LIGHT_TYPES
 
 F64 = NDArray[np.float64]

@@ -27,7 +27,7 @@ from evaluation.mini.street_scenes import (
     parked_car_oncoming,
     walker_behind_car,
 )
-from evaluation.routes.lane_graph import LaneId
+from evaluation.routes.lanes import LaneId
 from evaluation.routes.random_routes import DEFAULT_WEATHER
 from evaluation.routes.route import Route, WeatherPoint
 from evaluation.routes.route_file import write_routes

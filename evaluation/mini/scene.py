@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.mini.crossings import Town
-from evaluation.routes.lane_graph import LaneId
+from evaluation.routes.lanes import LaneId
 from evaluation.routes.scenario import Positions, RoadUser
 
 F64 = NDArray[np.float64]

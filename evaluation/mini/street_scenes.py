@@ -20,7 +20,7 @@ from evaluation.mini.scene import (
     Stretch,
     positions,
 )
-from evaluation.routes.lane_graph import LaneId
+from evaluation.routes.lanes import LaneId
 from evaluation.routes.scenario import CutIn, Leader, Parked, RoadUser, Stream, Walker
 
 STREET_M = (205.0, 260.0)

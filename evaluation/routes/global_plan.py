@@ -7,7 +7,7 @@ import re
 
 import carla
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from planner.records import Command
 
 EARTH_RADIUS_M = 6378137.0

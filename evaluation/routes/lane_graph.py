@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import carla
 import networkx as nx
@@ -22,12 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import UserError
-from evaluation.simulator.town.opendrive_file import roads_of
-from evaluation.simulator.town.opendrive_records import OpenDriveError, SectionRecord
+from evaluation.routes.dense_route import DenseRoute, RouteTrace
+from evaluation.routes.lanes import Lane, LaneId, LaneSampler, lane_id_of, lane_of
+from evaluation.simulator.town.opendrive_records import OpenDriveError
 from planner.records import Command
-
-LaneId = tuple[int, int, int]
-"""Road, section and lane number: one stretch of one lane."""
 
 SPACING_M = 1.0
 """Distance between neighbouring points of a dense route (leaderboard: hop_resolution)."""
@@ -44,163 +41,11 @@ STEP_BACK_LIMIT_M = 15.0
 GlobalRoutePlanner the route steps back to it and goes on from there."""
 GAP_LIMIT_M = 5.0
 """A lane that begins farther from the end of another does not follow it, whatever the map links."""
-EDGE_S_M = 1e-3
-"""How far inside its section a lane is sampled: carla.Map takes s as a 32-bit float."""
 
 
 class LaneRouteError(UserError, ValueError):
     """A position is off the map, no lane leads from one position to the next, or the map has no
     lanes that can be read."""
-
-
-@dataclass(frozen=True)
-class DenseRoute:
-    """Points about one metre apart along lane centres.
-
-    points_world_m: (n, 3); yaw_rad: (n,) direction of the lane; commands: n values of `Command`
-    (what to do at that point); lane_ids: n lanes that the points lie on; junction: (n,) whether the
-    point lies inside a junction.
-    """
-
-    points_world_m: NDArray[np.float64]
-    yaw_rad: NDArray[np.float64]
-    commands: tuple[Command, ...]
-    lane_ids: tuple[LaneId, ...]
-    junction: NDArray[np.bool_]
-
-    @property
-    def distance_m(self) -> NDArray[np.float64]:
-        """(n,) length of the route up to each point, in three dimensions as the leaderboard's."""
-        steps_m = np.linalg.norm(np.diff(self.points_world_m, axis=0), axis=1)
-        return np.concatenate(([0.0], np.cumsum(steps_m)))
-
-    @property
-    def length_m(self) -> float:
-        return float(self.distance_m[-1])
-
-    def rest(self, percent: float) -> DenseRoute:
-        """The route from where so much of it lies behind; at least its last two points."""
-        behind = np.searchsorted(self.distance_m, 0.01 * percent * self.length_m, side="right") - 1
-        start = min(max(int(behind), 0), len(self.yaw_rad) - 2)
-        return DenseRoute(
-            self.points_world_m[start:],
-            self.yaw_rad[start:],
-            self.commands[start:],
-            self.lane_ids[start:],
-            self.junction[start:],
-        )
-
-
-@dataclass(frozen=True)
-class _Lane:
-    """One lane of one road section, sampled in driving direction from its start to its end."""
-
-    lane_id: LaneId
-    points_world_m: NDArray[np.float64]
-    yaw_rad: NDArray[np.float64]
-    junction: bool
-
-    @property
-    def length_m(self) -> float:
-        return float(np.linalg.norm(np.diff(self.points_world_m, axis=0), axis=1).sum())
-
-    def nearest(self, point_world_m: NDArray[np.float64]) -> int:
-        offsets_m = self.points_world_m - point_world_m
-        return int(np.argmin(np.einsum("ij,ij->i", offsets_m, offsets_m)))
-
-
-def lane_id_of(waypoint: carla.Waypoint) -> LaneId:
-    return (waypoint.road_id, waypoint.section_id, waypoint.lane_id)
-
-
-class _Sampler:
-    """Samples lanes by their s, from what the map's own text says of its sections.
-
-    The wheel's walk to the end of a lane (`Waypoint.next_until_lane_end`) ends the process where
-    the links of a map are incomplete, and its topology leaves out lanes without a successor.
-    """
-
-    def __init__(self, world_map: carla.Map, spacing_m: float) -> None:
-        self._map = world_map
-        self._spacing_m = spacing_m
-        self._roads = roads_of(world_map.to_opendrive())
-
-    def driving_lanes(self) -> Iterator[tuple[LaneId, list[carla.Waypoint]]]:
-        """Every driving lane with waypoints in the order of its traffic."""
-        for road in self._roads:
-            for section in road.sections:
-                stations = self._stations(section)
-                for lane in section.lanes:
-                    if lane.lane_id == 0 or lane.kind.lower() != "driving":
-                        continue
-                    lane_id = (road.road_id, section.index, lane.lane_id)
-                    points = self._points(lane_id, stations)
-                    if points:
-                        yield lane_id, points
-
-    def _stations(self, section: SectionRecord) -> list[float]:
-        """Values of s a spacing apart, and the section's two ends."""
-        edge_m = min(EDGE_S_M, 0.25 * (section.end_m - section.start_m))
-        start_m, end_m = section.start_m + edge_m, section.end_m - edge_m
-        steps = np.arange(start_m, end_m, self._spacing_m).tolist()
-        return [*steps, end_m] if end_m > start_m else [start_m]
-
-    def _points(self, lane_id: LaneId, stations: Sequence[float]) -> list[carla.Waypoint]:
-        road, _, lane = lane_id
-        found = (self._map.get_waypoint_xodr(road, lane, s) for s in stations)
-        points = [point for point in found if point is not None and lane_id_of(point) == lane_id]
-        return points if len(points) < 2 or _leads_on(points[0], points[1]) else points[::-1]
-
-
-def _leads_on(first: carla.Waypoint, second: carla.Waypoint) -> bool:
-    """Whether traffic passes the second waypoint of a lane after the first."""
-    step = second.transform.location - first.transform.location
-    forward = first.transform.get_forward_vector()
-    return bool(step.x * forward.x + step.y * forward.y > 0.0)
-
-
-def _lane_of(lane_id: LaneId, waypoints: Sequence[carla.Waypoint]) -> _Lane:
-    transforms = [waypoint.transform for waypoint in waypoints]
-    points = np.array([(t.location.x, t.location.y, t.location.z) for t in transforms])
-    yaw_rad = np.radians([t.rotation.yaw for t in transforms])
-    return _Lane(
-        lane_id=lane_id,
-        points_world_m=points.astype(np.float64),
-        yaw_rad=np.arctan2(np.sin(yaw_rad), np.cos(yaw_rad)),
-        junction=bool(waypoints[0].is_junction),
-    )
-
-
-class _Trace:
-    """Grows a dense route lane by lane; drops points that repeat the one before."""
-
-    def __init__(self) -> None:
-        self.points: list[NDArray[np.float64]] = []
-        self.yaw_rad: list[float] = []
-        self.commands: list[Command] = []
-        self.lanes: list[_Lane] = []
-
-    def add(self, lane: _Lane, index: int, command: Command) -> None:
-        point = lane.points_world_m[index]
-        if self.points and float(np.linalg.norm(point - self.points[-1])) < 0.05:
-            # Where one lane ends the next begins: the later command is the one to come.
-            self.points.pop()
-            self.yaw_rad.pop()
-            self.commands.pop()
-            self.lanes.pop()
-        self.points.append(point)
-        self.yaw_rad.append(float(lane.yaw_rad[index]))
-        self.commands.append(command)
-        self.lanes.append(lane)
-
-    def finish(self) -> DenseRoute:
-        return DenseRoute(
-            points_world_m=np.array(self.points),
-            yaw_rad=np.array(self.yaw_rad),
-            commands=tuple(self.commands),
-            lane_ids=tuple(lane.lane_id for lane in self.lanes),
-            junction=np.array([lane.junction for lane in self.lanes]),
-        )
 
 
 class LaneGraph:
@@ -219,11 +64,11 @@ class LaneGraph:
         self._map = world_map
         self._spacing_m = spacing_m
         self._lane_change_m = lane_change_m
-        self._lanes: dict[LaneId, _Lane] = {}
+        self._lanes: dict[LaneId, Lane] = {}
         self._graph = nx.DiGraph()
         beside: list[tuple[LaneId, LaneId, Command]] = []
         try:
-            sampled = list(_Sampler(world_map, spacing_m).driving_lanes())
+            sampled = list(LaneSampler(world_map, spacing_m).driving_lanes())
             topology = world_map.get_topology()
         except (OpenDriveError, RuntimeError) as error:
             raise LaneRouteError(f"map {world_map.name}: its lanes cannot be read ({error})") from (
@@ -255,7 +100,7 @@ class LaneGraph:
         self, lane_id: LaneId, waypoints: Sequence[carla.Waypoint]
     ) -> list[tuple[LaneId, LaneId, Command]]:
         """Registers the lane; returns the lane changes that its markings allow."""
-        lane = _lane_of(lane_id, waypoints)
+        lane = lane_of(lane_id, waypoints)
         self._lanes[lane.lane_id] = lane
         self._graph.add_node(lane.lane_id)
         if lane.junction:
@@ -311,7 +156,7 @@ class LaneGraph:
                 f"a route needs two or more positions (x, y[, z]), got shape {positions.shape}"
             )
         ends = [self._locate(position, index) for index, position in enumerate(positions)]
-        trace = _Trace()
+        trace = RouteTrace()
         for index, (start, end) in enumerate(itertools.pairwise(ends)):
             try:
                 self._append_leg(trace, start, end)
@@ -349,7 +194,7 @@ class LaneGraph:
         return lane_id, self._lanes[lane_id].nearest(point)
 
     def _append_leg(
-        self, trace: _Trace, start: tuple[LaneId, int], end: tuple[LaneId, int]
+        self, trace: RouteTrace, start: tuple[LaneId, int], end: tuple[LaneId, int]
     ) -> None:
         if start[0] == end[0] and self._steps_back(start[0], start[1], end[1]):
             trace.add(self._lanes[start[0]], start[1], Command.LANE_FOLLOW)

@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import UserError
-from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneId, LaneRouteError
+from evaluation.routes.dense_route import DenseRoute
+from evaluation.routes.lane_graph import LaneGraph, LaneRouteError
+from evaluation.routes.lanes import LaneId
 from evaluation.routes.route import Route, WeatherPoint
 from evaluation.simulator.town.opendrive_records import LIGHT_TYPES
 from planner.records import Command

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.errors import UserError
-from evaluation.routes.lane_graph import DenseRoute, LaneGraph, LaneRouteError
+from evaluation.routes.dense_route import DenseRoute
+from evaluation.routes.lane_graph import LaneGraph, LaneRouteError
 
 
 class RouteFileError(UserError, ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import carla
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.scoring.criteria.blocked import BENCH2DRIVE_MAX_TIME_S, Blocked
 from evaluation.scoring.criteria.collision import Collision
 from evaluation.scoring.criteria.completion import Completion

@@ -27,7 +27,8 @@ from agent.expert.road_users import NOBODY
 from agent.expert.route_to_path import plan_path
 from agent.plan_follower import PlanFollower
 from evaluation.closed_loop.disturbances import Disturbances, Disturber
-from evaluation.routes.lane_graph import DenseRoute, LaneGraph
+from evaluation.routes.dense_route import DenseRoute
+from evaluation.routes.lane_graph import LaneGraph
 from evaluation.routes.route_file import read_routes
 from evaluation.routes.towns import open_map
 from evaluation.runs.plan import DEMO_ROUTES

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.errors import UserError
-from evaluation.routes.lane_graph import LaneGraph, LaneId
+from evaluation.routes.lane_graph import LaneGraph
+from evaluation.routes.lanes import LaneId
 from evaluation.routes.random_routes import one_route
 from evaluation.routes.route import Route
 from evaluation.routes.route_file import write_routes

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.overlay import BACKGROUND, ROUTE_COLOUR, TARGET_COLOUR, WAYPOINT_COLOUR, Drawing
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 
 F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]

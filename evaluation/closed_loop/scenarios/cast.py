@@ -19,7 +19,8 @@ from evaluation.closed_loop.scenarios.road_users import (
     StreamOfCars,
 )
 from evaluation.closed_loop.scenarios.scripted_car import Line
-from evaluation.routes.lane_graph import DenseRoute, LaneRouteError
+from evaluation.routes.dense_route import DenseRoute
+from evaluation.routes.lane_graph import LaneRouteError
 from evaluation.routes.route import RouteFileError
 from evaluation.routes.scenario import (
     CutIn,

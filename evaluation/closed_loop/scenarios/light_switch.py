@@ -9,7 +9,7 @@ import carla
 import numpy as np
 
 from evaluation.closed_loop.scenarios.moment import Moment
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.routes.route import RouteFileError
 from evaluation.routes.scenario import Lights
 from evaluation.scoring.criteria.red_light import find_lights

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import carla
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.scoring.route_progress import RouteProgress
 from evaluation.scoring.tick import Infraction, Kind, Tick
 

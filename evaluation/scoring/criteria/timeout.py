@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.scoring.route_progress import RouteProgress
 from evaluation.scoring.tick import Infraction, Kind, Tick, has_passed
 

@@ -20,7 +20,8 @@ from evaluation.closed_loop.traffic_places import (
     most_wanted,
     poses_of,
 )
-from evaluation.routes.lane_graph import DenseRoute, LaneGraph
+from evaluation.routes.dense_route import DenseRoute
+from evaluation.routes.lane_graph import LaneGraph
 from tests.evaluation.scoring.roads import crossing_map
 
 EGO = Poses(np.array([[90.0, 1.75]]), np.array([0.0]))

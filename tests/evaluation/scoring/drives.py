@@ -15,7 +15,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.servers.session import TICK_S, Session
 
 LOOK_AHEAD_M = 5.0

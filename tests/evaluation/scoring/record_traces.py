@@ -33,7 +33,7 @@ from srunner.scenariomanager.timer import GameTime, RouteTimeoutBehavior
 from srunner.scenariomanager.traffic_events import TrafficEvent, TrafficEventType
 
 from evaluation.closed_loop.route_scenario import EGO_BLUEPRINT, EGO_ROLE, SETTLE_TICKS
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.scoring.tick import Kind
 from evaluation.servers.embedded import ServerSettings
 from evaluation.servers.session import Session, SessionSettings, open_session

@@ -9,7 +9,7 @@ import carla
 import numpy as np
 from scenariogeneration import xodr
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.routes.towns import open_map
 from planner.records import Command
 

@@ -19,7 +19,7 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.routes.lane_graph import DenseRoute
+from evaluation.routes.dense_route import DenseRoute
 from evaluation.scoring.criteria.red_light import find_lights
 from evaluation.scoring.criteria.stop_sign import find_stop_signs
 from evaluation.scoring.criteria_set import RoadRules
