@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import repeat
 from pathlib import Path
 from typing import IO, Any
@@ -239,17 +239,17 @@ def _restored(values: Json, before: Json) -> Json:
 
 
 def _plain_tick(tick: Tick) -> Json:
-    fields = {name: _packed(value) for name, value in vars(tick).items()}
-    fields["red_light_ids"] = sorted(tick.red_light_ids)
-    fields["collisions"] = [list(vars(event).values()) for event in tick.collisions]
-    return fields
+    plain = {field.name: _packed(getattr(tick, field.name)) for field in fields(tick)}
+    plain["red_light_ids"] = sorted(tick.red_light_ids)
+    plain["collisions"] = [list(vars(event).values()) for event in tick.collisions]
+    return plain
 
 
 def _tick_fields(plain: Json) -> Json:
-    fields = {name: _unpacked(value) for name, value in plain.items()}
-    fields["red_light_ids"] = frozenset(plain["red_light_ids"])
-    fields["collisions"] = tuple(CollisionEvent(*event) for event in plain["collisions"])
-    return fields
+    values = {name: _unpacked(value) for name, value in plain.items()}
+    values["red_light_ids"] = frozenset(plain["red_light_ids"])
+    values["collisions"] = tuple(CollisionEvent(*event) for event in plain["collisions"])
+    return values
 
 
 def plain_plan(plan: Plan | None) -> list[Any] | None:

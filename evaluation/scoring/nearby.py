@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.scoring.tick import Place
+
 STRIDE_M = 10.0
 """Chosen: so far the vehicle comes before all the places are looked through again."""
 
@@ -23,17 +25,15 @@ class Nearby:
     def __init__(self, places_world_m: Sequence[NDArray[np.float64]], reach_m: float) -> None:
         self._places_m = np.array(places_world_m, dtype=np.float64).reshape(-1, 3)
         self._reach_m = reach_m
-        self._asked_m = (math.inf, math.inf, math.inf)
-        self._around: list[tuple[int, tuple[float, float, float]]] = []
+        self._asked_m: Place = (math.inf, math.inf, math.inf)
+        self._around: list[tuple[int, Place]] = []
 
-    def within(self, location_world_m: NDArray[np.float64]) -> list[int]:
+    def within(self, here_m: Place) -> list[int]:
         """Indexes of the places that are no farther than the reach, in order."""
-        x, y, z = location_world_m.tolist()
-        here_m = (x, y, z)
         # Not "farther than": the first comparison, with infinity, is to look through them too.
         if not math.dist(here_m, self._asked_m) <= STRIDE_M:
             self._asked_m = here_m
-            offsets_m = np.linalg.norm(self._places_m - location_world_m, axis=1)
+            offsets_m = np.linalg.norm(self._places_m - here_m, axis=1)
             near = np.flatnonzero(offsets_m <= self._reach_m + 1.1 * STRIDE_M).tolist()
             self._around = [(index, tuple(self._places_m[index].tolist())) for index in near]
         return [

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evaluation.routes.dense_route import DenseRoute
+from evaluation.scoring.tick import Place
 
 
 class RouteProgress:
@@ -24,19 +24,19 @@ class RouteProgress:
             (x, y, dx, dy) for (x, y), (dx, dy) in zip(places_m, directions, strict=True)
         ]
         self._window = window
-        self.distance_m = route.distance_m
+        self._distance_m: list[float] = route.distance_m.tolist()
         self.index = 0
 
     @property
     def driven_m(self) -> float:
-        return float(self.distance_m[self.index])
+        return self._distance_m[self.index]
 
     @property
     def length_m(self) -> float:
-        return float(self.distance_m[-1])
+        return self._distance_m[-1]
 
-    def step(self, location_world_m: NDArray[np.float64]) -> None:
-        ego_x, ego_y = location_world_m[:2].tolist()
+    def step(self, place_world_m: Place) -> None:
+        ego_x, ego_y, _ = place_world_m
         last = min(self.index + self._window, len(self._lines) - 1)
         for index in range(last, self.index, -1):
             x, y, direction_x, direction_y = self._lines[index]

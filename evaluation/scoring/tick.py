@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -94,19 +95,21 @@ class Tick:
     traffic_speeds_mps: NDArray[np.float64] | None = None
     allows_wrong_way: bool = False
 
-    @property
+    # Ten criteria ask for these in every tick, most of them for plain numbers.
+
+    @cached_property
     def speed_mps(self) -> float:
         """Over the ground: rising and falling do not count (scenario_runner, CarlaDataProvider)."""
         return float(np.hypot(self.velocity_world_mps[0], self.velocity_world_mps[1]))
 
-    @property
+    @cached_property
     def forward(self) -> NDArray[np.float64]:
         """(2,) unit vector of the heading."""
         return np.array([np.cos(self.yaw_rad), np.sin(self.yaw_rad)])
 
-    @property
+    @cached_property
     def place_world_m(self) -> Place:
-        x, y, z = (float(value) for value in self.location_world_m)
+        x, y, z = map(float, self.location_world_m)
         return (x, y, z)
 
 

@@ -103,7 +103,7 @@ class Cast:
     def step(
         self, snapshot: carla.WorldSnapshot, tick: Tick, ego_id: int, traffic_ids: Sequence[int]
     ) -> None:
-        self._progress.step(tick.location_world_m)
+        self._progress.step(tick.place_world_m)
         moment = Moment(
             snapshot,
             tick.time_s,

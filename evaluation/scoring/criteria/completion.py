@@ -36,7 +36,7 @@ class Completion:
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
         self.over = self.reached
-        self._progress.step(tick.location_world_m)
+        self._progress.step(tick.place_world_m)
         if self.percent > REACHED_PERCENT:
             end_distance_m = float(np.linalg.norm(tick.location_world_m - self._end_m))
             self.reached = self.reached or end_distance_m < REACHED_DISTANCE_M

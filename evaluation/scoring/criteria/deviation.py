@@ -28,7 +28,7 @@ class RouteDeviation:
     def step(self, tick: Tick) -> Sequence[Infraction]:
         if self._off_route:
             return ()
-        ego_x, ego_y = tick.location_world_m[:2].tolist()
+        ego_x, ego_y, _ = tick.place_world_m
         distance_m, nearest = math.inf, self._index
         for index in range(self._index, min(self._index + WINDOW + 1, len(self._points_m))):
             x, y = self._points_m[index]

@@ -40,7 +40,7 @@ class MinSpeed:
         self._last: Sequence[Infraction] = ()
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
-        self._progress.step(tick.location_world_m)
+        self._progress.step(tick.place_world_m)
         found: Sequence[Infraction] = ()
         if self._progress.driven_m - self._checkpoint_start_m > self._checkpoint_m:
             found = self._close(tick)

@@ -82,13 +82,13 @@ class OutsideLanes:
         return 100.0 * self.outside_m / driven_m if driven_m > 0.0 else 0.0
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
-        location = carla.Location(*(float(value) for value in tick.location_world_m))
+        location = carla.Location(*tick.place_world_m)
         was_outside = self._counts
         driving = self._map.get_waypoint(location, lane_type=carla.LaneType.Driving)
         self._outside = self._beyond_edge(location, driving)
         self._wrong_lane = self._in_wrong_lane(driving, tick.yaw_rad)
         before_m = self._progress.driven_m
-        self._progress.step(tick.location_world_m)
+        self._progress.step(tick.place_world_m)
         if self._progress.driven_m > before_m:
             self._frame = tick.frame
         # Scenarios that block the lane switch the second half off (SwitchWrongDirectionTest).

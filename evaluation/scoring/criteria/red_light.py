@@ -124,7 +124,7 @@ class RedLight:
 
     def step(self, tick: Tick) -> Sequence[Infraction]:
         found = []
-        for index in self._near.within(tick.location_world_m):
+        for index in self._near.within(tick.place_world_m):
             light = self._lights[index]
             if light.actor_id not in tick.red_light_ids or light.actor_id == self._last_id:
                 continue

@@ -94,7 +94,7 @@ class Stop:
         return ()
 
     def _find(self, tick: Tick) -> StopSign | None:
-        if not self._near.within(tick.location_world_m):
+        if not self._near.within(tick.place_world_m):
             return None
         if float(tick.velocity_world_mps[:2] @ tick.forward) < MAX_BACKWARDS:
             return None
@@ -109,8 +109,7 @@ class Stop:
         return bool(near) and sign.covers(lane.points_world_m[:, :2])
 
     def _lane_ahead(self, tick: Tick) -> _LaneAhead:
-        x, y, z = (float(value) for value in tick.location_world_m)
-        waypoint = self._map.get_waypoint(carla.Location(x, y, z))
+        waypoint = self._map.get_waypoint(carla.Location(*tick.place_world_m))
         yaw_rad = math.radians(waypoint.transform.rotation.yaw)
         locations = [waypoint.transform.location]
         for _ in range(int(NEAR_M / STEP_M)):

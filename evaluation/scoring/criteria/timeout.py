@@ -28,7 +28,7 @@ class RouteTimeout:
         if self._start_s is None:
             self._start_s = tick.time_s
         before_m = self._progress.driven_m
-        self._progress.step(tick.location_world_m)
+        self._progress.step(tick.place_world_m)
         slow_mps = SPEED_SHARE * max(tick.speed_limit_mps, SLOWEST_LIMIT_MPS)
         self.allowed_s += (self._progress.driven_m - before_m) / slow_mps
         if has_passed(tick.time_s - self._start_s, self.allowed_s):

@@ -14,8 +14,9 @@ def test_the_same_as_looking_through_all_of_them_wherever_the_vehicle_goes() -> 
         if tick % 300 == 299:
             here_m = rng.uniform(-50.0, 50.0, 3)
         expected = [n for n, one in enumerate(places_m) if np.linalg.norm(one - here_m) <= 15.0]
-        assert near.within(here_m) == expected
+        x, y, z = here_m.tolist()
+        assert near.within((x, y, z)) == expected
 
 
 def test_nothing_is_near_where_there_is_nothing() -> None:
-    assert Nearby([], 15.0).within(np.zeros(3)) == []
+    assert Nearby([], 15.0).within((0.0, 0.0, 0.0)) == []

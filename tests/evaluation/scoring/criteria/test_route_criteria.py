@@ -65,7 +65,7 @@ def test_progress_never_goes_back(places_m: list[float]) -> None:
     progress = RouteProgress(straight_route(200.0), window=3)
     before = 0
     for place_m in places_m:
-        progress.step(np.array([place_m, 0.0, 0.0]))
+        progress.step((place_m, 0.0, 0.0))
         assert before <= progress.index <= before + 3
         before = progress.index
 
