@@ -18,6 +18,8 @@ IMAGE_PX = (960, 480)
 TICKS_PER_S = 20
 TEXT_PX = 20
 GROUND, TEXT = (24, 28, 34), (236, 239, 241)
+UNSEEN = ("offscreen", "dummy")
+"""SDL's drivers that draw for nobody, of which it takes the first where no display answers."""
 AGENT_COLOUR, PERSON_COLOUR = (66, 165, 245), (255, 112, 67)
 
 
@@ -29,23 +31,15 @@ class Window:
     """Shows the front camera and who drives."""
 
     def __init__(self) -> None:
+        self._pygame: Any = open_display()
         try:
-            import pygame
-        except ImportError:
-            raise NoWindowError(f"--manual: {INSTALL}") from None
-        self._pygame: Any = pygame
-        try:
-            pygame.display.init()
-            pygame.font.init()
-            pygame.display.set_caption(TITLE)
-            self._screen = pygame.display.set_mode(SIZE_PX)
-        except pygame.error as error:
-            raise NoWindowError(
-                f"--manual: no window can be opened ({error}); set DISPLAY, or drive from a "
-                "terminal without one"
-            ) from None
-        self._font = pygame.font.Font(None, TEXT_PX)
-        self._clock = pygame.time.Clock()
+            self._pygame.font.init()
+            self._pygame.display.set_caption(TITLE)
+            self._screen = self._pygame.display.set_mode(SIZE_PX)
+        except self._pygame.error as error:
+            raise _no_window(str(error)) from None
+        self._font = self._pygame.font.Font(None, TEXT_PX)
+        self._clock = self._pygame.time.Clock()
 
     def look(self, scene: Scene, wheel: Wheel) -> Keys:
         """Draws, waits for the next twentieth of a second, returns the keys since the last look."""
@@ -89,6 +83,32 @@ class Window:
 
     def close(self) -> None:
         self._pygame.display.quit()
+
+
+def open_display() -> Any:
+    """pygame, with a display that somebody sees; raises NoWindowError where there is none."""
+    try:
+        import pygame
+    except ImportError:
+        raise NoWindowError(
+            f"--manual, --step: {INSTALL}; or unset DISPLAY, for the terminal"
+        ) from None
+    try:
+        pygame.display.init()
+    except pygame.error as error:
+        raise _no_window(str(error)) from None
+    driver = pygame.display.get_driver()
+    if driver in UNSEEN:
+        pygame.display.quit()
+        raise _no_window(f"no display answers, SDL took its driver {driver!r}")
+    return pygame
+
+
+def _no_window(why: str) -> NoWindowError:
+    return NoWindowError(
+        f"--manual, --step: no window can be opened ({why}); set DISPLAY to a display that "
+        "runs, or unset it to drive from the terminal"
+    )
 
 
 def front_image(scene: Scene) -> NDArray[np.uint8] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 import tempfile
@@ -12,15 +11,15 @@ from pathlib import Path
 
 from evaluation.closed_loop.hands import KEYS_HELP, HandsSettings
 from evaluation.closed_loop.hands_terminal import typed_keys
-from evaluation.closed_loop.hands_window import INSTALL, NoWindowError
+from evaluation.closed_loop.hands_window import NoWindowError, open_display
 
 
 @contextmanager
 def seat(paused: bool) -> Iterator[HandsSettings]:
     """Raises NoWindowError where there is neither a display nor a terminal."""
     if any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
-        if importlib.util.find_spec("pygame") is None:
-            raise NoWindowError(f"--manual: {INSTALL}; or unset DISPLAY to drive from the terminal")
+        # Looked after here, before a simulator is started; the window is the driving process's.
+        open_display().display.quit()
         yield HandsSettings(paused=paused)
         return
     if not sys.stdin.isatty():

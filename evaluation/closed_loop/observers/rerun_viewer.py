@@ -54,6 +54,8 @@ VIEWER_ADDRESS = f"rerun+http://{LOOPBACK}:{VIEWER_PORT}/proxy"
 VIEWER_PROGRAM = "rerun"
 VIEWER_START_S = 60.0
 """Chosen: a busy machine without a GPU took six."""
+VIEWER_SETTLE_S = 5.0
+"""Chosen: the viewer listens before it has a window; where there is none it ended within two."""
 REACH_M = 120.0
 HEIGHT_M = 1.5
 LIGHT_HEIGHT_M = 4.0
@@ -116,7 +118,14 @@ def start_viewer() -> str:
                 "recording with --record FILE.rrd instead"
             )
         time.sleep(0.1)
-    return VIEWER_ADDRESS
+    try:
+        viewer.wait(VIEWER_SETTLE_S)
+    except subprocess.TimeoutExpired:
+        return VIEWER_ADDRESS
+    raise ViewerError(
+        "--viewer rerun: the viewer cannot open a window (what it says stands above); see to "
+        "DISPLAY and the graphics driver, or write a recording with --record FILE.rrd instead"
+    )
 
 
 def _answers() -> bool:

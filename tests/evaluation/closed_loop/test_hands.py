@@ -13,6 +13,8 @@ import pytest
 
 from evaluation.closed_loop.hands import Hands, Keys, Scene, Wheel, pedals, press, turn
 from evaluation.closed_loop.hands_terminal import KeyPipe, names_of, typed_keys
+from evaluation.closed_loop.hands_window import NoWindowError
+from evaluation.commands.seat import seat
 from evaluation.scoring.tick import Tick
 
 AGENTS = carla.VehicleControl(throttle=0.3)
@@ -106,6 +108,15 @@ def test_other_keys_do_nothing() -> None:
 )
 def test_what_a_terminal_sends(text: str, names: list[str]) -> None:
     assert names_of(text) == names
+
+
+def test_a_display_that_does_not_answer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pygame", reason="needs pygame: pip install 'simlingo-carla[debug]'")
+    monkeypatch.setenv("DISPLAY", ":7777")
+    for name in ("WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(NoWindowError, match=r"no window can be opened.*unset"), seat(paused=True):
+        pass
 
 
 def test_keys_typed_at_a_terminal_reach_the_driving_process(tmp_path: Path) -> None:

@@ -57,6 +57,13 @@ def test_a_viewer_that_does_not_come_up_is_told(told: Path, tmp_path: Path) -> N
         start_viewer()
 
 
+def test_a_viewer_that_listens_but_gets_no_window_is_told(told: Path, tmp_path: Path) -> None:
+    program = tmp_path / PROGRAM
+    program.write_text(program.read_text().replace("time.sleep(60.0)", "time.sleep(0.5)"))
+    with pytest.raises(ViewerError, match=r"cannot open a window.*DISPLAY.*--record"):
+        start_viewer()
+
+
 def test_without_its_program_the_installation_is_named(told: Path, tmp_path: Path) -> None:
     (tmp_path / PROGRAM).unlink()
     with pytest.raises(ViewerError, match="pip install"):
