@@ -87,21 +87,21 @@ licences: $(READY) ## List the licence of everything that is installed in .venv
 # The images' locks are for their own Python, with hashes; torch's CPU build comes from TORCH_CPU.
 # Images have no display: OpenCV without windows is 30 MB smaller.
 TORCH_CPU ?= --extra-index-url https://download.pytorch.org/whl/cpu
+LOCK_ARGS ?=
 PINNED = sed -n 's/^$(1)==\([^ ;]*\).*/\1/p' constraints.txt
 IMAGE_LOCK = $(BIN)/uv pip compile --python-version 3.11 --python-platform x86_64-manylinux_2_36 -c constraints.txt \
-	--override docker/.windows -c docker/.versions docker/.headless \
+	--override $(VENV)/lock_windows -c $(VENV)/lock_versions $(VENV)/lock_headless \
 	--generate-hashes --no-annotate --no-header --no-emit-find-links --quiet setup.cfg
-lock: $(READY) ## Pin the newest versions that fit setup.cfg, for Python 3.10-3.12, in constraints.txt and docker/*.lock
+lock: $(READY) ## Pin what setup.cfg lacks in constraints.txt (Python 3.10-3.12) and docker/*.lock; LOCK_ARGS=--upgrade: the newest versions
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --fork-strategy requires-python --python-version 3.10 \
-		--extra dev --extra leaderboard --extra wandb --no-annotate --no-header --quiet setup.cfg -o constraints.txt
-	@echo "opencv-python ; sys_platform == 'never'" > docker/.windows
-	@echo opencv-python-headless > docker/.headless
-	@echo "opencv-python-headless==$$($(call PINNED,opencv-python))" > docker/.versions
+		--extra dev --extra leaderboard --extra wandb --no-annotate --no-header --quiet $(LOCK_ARGS) setup.cfg -o constraints.txt
+	@echo "opencv-python ; sys_platform == 'never'" > $(VENV)/lock_windows
+	@echo opencv-python-headless > $(VENV)/lock_headless
+	@echo "opencv-python-headless==$$($(call PINNED,opencv-python))" > $(VENV)/lock_versions
 	$(IMAGE_LOCK) --extra train --extra leaderboard --extra report -o docker/cuda.lock
-	@echo "torch==$$($(call PINNED,torch))+cpu" >> docker/.versions
+	@echo "torch==$$($(call PINNED,torch))+cpu" >> $(VENV)/lock_versions
 	$(IMAGE_LOCK) $(TORCH_CPU) -o docker/cpu.lock
-	@rm docker/.windows docker/.headless docker/.versions
 
 clean: ## Remove the environment and everything that runs have written
 	rm -rf $(VENV) out outputs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,6 +8,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jaxtyping import install_import_hook
@@ -39,6 +40,14 @@ def _same_import_path() -> Iterator[None]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests marked slow")
     parser.addoption(
+        "--slow-in",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="also run those tests marked slow that lie in PATH; may be given several times",
+    )
+    parser.addoption(
         "--search",
         type=int,
         default=1,
@@ -55,8 +64,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--slow"):
         return
     skip = pytest.mark.skip(reason="takes more than ten seconds: make test TEST_ARGS=--slow")
+    wanted = [config.rootpath / path for path in config.getoption("--slow-in")]
     for item in items:
-        if "slow" in item.keywords:
+        if "slow" in item.keywords and not any(map(item.path.is_relative_to, wanted)):
             item.add_marker(skip)
 
 
