@@ -199,7 +199,10 @@ def run_episode(
                 )
         except Exception as error:  # noqa: BLE001 (any failure ends the route and is told)
             failure = failure_of(error)
-        criteria.finish()
+        try:
+            criteria.finish()
+        except Exception as error:  # noqa: BLE001 (as above)
+            failure = failure or failure_of(error)
         outcome = Outcome(
             completion_percent=criteria.completion_percent,
             infractions=criteria.infractions,

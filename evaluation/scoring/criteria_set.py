@@ -17,6 +17,7 @@ from evaluation.scoring.criteria.outside_lanes import OutsideLanes
 from evaluation.scoring.criteria.red_light import Light, RedLight
 from evaluation.scoring.criteria.stop_sign import Stop, StopSign
 from evaluation.scoring.criteria.timeout import RouteTimeout
+from evaluation.scoring.meanwhile import Meanwhile
 from evaluation.scoring.measures.lateral import LateralDeviation
 from evaluation.scoring.penalty import Rules
 from evaluation.scoring.tick import Criterion, Infraction, Tick
@@ -63,7 +64,8 @@ class CriteriaSet:
         )
         self._criteria: Sequence[Criterion] = (
             self._completion,
-            self._outside,
+            # It asks the map in every tick, which takes longer than all the others together.
+            Meanwhile(self._outside),
             Collision(),
             RedLight(road.lights, road.world_map),
             Stop(road.stop_signs, road.world_map),
