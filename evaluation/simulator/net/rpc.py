@@ -12,7 +12,7 @@ from typing import Any
 
 import msgpack
 
-from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener
+from evaluation.simulator.net.event_loop import Connection, EventLoop, Listener, Timer
 from evaluation.simulator.wire.codec import WireError, describe
 from evaluation.simulator.wire.errors import CallError, NotSimulatedError
 
@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 _MAX_REQUEST_BYTES = 64 << 20
 _MAX_UNSENT_BYTES = 64 << 20
+_MOST_HELD = 64
+_HELD_S = 0.005
+"""Chosen: less than a tick, more than lies between its last control and the call of the next."""
 _REQUEST = 0
 _RESPONSE = 1
 _NOTIFICATION = 2
@@ -134,6 +137,9 @@ class RpcSession:
         self._forget = on_closed
         self._caller = Caller(peer)
         self._untold: set[str] = set()
+        self._loop = loop
+        self._held: list[bytes] = []
+        self._send_held: Timer | None = None
         self._unpacker = msgpack.Unpacker(max_buffer_size=_MAX_REQUEST_BYTES)
         self._connection = Connection(
             loop, sock, peer, self._on_bytes, self._on_closed, _MAX_UNSENT_BYTES
@@ -188,18 +194,19 @@ class RpcSession:
         if method is None:
             logger.warning("%s: unknown call %s", self._caller.peer, describe(name))
             message = f"the simulator does not know the call {describe(name)}"
-            self._respond(call_id, Reply.VALUE.failure(message))
+            self._respond(call_id, Reply.VALUE.failure(message), waits)
             if not waits:
                 self._untold.add(message)
         elif waits and self._untold and method.tells:
             untold = "; ".join(sorted(self._untold))
             self._untold.clear()
-            self._respond(call_id, method.reply.failure(f"refused before this call: {untold}"))
+            refusal = method.reply.failure(f"refused before this call: {untold}")
+            self._respond(call_id, refusal, waits)
         else:
             call = partial(method.call, self._caller, arguments[1:])
             if not waits:
                 call = partial(self._remember_refusal, call)
-            self._answer(call_id, name, method.reply, call)
+            self._answer(call_id, name, method.reply, waits, call)
 
     def _remember_refusal(self, call: Callable[[], object]) -> object:
         try:
@@ -214,22 +221,20 @@ class RpcSession:
         call_id: int | None,
         name: str,
         reply: Reply,
-        function: Callable[..., object],
-        *arguments: Any,
+        waits: bool,
+        function: Callable[[], object],
     ) -> None:
         """Run a function and send what comes of it, now or, for a `Deferred`, later."""
-        result = self._run(name, reply, function, arguments)
+        result = self._run(name, reply, function)
         if isinstance(result, Deferred):
-            result.bind(lambda make: self._answer(call_id, name, reply, make))
+            result.bind(lambda make: self._answer(call_id, name, reply, waits, make))
         else:
-            self._respond(call_id, result)
+            self._respond(call_id, result, waits)
 
-    def _run(
-        self, name: str, reply: Reply, function: Callable[..., object], arguments: Sequence[Any]
-    ) -> object:
+    def _run(self, name: str, reply: Reply, function: Callable[[], object]) -> object:
         """Return the wrapped result or error, or the function's `Deferred`."""
         try:
-            value = function(*arguments)
+            value = function()
         except CallError as error:
             logger.info("%s: %s refused: %s", self._caller.peer, name, error)
             return reply.failure(str(error))
@@ -241,7 +246,7 @@ class RpcSession:
             return reply.failure(f"{name}: internal error of the simulator: {describe(error)}")
         return value if isinstance(value, Deferred) else reply.success(value)
 
-    def _respond(self, call_id: int | None, result: object) -> None:
+    def _respond(self, call_id: int | None, result: object, waits: bool) -> None:
         if call_id is None:
             return
         try:
@@ -249,7 +254,27 @@ class RpcSession:
         except (ValueError, TypeError, OverflowError, RecursionError):
             logger.exception("%s: an answer cannot be packed", self._caller.peer)
             answer = self._packed(call_id, Reply.VALUE.failure("the answer cannot be sent"))
-        self._connection.send((answer,))
+        if waits:
+            self._send(answer)
+        else:
+            self._hold(answer)
+
+    def _hold(self, answer: bytes) -> None:
+        """Send an answer that nobody waits for with the next one: each for itself would wake the
+        client once more, for nothing."""
+        self._held.append(answer)
+        if len(self._held) >= _MOST_HELD:
+            self._send()
+        elif self._send_held is None:
+            self._send_held = self._loop.call_later(_HELD_S, self._send)
+
+    def _send(self, *answers: bytes) -> None:
+        """Send what was held, and answers after it."""
+        if self._send_held is not None:
+            self._send_held.cancel()
+            self._send_held = None
+        held, self._held = self._held, []
+        self._connection.send((*held, *answers))
 
     def _packed(self, call_id: int, result: object) -> bytes:
         # A packer of one answer: one that has failed keeps the half that it packed.
