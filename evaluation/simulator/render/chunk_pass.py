@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 from evaluation.simulator.render.chunks import Chunks
 from evaluation.simulator.render.projection import Viewpoints
 
-COMMAND_DTYPE = np.dtype(
-    [
-        ("index_count", np.uint32),
-        ("instance_count", np.uint32),
-        ("first_index", np.uint32),
-        ("first_vertex", np.int32),
-        ("first_instance", np.uint32),
-    ]
-)
-"""OpenGL's DrawElementsIndirectCommand."""
+INDEX_COUNT, INSTANCE_COUNT, FIRST_INDEX, FIRST_VERTEX, FIRST_INSTANCE = range(5)
+"""Columns of OpenGL's DrawElementsIndirectCommand."""
+_COMMAND_BYTES = 20
 
-Commands = NDArray[np.void]
+Commands = NDArray[np.uint32]
+"""(k, 5), a row a command. Not a structured array: numpy is slow to join and to fill those."""
 
 
 SMALLEST_TEXTURE_PX = 5.0
@@ -34,11 +28,11 @@ class CommandBuffer:
 
     def __init__(self, context: moderngl.Context) -> None:
         self._context = context
-        self._buffer = context.buffer(reserve=COMMAND_DTYPE.itemsize, dynamic=True)
+        self._buffer = context.buffer(reserve=_COMMAND_BYTES, dynamic=True)
         self._ranges: list[tuple[int, int]] = []
 
     def write(self, commands_by_camera: Sequence[Commands]) -> None:
-        """Take each camera's commands (k,) COMMAND_DTYPE."""
+        """Take each camera's commands."""
         ends = np.cumsum([len(commands) for commands in commands_by_camera]).tolist()
         self._ranges = list(zip([0, *ends[:-1]], ends, strict=True))
         data = np.concatenate(commands_by_camera).tobytes()
@@ -74,6 +68,10 @@ class ChunkPass:
         """`programs`: rich and plain; the rich one's texture, of size `texture_m`, must have faded
         out where that is smaller than SMALLEST_TEXTURE_PX. `label_program` says what is seen."""
         self._chunks = chunks
+        self._commands = np.zeros((len(chunks.index_count), 5), np.uint32)
+        self._commands[:, INDEX_COUNT] = chunks.index_count
+        self._commands[:, INSTANCE_COUNT] = 1
+        self._commands[:, FIRST_INDEX] = chunks.first_index
         self._size_m = np.linalg.norm(chunks.half_m, axis=1)
         self._texture_m = texture_m
         self._layers: list[tuple[CommandBuffer, moderngl.VertexArray]] = []
@@ -105,14 +103,8 @@ class ChunkPass:
             buffer.write(part)
 
     def _commands_of(self, chosen: NDArray[np.bool_], end: NDArray[np.float32]) -> Commands:
-        chunks = self._chunks
         rows = np.flatnonzero(chosen)
-        rows = rows[np.argsort(end[rows], kind="stable")]
-        commands = np.zeros(len(rows), COMMAND_DTYPE)
-        commands["index_count"] = chunks.index_count[rows]
-        commands["instance_count"] = 1
-        commands["first_index"] = chunks.first_index[rows]
-        return commands
+        return self._commands[rows[np.argsort(end[rows], kind="stable")]]
 
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""

@@ -7,7 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.simulator.render.atmosphere import SUN_STRENGTH, Atmosphere
-from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer
+from evaluation.simulator.render.chunk_pass import (
+    FIRST_INSTANCE,
+    INDEX_COUNT,
+    INSTANCE_COUNT,
+    CommandBuffer,
+)
 from evaluation.simulator.render.frame import LightFlag
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoints
@@ -88,11 +93,11 @@ class DecalPass:
             radius = np.concatenate([pool_radius, beam_radius, radius])
         seen, _ = views.see_spheres(decals["centre"], radius, _SHADOW_FEATURE * radius)
         chosen = [decals[row] for row in seen]
-        commands = np.zeros((len(chosen), 1), COMMAND_DTYPE)
+        commands = np.zeros((len(chosen), 1, 5), np.uint32)
         counts = np.array([len(part) for part in chosen])
-        commands["index_count"] = 6
-        commands["instance_count"][:, 0] = counts
-        commands["first_instance"][:, 0] = np.cumsum(counts) - counts
+        commands[:, 0, INDEX_COUNT] = 6
+        commands[:, 0, INSTANCE_COUNT] = counts
+        commands[:, 0, FIRST_INSTANCE] = np.cumsum(counts) - counts
         self._commands.write(list(commands))
         total = int(counts.sum())
         if total > self._capacity:
@@ -100,7 +105,7 @@ class DecalPass:
             self._instances.release()
             self._reserve(2 * total)
         if total:
-            self._instances.write(np.concatenate(chosen).tobytes())
+            self._instances.write(b"".join(part.tobytes() for part in chosen))
 
     def _lit_pools(self, lights_rgb: F32, air: Atmosphere) -> tuple[NDArray[np.void], F32]:
         """The pools of the lamps that are on."""

@@ -71,11 +71,16 @@ def _place(model: I64, linear: F64, origin: F64, paint: U8, radius: F64, feature
 
 def join(parts: list[Instances]) -> Instances:
     """One after another."""
+    # Not concatenated: numpy compares the fields of structured arrays at every call.
+    records = np.frombuffer(
+        bytearray(b"".join([part.records.tobytes() for part in parts])), INSTANCE_DTYPE
+    )
     return Instances(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])
-            for name in Instances.__dataclass_fields__
-        )
+        records,
+        np.concatenate([part.model for part in parts]),
+        np.concatenate([part.centre_m for part in parts]),
+        np.concatenate([part.radius_m for part in parts]),
+        np.concatenate([part.feature_m for part in parts]),
     )
 
 

@@ -6,7 +6,15 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render.chunk_pass import COMMAND_DTYPE, CommandBuffer, Commands
+from evaluation.simulator.render.chunk_pass import (
+    FIRST_INDEX,
+    FIRST_INSTANCE,
+    FIRST_VERTEX,
+    INDEX_COUNT,
+    INSTANCE_COUNT,
+    CommandBuffer,
+    Commands,
+)
 from evaluation.simulator.render.frame import LampState, RenderFrame
 from evaluation.simulator.render.instances import (
     INSTANCE_ATTRIBUTES,
@@ -41,6 +49,10 @@ class ModelPass:
         self._library = Library.build()
         self._static, self._lamp_rows = static_instances(scenery, self._library)
         self._commands = CommandBuffer(context)
+        self._blank = np.zeros((len(self._library.index_count), 5), np.uint32)
+        self._blank[:, INDEX_COUNT] = self._library.index_count
+        self._blank[:, FIRST_INDEX] = self._library.first_index
+        self._blank[:, FIRST_VERTEX] = self._library.first_vertex
         self._vertices = context.buffer(self._library.vertices.tobytes())
         self._indices = context.buffer(self._library.indices.tobytes())
         self._reserve(1024)
@@ -101,16 +113,12 @@ class ModelPass:
 
     def _commands_of(self, models: NDArray[np.int64], base: int) -> Commands:
         """Commands for instances that will lie sorted by model, the first as number `base`."""
-        library = self._library
-        count = np.bincount(models, minlength=len(library.index_count))
+        count = np.bincount(models, minlength=len(self._blank))
         first = base + np.cumsum(count) - count
         used = np.flatnonzero(count)
-        commands = np.zeros(len(used), COMMAND_DTYPE)
-        commands["index_count"] = library.index_count[used]
-        commands["instance_count"] = count[used]
-        commands["first_index"] = library.first_index[used]
-        commands["first_vertex"] = library.first_vertex[used]
-        commands["first_instance"] = first[used]
+        commands = self._blank[used]
+        commands[:, INSTANCE_COUNT] = count[used]
+        commands[:, FIRST_INSTANCE] = first[used]
         return commands
 
     def draw(self, camera: int) -> None:
