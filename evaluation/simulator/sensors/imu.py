@@ -39,8 +39,8 @@ class ImuSensor:
         felt_world = table.acceleration[row] + (0.0, 0.0, world.imu_gravity_mps2)
         parent = world.actors.get(self.actor.parent_id)
         if parent is not None:
-            arm_m = table.location[row] - table.location[parent.row]
-            felt_world = felt_world + np.cross(rate_world, np.cross(rate_world, arm_m))
+            rate, arm_m = rate_world.tolist(), table.location[row] - table.location[parent.row]
+            felt_world = felt_world + _cross(rate, _cross(rate, arm_m.tolist()))
         draws = self._generator.standard_normal(6)
         accelerometer = sensor_from_world @ felt_world + self._accel_deviation * draws[:3]
         gyroscope = sensor_from_world @ rate_world + self._gyro_bias
@@ -48,3 +48,9 @@ class ImuSensor:
         compass = (math.radians(float(table.rotation_deg[row, 1])) + math.pi / 2) % (2 * math.pi)
         body = msgpack.packb((accelerometer.tolist(), gyroscope.tolist(), compass))
         return header(StreamType.IMU, world, self.actor), body
+
+
+def _cross(first: Sequence[float], second: Sequence[float]) -> tuple[float, float, float]:
+    """The cross product; numpy's takes sixty times as long for three numbers."""
+    (a, b, c), (x, y, z) = first, second
+    return b * z - c * y, c * x - a * z, a * y - b * x
