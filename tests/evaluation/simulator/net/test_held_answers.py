@@ -63,7 +63,8 @@ def request(number: int, name: str, meta: list[bool]) -> bytes:
 
 def answers(sock: socket.socket, count: int) -> list[Any]:
     """The ids of so many answers."""
-    unpacker, ids = msgpack.Unpacker(), []
+    unpacker = msgpack.Unpacker()
+    ids: list[Any] = []
     while len(ids) < count:
         unpacker.feed(sock.recv(4096))
         ids += [answer[1] for answer in unpacker]
