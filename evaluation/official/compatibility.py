@@ -20,7 +20,7 @@ from typing import Any
 
 
 def install(checkout: Path | None = None) -> None:
-    """Adds whatever this Python lacks. checkout: see `find_files_of`."""
+    """Adds what this Python lacks, and was not added before. checkout: see `find_files_of`."""
     provide_pkg_resources()
     provide_getchildren()
     if checkout is not None:
@@ -30,7 +30,8 @@ def install(checkout: Path | None = None) -> None:
 def provide_pkg_resources() -> None:
     """setuptools 81 dropped pkg_resources. Leaderboard 2.0, 2.1 and Bench2Drive ask it for the
     version of carla, and for nothing else."""
-    if importlib.util.find_spec("pkg_resources") is not None:
+    # What was given before has no spec, which `find_spec` takes for an error.
+    if "pkg_resources" in sys.modules or importlib.util.find_spec("pkg_resources") is not None:
         return
     module = ModuleType("pkg_resources", "The part of pkg_resources that evaluators use.")
     module.get_distribution = distribution  # type: ignore[attr-defined]

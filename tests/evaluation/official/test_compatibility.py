@@ -59,6 +59,15 @@ def test_old_code_runs(code: str, tmp_path: Path) -> None:
     assert set(done.stdout.split()) == {"True"}, done.stderr
 
 
+def test_it_may_be_given_twice_as_in_the_images(tmp_path: Path) -> None:
+    """Once when Python starts, by a .pth file, and once by the evaluator's launcher."""
+    (tmp_path / "file.xml").write_text("<a><b><d/></b><c/></a>")
+    done = run(tmp_path, INSTALL + INSTALL + PKG_RESOURCES)
+    assert set(done.stdout.split()) == {"True"}, done.stderr
+    done = run(tmp_path, INSTALL + INSTALL + GETCHILDREN, str(tmp_path / "file.xml"))
+    assert set(done.stdout.split()) == {"True"}, done.stderr
+
+
 def test_a_real_pkg_resources_is_left_alone(tmp_path: Path) -> None:
     write_files(tmp_path, {"pkg_resources.py": "REAL = True\n"})
     done = run(tmp_path, INSTALL + "import pkg_resources; print(pkg_resources.REAL)\n")
