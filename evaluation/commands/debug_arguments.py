@@ -23,7 +23,7 @@ def add_debug_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def debug_session_of(parsed: argparse.Namespace, inputs: Path | None = None) -> DebugSession:
-    """Raises ViewerError or DebugSessionError for what cannot be shown; starts the viewer where
+    """Raises ViewerError for what cannot be shown; starts the viewer where
     none runs yet."""
     from evaluation.closed_loop.observers.rerun_viewer import require_recording, start_viewer
 
