@@ -251,8 +251,8 @@ class Observer:
         if not done:
             self.warnings["jpeg encoding failed"] += 1
             return image
-        decoded = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        return np.asarray(decoded, dtype=np.uint8)
+        decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
     @staticmethod
     def _numbers(name: str, input_data: Mapping[str, Any], count: int) -> list[float]:

@@ -281,7 +281,7 @@ def straight_on(dataset: DrivingDataset, rows: NDArray[np.intp], shifted: bool) 
         plan = DrivingOutput(
             waypoints[None], torch.stack([route, torch.zeros_like(route)], dim=1)[None]
         )
-        batched = type(label)(*(value[None] for value in label))
+        batched = label._make(None if value is None else value[None] for value in label)
         parts.append(plan_errors(plan, batched))
     return {
         name: np.array([float(p[name].value) if bool(p[name].valid) else np.nan for p in parts])

@@ -262,11 +262,12 @@ def test_the_server_outlives_malformed_requests(shared: SharedPolicy, address: s
 
 def test_a_refused_request_is_told_and_the_next_one_answered(address: str) -> None:
     remote = RemotePolicy(address, 30.0)
-    images, *others = arguments()
+    images, speeds, ego, targets, route = arguments()
     for _ in range(2):
         with pytest.raises(PolicyUnavailableError, match="images of 1 moments, got 0"):
-            remote.plan(images[:0], *others)
-        assert remote.plan(images, *others).plan.route_ego_m.shape == (20, 2)
+            remote.plan(images[:0], speeds, ego, targets, route)
+        plan = remote.plan(images, speeds, ego, targets, route).plan
+        assert plan.route_ego_m.shape == (20, 2)
     remote.close()
 
 
