@@ -27,7 +27,7 @@ from evaluation.open_loop.left_out import (
     without_drives,
 )
 from evaluation.reports.open_loop_page import Curve, write_report
-from model.batch import DrivingExample, DrivingOutput
+from model.batch import DrivingExample, DrivingLabel, DrivingOutput
 from model.checkpoint import CONFIG_FILE, CheckpointError, load_checkpoint
 from model.config import FRAME_INTERVAL_S, ConfigError
 from model.driving import DrivingModel
@@ -281,7 +281,12 @@ def straight_on(dataset: DrivingDataset, rows: NDArray[np.intp], shifted: bool) 
         plan = DrivingOutput(
             waypoints[None], torch.stack([route, torch.zeros_like(route)], dim=1)[None]
         )
-        batched = label._make(None if value is None else value[None] for value in label)
+        batched = DrivingLabel(
+            label.speed_wps[None],
+            label.route[None],
+            label.speed_wps_valid[None],
+            label.route_valid[None],
+        )
         parts.append(plan_errors(plan, batched))
     return {
         name: np.array([float(p[name].value) if bool(p[name].valid) else np.nan for p in parts])
