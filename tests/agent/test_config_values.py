@@ -53,6 +53,7 @@ MEANINGFUL: dict[str, tuple[object, ...]] = {
     "ExpertSettings.target_noise_m": (0,),
     "ExpertSettings.seed": (0, 10**9),
     "TrainingSettings.seed": (0, 10**9),
+    **dict.fromkeys(("LossWeights.light_loss", "LossWeights.obstacle_loss"), (0,)),
     "TrainingSettings.threads": (0, None),
     "TrainingSettings.print_every_s": (0,),
     # -1 is no limit, of which the other one must have one.
