@@ -1,12 +1,12 @@
 """What the runner itself costs, and what a second worker brings.
 
-    python -m tests.benchmarks.runner [--ticks 1000] [--routes 12] [--workers 1 2] [--runs 1]
+    python -m tests.benchmarks.runner [--ticks 1000] [--routes 12] [--workers 1 2] [--cameras]
 
 The first figure is the share of a tick, with the expert on the demo route, that is spent neither in
 the simulator nor in the agent: reading the world, the criteria, the observers, the loop. The second
-is how many routes an hour one and two workers drive through `evaluate`, without cameras, starts of
-processes and simulators included; the runs are interleaved. Both are spoilt by other load, which is
-printed.
+is how many routes an hour one and two workers drive through `evaluate`, starts of processes and
+simulators included: with the expert, who needs no cameras, or with the learned agent (`--cameras`).
+The runs are interleaved (`--runs`). Both are spoilt by other load, which is printed.
 """
 
 from __future__ import annotations
@@ -92,10 +92,10 @@ def measure_share(ticks: int) -> Shares:
     return shares
 
 
-def routes_per_hour(folder: Path, routes: Path, count: int, workers: int) -> float:
+def routes_per_hour(folder: Path, routes: Path, count: int, workers: int, agent: str) -> float:
     out = folder / f"out_{workers}_{time.monotonic_ns()}"
     command = [sys.executable, "-m", "evaluation", "evaluate", "--routes", str(routes)]
-    command += ["--agent", str(EXPERT), "--out", str(out), "--workers", str(workers)]
+    command += ["--agent", agent, "--out", str(out), "--workers", str(workers)]
     started_s = time.monotonic()
     subprocess.run(
         command,
@@ -113,6 +113,7 @@ def main() -> None:
     parser.add_argument("--routes", type=int, default=12)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--cameras", action="store_true")
     parsed = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     if parsed.ticks:
@@ -131,7 +132,8 @@ def main() -> None:
         rates: defaultdict[int, list[float]] = defaultdict(list)
         for _ in range(parsed.runs):
             for workers in parsed.workers:
-                rate = routes_per_hour(folder, folder / "routes.xml", parsed.routes, workers)
+                agent = "simlingo" if parsed.cameras else "expert"
+                rate = routes_per_hour(folder, folder / "routes.xml", parsed.routes, workers, agent)
                 rates[workers].append(rate)
                 load = os.getloadavg()[0]
                 print(f"{workers} workers: {rate:.0f} routes/h (load {load:.1f})", flush=True)
