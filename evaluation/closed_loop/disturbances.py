@@ -74,18 +74,33 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 
 
+ROBUST = "robust"
+ROBUST_CELLS = (
+    Disturbances(),
+    *(Disturbances(delay=ticks) for ticks in (2, 4, 10)),
+    Disturbances(freeze=0.01),
+    *(Disturbances(occlusion=share) for share in (0.5, 0.8)),
+    *(Disturbances(gnss=sigma_m) for sigma_m in (5.0, 15.0)),
+    *(Disturbances(speed=factor) for factor in (0.5, 0.2)),
+)
+"""Bench2Drive-Robust's kinds and strengths, each alone, and none."""
+
+
 def parse_disturbances(texts: Sequence[str]) -> tuple[Disturbances, ...]:
-    """All combinations of what each text lists: `delay=0,2,4`, `gnss=5` are three.
+    """All combinations of what each text lists: `delay=0,2,4`, `gnss=5` are three. `robust` stands
+    for `ROBUST_CELLS`.
 
     Raises DisturbanceError for an unknown kind, one given twice, or a value out of range.
     """
+    if list(texts) == [ROBUST]:
+        return ROBUST_CELLS
     listed: dict[str, list[Any]] = {}
     for text in texts:
         kind, equals, values = text.partition("=")
         if not equals or kind not in LIMITS or kind in listed:
             raise DisturbanceError(
                 f"--disturb {text!r}: expected one of {', '.join(LIMITS)}, each once, with = and "
-                "one or several values, as in delay=0,2,4"
+                f"one or several values, as in delay=0,2,4; or {ROBUST} alone"
             )
         listed[kind] = [_value(kind, value.strip()) for value in values.split(",")]
     cells = itertools.product(*listed.values())

@@ -56,7 +56,8 @@ def add_drive_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KIND=VALUES",
         help="delay=TICKS or delay=measured, freeze=PROBABILITY, occlusion=SHARE, gnss=METRES, "
         "speed=FACTOR, each with one value or several: delay=0,2,4,10 drives four times, each in a "
-        "folder of its own in --out. May be given once for each kind",
+        "folder of its own in --out. May be given once for each kind. `robust`: all of "
+        "Bench2Drive-Robust's, each alone",
     )
     parser.add_argument("--video-fps", type=int, choices=(10, 20), default=10)
     parser.add_argument(

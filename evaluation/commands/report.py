@@ -80,7 +80,7 @@ def _report(parsed: argparse.Namespace) -> Report:
         Benchmark(parsed.protocol) if parsed.protocol else None,
     )
     matrix = disturbed_folders(parsed.run)
-    path = next(iter(matrix.values()), parsed.run)
+    path = matrix[0].path if matrix else parsed.run
     shown = read_run_data(path, expected)
     against, comparison = None, None
     if parsed.against is not None:

@@ -129,6 +129,16 @@ def test_combinations(texts: list[str], names: list[str]) -> None:
     assert [one.name for one in parse_disturbances(texts)] == names
 
 
+def test_the_benchmarks_own_are_each_alone() -> None:
+    cells = parse_disturbances(["robust"])
+    texts = [one.name for one in cells]
+    assert [texts[0], len(texts)] == ["clean", 11]
+    alone = [parse_disturbances([text]) for text in texts[1:]]
+    assert alone == [(cell,) for cell in cells[1:]]
+    with pytest.raises(DisturbanceError, match="robust"):
+        parse_disturbances(["robust", "delay=2"])
+
+
 @pytest.mark.parametrize(
     "text", ["delay", "delay=", "delay=2.5", "delay=-1", "delay=1e9", "gnss=nan", "gnss=measured",
              "occlusion=1.5", "rain=1", "speed=x"],

@@ -50,7 +50,13 @@ def sample_trace(seed: int, ticks: int = TICKS) -> DriveTrace:
 
 
 def sample_run(
-    folder: Path, routes: int, *, video: bool = False, seed: int = 0, disturbances: str = "clean"
+    folder: Path,
+    routes: int,
+    *,
+    video: bool = False,
+    seed: int = 0,
+    disturbances: str = "clean",
+    agent_config: str = "",
 ) -> Path:
     """Every third route hits a vehicle; one video, of the first route."""
     folder.mkdir(parents=True)
@@ -76,6 +82,7 @@ def sample_run(
         write_video(folder / "drive_0.mp4", seconds=14)
     conditions = {
         "agent": "expert_agent.py",
+        "agent config": agent_config,
         "seed": seed,
         "disturbances": disturbances,
         "versions": {"carla": "0.9.16"},

@@ -106,6 +106,34 @@ def test_a_matrix_of_disturbances_is_one_page(tmp_path: Path) -> None:
     assert page.count("<tr tabindex") == 3
 
 
+def test_a_delay_that_the_agent_knows_has_a_curve_of_its_own(tmp_path: Path) -> None:
+    sample_run(tmp_path / "clean", 3)
+    for ticks, routes in ((2, 2), (4, 1)):
+        late = f"delay={ticks}"
+        sample_run(tmp_path / late, 1, disturbances=late)
+        known = f"by_plan=true,delay_ticks={ticks}"
+        sample_run(tmp_path / f"known_{ticks}", routes, disturbances=late, agent_config=known)
+    assert main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<td>delay=2, known</td><td>80.00</td>" in page
+    curves = data_of(page)["delays"]
+    assert {name: [one["score"] for one in curve] for name, curve in curves.items()} == {
+        "delay alone": [pytest.approx(86.667, abs=1e-3), 60.0, 60.0],
+        "known to the agent": [80.0, 60.0],
+    }
+
+
+def test_two_runs_under_the_same_disturbances_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "other"):
+        sample_run(tmp_path / name, 1, disturbances="gnss=5.0")
+    assert main(["report", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "one and" in said
+    assert "(gnss=5.0)" in said
+
+
 def test_others_results_have_a_page_too(tmp_path: Path) -> None:
     """Without traces and videos; what is written in them is text and nothing else."""
     hostile = "<script>alert(1)</script>_1"
