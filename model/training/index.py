@@ -180,10 +180,12 @@ def write_index(path: Path, index: DatasetIndex) -> None:
 
 
 def read_index(path: Path) -> DatasetIndex:
-    """Read what :func:`write_index` wrote."""
+    """Read what :func:`write_index` wrote, now or before it knew corrected drives."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return DatasetIndex(**{f.name: arrays[f.name] for f in fields(DatasetIndex)})
+            columns = {name: arrays[name] for name in arrays.files}
+        columns.setdefault("corrected", np.zeros(len(columns["frame"]), np.bool_))
+        return DatasetIndex(**{f.name: columns[f.name] for f in fields(DatasetIndex)})
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path}: not an index of this version: {error}") from error
 

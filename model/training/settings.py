@@ -162,6 +162,14 @@ FREE_TO_CHANGE = (
 )
 
 
+# Settings that came after runs had been kept, as those were trained.
+ADDED_SINCE = {
+    "data": {"buckets": {"corrected": 0.0}},
+    "optim": {"ema": 0.0},
+    "loss_weights": {"light_loss": 0.0, "obstacle_loss": 0.0},
+}
+
+
 def write_settings(settings: TrainingSettings, path: Path) -> None:
     """Keep a run's settings beside it."""
     OmegaConf.save(OmegaConf.create(to_plain(settings)), path)
@@ -169,13 +177,15 @@ def write_settings(settings: TrainingSettings, path: Path) -> None:
 
 def require_same_run(settings: TrainingSettings, path: Path) -> None:
     """Raises :class:`ConfigError` where a run cannot go on with settings other than those in
-    ``path``; a run without such a file is taken at its word."""
+    ``path``; a run without such a file is taken at its word. What the file lacks because the run
+    is older is what the run was trained with."""
     if not path.is_file():
         return
-    stored: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    wanted: Any = OmegaConf.to_container(OmegaConf.create(to_plain(settings)))
-    if not isinstance(stored, dict):
+    kept = OmegaConf.load(path)
+    if not isinstance(kept, DictConfig):
         raise ConfigError(f"{path} holds no settings of a run: move it away, or resume=false")
+    stored: Any = OmegaConf.to_container(OmegaConf.merge(ADDED_SINCE, kept), resolve=True)
+    wanted: Any = OmegaConf.to_container(OmegaConf.create(to_plain(settings)))
     free = tuple(f"{key}." for key in FREE_TO_CHANGE)
     for changed in differences(stored, wanted):
         key = ".".join(changed.path)

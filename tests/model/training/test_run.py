@@ -271,6 +271,30 @@ def test_another_run_in_the_same_folder_is_refused(
     run.train(debug_run(dataset_root, tmp_path, *elsewhere))
 
 
+def test_a_run_of_an_earlier_version_goes_on(
+    dataset_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ("data.samples_per_epoch=10", "trainer.max_epochs=2", "keep.every_steps=1")
+    unbroken = run.train(debug_run(dataset_root, tmp_path / "unbroken", *overrides))
+    output = tmp_path / "old"
+    settings = debug_run(dataset_root, output, *overrides)
+    killed_run(monkeypatch, settings, 1)
+    path = output / "settings.yaml"
+    plain = OmegaConf.load(path)
+    del plain.optim.ema, plain.loss_weights.light_loss, plain.loss_weights.obstacle_loss
+    del plain.data.buckets.corrected
+    OmegaConf.save(plain, path)
+    with np.load(output / "index.npz") as arrays:
+        old = {name: arrays[name] for name in arrays.files if name != "corrected"}
+    np.savez(output / "index.npz", **old)  # type: ignore[arg-type]
+
+    asking = debug_run(dataset_root, output, *overrides, "loss_weights.light_loss=0.2")
+    with pytest.raises(ConfigError, match=r"light_loss: .* holds a run with 0\.0, now 0\.2"):
+        run.train(asking)
+    expected, got = weights_of(unbroken), weights_of(run.train(settings))
+    torch.testing.assert_close(expected, got, rtol=0.0, atol=0.0)
+
+
 def test_a_damaged_state_is_named(dataset_root: Path, tmp_path: Path) -> None:
     settings = debug_run(dataset_root, tmp_path, "trainer.max_steps=1")
     run.train(settings)
