@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(parsed: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from evaluation.open_loop.errors_on_dataset import OpenLoopSettings, open_loop
+    from evaluation.open_loop.open_loop import open_loop
+    from evaluation.open_loop.settings import OpenLoopSettings
 
     settings = OpenLoopSettings(
         checkpoint=parsed.checkpoint,

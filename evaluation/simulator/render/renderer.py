@@ -9,7 +9,6 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.simulator.render import shaders
 from evaluation.simulator.render.atlas import AtlasPage, Place, pack, page_sizes
 from evaluation.simulator.render.atmosphere import UNIFORM_FLOATS, Atmosphere
 from evaluation.simulator.render.chunk_pass import ChunkPass
@@ -25,6 +24,15 @@ from evaluation.simulator.render.frame import SKY_TAG, CameraView, LabelImage, R
 from evaluation.simulator.render.model_pass import ModelPass
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoint, Viewpoints
+from evaluation.simulator.render.shaders import (
+    common,
+    facade,
+    labels,
+    model,
+    overlay,
+    sky,
+    surface,
+)
 from evaluation.simulator.render.sky_pass import SkyPass
 from evaluation.simulator.render.stroke_pass import StrokePass
 from evaluation.simulator.render.surfaces import (
@@ -90,10 +98,10 @@ class Renderer:
             surface_chunks(scenery.meshes),
             (SURFACE_FORMAT, SURFACE_ATTRIBUTES),
             (
-                program(shaders.SURFACE_VERTEX, shaders.SURFACE_FRAGMENT),
-                program(shaders.PLAIN_SURFACE_VERTEX, shaders.PASS_FRAGMENT),
+                program(surface.VERTEX, surface.FRAGMENT),
+                program(surface.PLAIN_VERTEX, common.PASS_FRAGMENT),
             ),
-            program(shaders.LABEL_SURFACE_VERTEX, shaders.LABEL_FRAGMENT),
+            program(labels.SURFACE_VERTEX, labels.FRAGMENT),
             texture_m=1.0,
         )
         self._facades = ChunkPass(
@@ -101,26 +109,26 @@ class Renderer:
             facade_chunks(scenery.buildings),
             (FACADE_FORMAT, FACADE_ATTRIBUTES),
             (
-                program(shaders.FACADE_VERTEX, shaders.FACADE_FRAGMENT),
-                program(shaders.PLAIN_FACADE_VERTEX, shaders.PASS_FRAGMENT),
+                program(facade.VERTEX, facade.FRAGMENT),
+                program(facade.PLAIN_VERTEX, common.PASS_FRAGMENT),
             ),
-            program(shaders.LABEL_FACADE_VERTEX, shaders.LABEL_FRAGMENT),
+            program(labels.FACADE_VERTEX, labels.FRAGMENT),
             texture_m=STOREY_M,
         )
-        model = program(shaders.MODEL_VERTEX, shaders.PASS_FRAGMENT)
-        model_labels = program(shaders.LABEL_MODEL_VERTEX, shaders.LABEL_FRAGMENT)
-        self._models = ModelPass(context, model, model_labels, scenery)
+        models = program(model.VERTEX, common.PASS_FRAGMENT)
+        model_labels = program(labels.MODEL_VERTEX, labels.FRAGMENT)
+        self._models = ModelPass(context, models, model_labels, scenery)
         lamps = scenery.street_lamps
         self._decals = DecalPass(
-            context, program(shaders.DECAL_VERTEX, shaders.DECAL_FRAGMENT), lamps
+            context, program(overlay.DECAL_VERTEX, overlay.DECAL_FRAGMENT), lamps
         )
         triangle = context.buffer(np.array([[-1, -1], [3, -1], [-1, 3]], np.float32).tobytes())
-        self._sky = SkyPass(context, program(shaders.SKY_VERTEX, shaders.SKY_FRAGMENT))
+        self._sky = SkyPass(context, program(sky.SKY_VERTEX, sky.SKY_FRAGMENT))
         self._strokes = StrokePass(
-            context, program(shaders.STROKE_VERTEX, shaders.PASS_FRAGMENT), lamps
+            context, program(overlay.STROKE_VERTEX, common.PASS_FRAGMENT), lamps
         )
         self._rain = context.vertex_array(
-            program(shaders.RAIN_VERTEX, shaders.RAIN_FRAGMENT), triangle, "in_corner"
+            program(sky.RAIN_VERTEX, sky.RAIN_FRAGMENT), triangle, "in_corner"
         )
         self._uniforms = context.buffer(reserve=_BLOCK_BYTES, dynamic=True)
 

@@ -15,15 +15,13 @@ import torch
 from rich.console import Console
 
 import evaluation.open_loop.errors_on_dataset
+import evaluation.open_loop.weights_and_frames
 from evaluation.errors import UserError
-from evaluation.open_loop.errors_on_dataset import (
-    MEASURES,
-    Judged,
-    OpenLoopSettings,
-    curves,
-    open_loop,
-)
+from evaluation.open_loop.errors_on_dataset import Judged
 from evaluation.open_loop.left_out import by_kind
+from evaluation.open_loop.open_loop import open_loop
+from evaluation.open_loop.settings import OpenLoopSettings
+from evaluation.open_loop.summary import MEASURES, curves
 from evaluation.reports.open_loop_page import Curve, chart
 from model.checkpoint import save_checkpoint
 from model.config import DEBUG
@@ -134,7 +132,7 @@ def test_says_what_is_left_out(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One of four drives has other cameras.
-    monkeypatch.setattr(evaluation.open_loop.errors_on_dataset, "MAX_BROKEN_SHARE", 0.25)
+    monkeypatch.setattr(evaluation.open_loop.weights_and_frames, "MAX_BROKEN_SHARE", 0.25)
     split = write_dataset(tmp_path, drives=6, frames=10)
     unfinished, bad, turned, *good = sorted(split.glob("*/*/Town_*"))
     (unfinished / "results.json.gz").unlink()
