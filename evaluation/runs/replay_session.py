@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,12 @@ from evaluation.closed_loop.observers.rerun_viewer import cameras_of
 from evaluation.closed_loop.replay import PARTS, OnTick, ReplayReport, replay
 from evaluation.closed_loop.session_files import (
     Header,
+    Json,
     SessionError,
     TracedTick,
     read_header,
 )
-from evaluation.runs.conditions import agent_conditions
+from evaluation.runs.conditions import WEIGHTS, agent_conditions
 from model.conditions import differences
 
 EAGER, LEARNED_AGENT = "eager", "simlingo_agent.py"
@@ -50,8 +52,9 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
     header = read_header(settings.session)
     agent = settings.agent or Path(header.agent)
     config = _held(_config(settings, header), header, agent)
-    now = agent_conditions(agent, config)
-    then = {key: header.conditions[key] for key in now if key in header.conditions}
+    now = _by_file(agent_conditions(agent, config))
+    recorded = _by_file(header.conditions)
+    then = {key: recorded[key] for key in now if key in recorded}
     changed = [str(one) for one in differences(then, {key: now[key] for key in then})]
     console.print(f"{settings.session}: {header.route} in {header.town}", highlight=False)
     for line in changed[:SHOWN_CHANGES]:
@@ -66,6 +69,15 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
     _print_backend(report, header, console)
     _print(report, settings, console)
     return int(bool(report.beyond(settings.tolerance)))
+
+
+def _by_file(conditions: Json) -> Json:
+    """The conditions with a checkpoint's files, whatever its folder is called: two checkpoints are
+    then told apart file by file."""
+    folders = conditions.get(WEIGHTS)
+    if not isinstance(folders, Mapping) or len(folders) != 1:
+        return conditions
+    return {**conditions, WEIGHTS: next(iter(folders.values()))}
 
 
 def _config(settings: ReplaySettings, header: Header) -> str:

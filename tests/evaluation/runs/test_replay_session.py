@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 from evaluation.closed_loop.session_files import SessionWriter, read_header, read_ticks
-from evaluation.runs.replay_session import ReplaySettings, _held, replay_session
+from evaluation.runs.conditions import WEIGHTS
+from evaluation.runs.replay_session import ReplaySettings, _by_file, _held, replay_session
+from model.conditions import differences
 from tests.evaluation.closed_loop.renew_golden import CONFIG, GOLDEN
 from tests.evaluation.closed_loop.session_samples import header
 
@@ -58,3 +60,11 @@ def test_the_backend_is_held_and_nothing_is_said(tmp_path: Path) -> None:
 def test_another_backend_is_said(tmp_path: Path) -> None:
     _, said = replayed(tmp_path / "session", "onnx on cpu", f"{CONFIG},backend=eager")
     assert "the network ran as onnx on cpu, now as eager on cpu" in said
+
+
+def test_two_checkpoints_are_told_apart_by_file_whatever_their_folders_are_called() -> None:
+    files = {"nano": {"config.json": "cc", "model.safetensors": "aa"}}
+    others = {"old": {"config.json": "cc", "model.safetensors": "bb"}}
+    then, now = (_by_file({"seed": 0, WEIGHTS: one}) for one in (files, others))
+    said = [str(one) for one in differences(then, now)]
+    assert said == [f"{WEIGHTS} model.safetensors was aa, is bb"]
