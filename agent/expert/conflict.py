@@ -9,6 +9,7 @@ come onto the path well ahead in its direction, and else given way (`Yield`).
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,6 +61,17 @@ class ConflictSettings:
     beside_m: float = 1.0
     """Who will be on the path ahead, but now would be this near the ego or beside it, is let go
     first: there is no room to fall in behind without stopping."""
+
+
+TOUCH = ConflictSettings(
+    side_margin_m=0.2,
+    crossing_margin_m=0.2,
+    walker_margin_m=0.2,
+    before_s=0.0,
+    after_s=0.0,
+    walker_after_s=0.0,
+)
+"""Nearly no margins: who is met so is hit, or would be where a forecast is off by so little."""
 
 
 def impatient(settings: ConflictSettings, waited_s: float, goes: bool) -> ConflictSettings:
@@ -189,6 +201,23 @@ def find_conflicts(
         if lead is not None:
             leads.append(lead)
     return leads, yields
+
+
+def first_touch_s(
+    path: LanePath,
+    distance_m: float,
+    ego_distances_m: F64,
+    users: RoadUsers,
+    ahead: Forecast,
+    body: EgoBody,
+) -> float:
+    """When an ego that is at `ego_distances_m` (t,) at the forecast's times would first touch
+    somebody, or nearly so; infinite where it touches nobody."""
+    if len(users) == 0:
+        return math.inf
+    taken = occupancy(path, distance_m, LOOK_AHEAD_M + 10.0, users, ahead, body, TOUCH)
+    touches = _meetings(taken, users, ego_distances_m, ahead.times_s, body, TOUCH).any(axis=0)
+    return float(ahead.times_s[int(np.argmax(touches))]) if bool(touches.any()) else math.inf
 
 
 class Patience:

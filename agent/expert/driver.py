@@ -15,6 +15,7 @@ from agent.expert.conflict import (
     Patience,
     Yield,
     find_conflicts,
+    first_touch_s,
     impatient,
     wait_room_m,
 )
@@ -31,6 +32,7 @@ from agent.expert.road_users import Forecast, RoadUsers
 from agent.expert.speed_law import (
     SpeedSettings,
     brake_in_time_mps,
+    braking_way_m,
     cruise_acceleration_mps2,
     curve_speed_mps,
     follow_acceleration_mps2,
@@ -68,6 +70,10 @@ BESIDE_LANE_M = 1.8
 """An ego that begins farther than this beside its path stands beside its lane..."""
 ENTERS_AFTER_M = 4.0
 """...and is in it after this way."""
+EMERGENCY_FROM_MPS = 2.0
+EMERGENCY_WITHIN_S = 2.5
+"""Who cannot be given way any more, and will be hit within this time at a speed from this one on,
+is braked for all the same, unless that makes it worse."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -331,12 +337,13 @@ class ExpertDriver:
         others = view.others.select((gap < 80.0) & ~np.isin(view.others.ids, list(waits_for)))
         own_m = self.rollout_m(distance_m, view.ego.speed_mps, times_s, speed.max_acceleration_mps2)
         goes = view.timestamp_s >= self._yield_until_s
+        ahead = self._forecaster(others, times_s)
         leads, yields = find_conflicts(
             self.path,
             distance_m,
             own_m,
             others,
-            self._forecaster(others, times_s),
+            ahead,
             self.settings.body,
             impatient(self.settings.conflict, self._patience.waited_s, goes),
             has_looked_back=self._changes.looks_back
@@ -348,7 +355,17 @@ class ExpertDriver:
             key=lambda one: follow_acceleration_mps2(pace, one.gap_m, one.speed_mps, speed),
             default=None,
         )
-        return lead, self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
+        give_way = self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
+        if give_way is None and yields and pace > EMERGENCY_FROM_MPS:
+            braked_m = distance_m + braking_way_m(pace, times_s, speed.max_deceleration_mps2)
+            touch_s, braked_touch_s = (
+                first_touch_s(self.path, distance_m, way_m, others, ahead, self.settings.body)
+                for way_m in (own_m, braked_m)
+            )
+            if touch_s <= min(braked_touch_s, EMERGENCY_WITHIN_S):
+                soonest = min(yields, key=lambda one: one.time_s)
+                give_way = dataclasses.replace(soonest, distance_m=float(braked_m[-1]) - distance_m)
+        return lead, give_way
 
     def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
         """The nearest conflict that can still be avoided by stopping, before a light's line where

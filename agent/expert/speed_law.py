@@ -123,6 +123,13 @@ def stop_acceleration_mps2(speed_mps: float, distance_m: float, settings: SpeedS
     return -min(needed, settings.max_deceleration_mps2)
 
 
+def braking_way_m(speed_mps: float, times_s: F64, deceleration_mps2: float) -> F64:
+    """Way (t,) that a car has made at times (t,) from now on if it brakes."""
+    braked_s = np.minimum(times_s, max(speed_mps, 0.0) / deceleration_mps2)
+    way: F64 = speed_mps * braked_s - 0.5 * deceleration_mps2 * braked_s**2
+    return way
+
+
 def limit_rise(
     wanted_mps2: float, last_mps2: float, speed_mps: float, dt_s: float, settings: SpeedSettings
 ) -> float:

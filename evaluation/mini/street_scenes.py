@@ -26,6 +26,12 @@ from evaluation.routes.scenario import CutIn, Leader, Parked, RoadUser, Stream, 
 STREET_M = (205.0, 260.0)
 AT_KERB_M = 0.8
 """Centre of a car that has two wheels on the pavement, beyond the lane's edge."""
+VAN_AT_KERB_M = 1.2
+"""Centre of a parked van that stands on the pavement, beyond the lane's edge: who passes it needs no
+other lane, and sees who comes out from behind it a moment before they are in the way."""
+STROLL_MPS, AMBLE_MPS = 1.3, 1.1
+"""So slow that a driver at the limit can stop who brakes hard as soon as somebody comes out from
+behind the van (held to by a test)."""
 OUT_OF_VAN_M = 3.9
 """From the middle of a parked van to who walks out before it."""
 BEFORE_VAN_M = 8.0
@@ -33,11 +39,11 @@ BEFORE_VAN_M = 8.0
 
 
 def walker_behind_car(town: Town, generator: np.random.Generator) -> Iterator[Scene]:
-    """Somebody runs out from behind a van that is parked at the kerb."""
+    """Somebody walks out from behind a van that is parked at the kerb."""
     for lane, route in _streets(town, generator):
         original, twin = (
-            _van_and_walker(town, route, 105.0, 2.0),
-            _van_and_walker(town, route, 140.0, 2.6),
+            _van_and_walker(town, route, 105.0, STROLL_MPS),
+            _van_and_walker(town, route, 140.0, AMBLE_MPS),
         )
         yield _scene(town, lane, route, original, twin)
 
@@ -51,7 +57,7 @@ def _van_and_walker(town: Town, route: Stretch, at_m: float, speed_mps: float) -
     across = np.array([-math.sin(yaw_rad), math.cos(yaw_rad), 0.0])
     ends = (point + (right_m + ON_PAVEMENT_M) * across, point - (left_m + ON_PAVEMENT_M) * across)
     walker = Walker(path=positions(np.array(ends)), ego_m=at_m + OUT_OF_VAN_M, speed_mps=speed_mps)
-    return [Parked(at_m, right_m + AT_KERB_M), walker]
+    return [Parked(at_m, right_m + VAN_AT_KERB_M), walker]
 
 
 def leader_brakes(town: Town, generator: np.random.Generator) -> Iterator[Scene]:

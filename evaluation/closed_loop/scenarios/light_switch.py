@@ -22,10 +22,14 @@ CLEARS_S = 4.0
 YELLOW_S = 2.5
 """...and red after this."""
 PARALLEL = 0.7
+NEVER_S = 36000.0
+"""Lights whose colours last so long keep what they are told to show. Not `freeze`: LibCarla's stops
+all lights of the town, and who waits at another junction would wait for good."""
 
 
 class LightSwitch:
-    """Shows colours at one junction and keeps them; its lights are let go at the end."""
+    """Shows colours at one junction and keeps them; its lights are let go at the end. Those of other
+    junctions go on."""
 
     def __init__(self, session: Session, spec: Lights, route: DenseRoute) -> None:
         self._spec = spec
@@ -49,14 +53,27 @@ class LightSwitch:
         nearest = min(own, key=lambda one: float(np.linalg.norm(one.centre_world_m[:2] - here)))
         direction = nearest.lines[0].direction
         group = next(a for a in actors if a.id == nearest.actor_id).get_group_traffic_lights()
-        self._own: list[carla.TrafficLight] = []
-        self._crossing: list[carla.TrafficLight] = []
+        ours: list[carla.TrafficLight] = []
+        crossing: list[carla.TrafficLight] = []
         for light in group:
             lines = known[light.id].lines if light.id in known else ()
             along = any(abs(float(line.direction @ direction)) > PARALLEL for line in lines)
-            (self._own if along else self._crossing).append(light)
+            (ours if along else crossing).append(light)
         self._near_since_s: float | None = None
-        self._shown: tuple[carla.TrafficLightState, carla.TrafficLightState] | None = None
+        self.hold(ours, crossing)
+
+    def hold(
+        self, own: Sequence[carla.TrafficLight], crossing: Sequence[carla.TrafficLight]
+    ) -> None:
+        """Takes the lights over: none changes by itself from here on."""
+        self._own, self._crossing = own, crossing
+        self._times_s = [_times_s(light) for light in self._lights]
+        for light in self._lights:
+            _set_times(light, (NEVER_S, NEVER_S, NEVER_S))
+
+    @property
+    def _lights(self) -> list[carla.TrafficLight]:
+        return [*self._own, *self._crossing]
 
     @property
     def vehicle_ids(self) -> Sequence[int]:
@@ -67,25 +84,29 @@ class LightSwitch:
             self._near_since_s = moment.time_s
         since = self._near_since_s
         left_s = self._spec.red_s - (0.0 if since is None else moment.time_s - since)
-        # Not once and for all: a traffic manager that starts resets the lights of the town.
-        loose = [light for light in (*self._own, *self._crossing) if not light.is_frozen()]
-        for light in loose:
-            light.freeze(True)
-        if loose:
-            self._shown = None
-        self._show(*colours(left_s))
-
-    def _show(self, own: carla.TrafficLightState, crossing: carla.TrafficLightState) -> None:
-        if self._shown == (own, crossing):
-            return
-        self._shown = (own, crossing)
+        own, crossing = colours(left_s)
         for lights, colour in ((self._own, own), (self._crossing, crossing)):
             for light in lights:
-                light.set_state(colour)
+                # Not once and for all: a traffic manager that starts resets the lights of the town.
+                if light.state != colour:
+                    light.set_state(colour)
 
     def destroy(self) -> None:
-        for light in (*self._own, *self._crossing):
-            light.freeze(False)
+        for light, times_s in zip(self._lights, self._times_s, strict=True):
+            _set_times(light, times_s)
+        self._lights[0].reset_group()
+
+
+def _times_s(light: carla.TrafficLight) -> tuple[float, float, float]:
+    """Of green, yellow and red."""
+    return light.get_green_time(), light.get_yellow_time(), light.get_red_time()
+
+
+def _set_times(light: carla.TrafficLight, times_s: tuple[float, float, float]) -> None:
+    green_s, yellow_s, red_s = times_s
+    light.set_green_time(green_s)
+    light.set_yellow_time(yellow_s)
+    light.set_red_time(red_s)
 
 
 def colours(left_s: float) -> tuple[carla.TrafficLightState, carla.TrafficLightState]:

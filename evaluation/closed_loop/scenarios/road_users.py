@@ -12,6 +12,7 @@ import numpy as np
 from evaluation.closed_loop.scenarios.moment import Moment
 from evaluation.closed_loop.scenarios.scripted_car import Line, ScriptedCar, place_car, spawn_car
 from evaluation.routes.scenario import CutIn, Leader, Parked, Stream, Walker
+from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
 
 MODELS = ("vehicle.audi.tt", "vehicle.nissan.micra", "vehicle.toyota.prius", "vehicle.seat.leon")
@@ -35,6 +36,8 @@ SLOW_S = 5.0
 """Who has cut in is slow for so long, then twice as fast: nobody holds the others up for good."""
 WALKER_HALF_HEIGHT_M = 1.0
 ARRIVED_M = 0.4
+ASIDE_M = (0.0, 0.5, -0.5, 1.0, -1.0, 1.5, -1.5)
+"""Where a walker is tried to be put, in this order, along the kerb."""
 
 
 class RoadUser(Protocol):
@@ -221,12 +224,7 @@ class CrossingWalker:
             session.world.get_blueprint_library().filter("walker.pedestrian.*"),
             key=lambda one: str(one.id),
         )[0]
-        yaw_deg = math.degrees(math.atan2(self._direction[1], self._direction[0]))
-        x, y, z = spec.path[0]
-        place = carla.Location(x, y, z + WALKER_HALF_HEIGHT_M + 0.2)
-        self._actor = session.world.spawn_actor(
-            blueprint, carla.Transform(place, carla.Rotation(yaw=yaw_deg))
-        )
+        self._actor = self._spawn(session, blueprint)
         self._walks = False
         self._has_arrived = False
 
@@ -248,6 +246,24 @@ class CrossingWalker:
         if left_m < ARRIVED_M:
             self._has_arrived = True
             self._go(0.0)
+
+    def _spawn(self, session: Session, blueprint: carla.ActorBlueprint) -> carla.Actor:
+        """Where they start, or a step aside, where a pole or a tree stands there. Raises
+        SimulatorError where there is no room either."""
+        x, y, z = self._spec.path[0]
+        heading = carla.Rotation(
+            yaw=math.degrees(math.atan2(self._direction[1], self._direction[0]))
+        )
+        for aside_m in ASIDE_M:
+            place = carla.Location(
+                x - aside_m * float(self._direction[1]),
+                y + aside_m * float(self._direction[0]),
+                z + WALKER_HALF_HEIGHT_M + 0.2,
+            )
+            actor = session.world.try_spawn_actor(blueprint, carla.Transform(place, heading))
+            if actor is not None:
+                return actor
+        raise SimulatorError(f"no room for the walker of the scenario at ({x:.1f}, {y:.1f})")
 
     def _go(self, speed_mps: float) -> None:
         x, y = (float(value) for value in self._direction)
