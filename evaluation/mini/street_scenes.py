@@ -27,8 +27,8 @@ STREET_M = (205.0, 260.0)
 AT_KERB_M = 0.8
 """Centre of a car that has two wheels on the pavement, beyond the lane's edge."""
 VAN_AT_KERB_M = 1.2
-"""Centre of a parked van that stands on the pavement, beyond the lane's edge: who passes it needs no
-other lane, and sees who comes out from behind it a moment before they are in the way."""
+"""Centre of a parked van that stands on the pavement, beyond the lane's edge: who passes it needs
+no other lane, and sees who comes out from behind it a moment before they are in the way."""
 STROLL_MPS, AMBLE_MPS = 1.3, 1.1
 """So slow that a driver at the limit can stop who brakes hard as soon as somebody comes out from
 behind the van (held to by a test)."""

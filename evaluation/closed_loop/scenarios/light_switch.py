@@ -28,8 +28,8 @@ all lights of the town, and who waits at another junction would wait for good.""
 
 
 class LightSwitch:
-    """Shows colours at one junction and keeps them; its lights are let go at the end. Those of other
-    junctions go on."""
+    """Shows colours at one junction and keeps them; its lights are let go at the end. Those of
+    other junctions go on."""
 
     def __init__(self, session: Session, spec: Lights, route: DenseRoute) -> None:
         self._spec = spec

@@ -248,7 +248,7 @@ class CrossingWalker:
             self._go(0.0)
 
     def _spawn(self, session: Session, blueprint: carla.ActorBlueprint) -> carla.Actor:
-        """Where they start, or a step aside, where a pole or a tree stands there. Raises
+        """Where they start, or a step along the kerb, where a pole or a tree stands there. Raises
         SimulatorError where there is no room either."""
         x, y, z = self._spec.path[0]
         heading = carla.Rotation(

@@ -97,6 +97,7 @@ def start(
     room_to_m: float = math.inf,
     junctions_m: tuple[tuple[float, float], ...] = (),
     handbrake: bool = True,
+    parked_ids: tuple[int, ...] | None = None,
 ) -> ExpertDriver:
     path = build_path(np.stack([np.arange(400.0), np.zeros(400)], axis=1))
     return ExpertDriver(
@@ -106,7 +107,7 @@ def start(
         ActorFacts(
             light_state=state,
             room_at=lambda place, yaw, height: room if place[0] < room_to_m else ONE_LANE,
-            has_handbrake=lambda _: handbrake,
+            has_handbrake=lambda one: handbrake if parked_ids is None else one in parked_ids,
             is_emergency=lambda _: True,
         ),
     )
@@ -204,6 +205,19 @@ def test_who_crosses_is_given_way(kind: str, speed: float) -> None:
             nearest = min(nearest, other_x - 0.9 - drive.front_m)
     assert nearest > 0.5
     assert drive.x_m > 80.0
+
+
+def test_who_comes_too_late_to_be_given_way_is_braked_for_all_the_same() -> None:
+    """A car moves off across the road 8 m before the bumper: there is no room to stop with the
+    usual distance to it, but to stop."""
+
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", 51.5, -4.5 + 6.0 * max(t - 0.1, 0.0), 0.0, 6.0 * (t > 0.1)))
+
+    drive = Drive(start(), others, x_m=40.0, speed_mps=9.8).run(1.4)
+    assert drive.front_m < 51.5 - 0.9
+    assert drive.speed_mps < 2.0
+    assert drive.run(6.0).x_m > 60.0
 
 
 def test_who_has_crossed_long_before_is_not_waited_for() -> None:
@@ -304,6 +318,22 @@ def test_a_parked_car_is_waited_behind_until_who_comes_has_passed() -> None:
     drive.run(17.0)
     assert drive.x_m > 95.0
     assert least_gap_m(drive, (80.0, 0.2)) > 0.3
+
+
+def test_who_queues_behind_a_parked_car_leaves_room_to_drive_out() -> None:
+    """A car comes to stand behind the parked one, and does not go on."""
+    parked = ("vehicle", 80.0, 0.2, 0.0, 0.0)
+
+    def others(t: float) -> RoadUsers:
+        place_m = min(25.0 + 6.0 * t, 72.0)
+        return users(parked, ("vehicle", place_m, 0.0, 6.0 * (place_m < 72.0), 0.0))
+
+    drive = Drive(start(room=LEFT_ONCOMING, parked_ids=(1,)), others).run(18.0)
+    assert drive.speed_mps < 0.1
+    assert 9.0 < 72.0 - 2.3 - drive.front_m < 11.0
+    drive.run(25.0)
+    assert drive.x_m > 90.0
+    assert least_gap_m(drive, (72.0, 0.0)) > 0.3
 
 
 def test_a_car_that_has_just_stopped_is_not_passed_over_the_oncoming_lane() -> None:

@@ -10,8 +10,11 @@ import pytest
 from evaluation.mini.crossings import Town
 from evaluation.mini.design import HELD_OUT_SEEDS, design
 from evaluation.routes.route_file import read_routes, write_routes
-from evaluation.routes.scenario import Stream, Walker, scenario_of
+from evaluation.routes.scenario import Parked, Stream, Walker, scenario_of
 from evaluation.routes.towns import open_map
+
+VAN_HALF_WIDTH_M = 0.9
+EGO_FRONT_M = 2.45
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +25,28 @@ def towns() -> list[Town]:
 def test_the_file_is_what_the_design_gives(towns: list[Town], tmp_path: Path) -> None:
     write_routes(tmp_path / "routes.xml", design(towns, 20, 0))
     assert read_routes(tmp_path / "routes.xml") == read_routes(Path("mini:heldout"))
+
+
+def test_who_walks_out_behind_a_van_can_be_stopped_for(towns: list[Town]) -> None:
+    """From when they are beside the van, by a driver at the limit who brakes 0.4 s later."""
+    limits = {town.name: town for town in towns}
+    seen = 0
+    for route in read_routes(Path("mini:heldout")):
+        scenario = scenario_of(route)
+        assert scenario is not None
+        vans = [one for one in scenario.road_users if isinstance(one, Parked)]
+        for walker in (one for one in scenario.road_users if isinstance(one, Walker)):
+            if not vans:
+                continue
+            town = limits[route.town]
+            dense = route.dense(town.graph)
+            here = dense.points_world_m[np.searchsorted(dense.distance_m, walker.ego_m)]
+            pace_mps = town.limit_mps(town.waypoint(here))
+            seen_s = (abs(vans[0].offset_m) - VAN_HALF_WIDTH_M) / walker.speed_mps
+            room_m = pace_mps * (seen_s - 0.4) - EGO_FRONT_M
+            assert pace_mps**2 / (2.0 * room_m) < 7.0
+            seen += 1
+    assert seen == 4
 
 
 def test_routes_are_short_and_meet_their_road_users(towns: list[Town]) -> None:
