@@ -51,7 +51,7 @@ drive: $(DRIVE_READY) ## Drive the demo route in the embedded simulator; results
 	$(BIN)/python -m evaluation drive $(DRIVE_ARGS)
 
 test: $(READY) ## Run the tests that need no GPU, network or CARLA server
-	$(BIN)/python -m pytest -n $(TEST_JOBS) --maxprocesses 4 --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n $(TEST_JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TEST_ARGS)
 
 search: $(READY) ## Look for counter-examples: 20 times as many, drawn at random, in every property test
 	$(BIN)/python -m pytest -m hypothesis --search 20 $(TEST_ARGS)

@@ -14,6 +14,7 @@ import pytest
 from jaxtyping import install_import_hook
 
 from tests.examples import load_profile
+from tests.order import long_files_first
 from tests.shapes import modules_with_shapes
 
 # Two torch threads collapse beside a simulator on two cores, and so do BLAS pools.
@@ -61,13 +62,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
     skip = pytest.mark.skip(reason="takes more than ten seconds: make test TEST_ARGS=--slow")
     wanted = [config.rootpath / path for path in config.getoption("--slow-in")]
-    for item in items:
-        if "slow" in item.keywords and not any(map(item.path.is_relative_to, wanted)):
+    slow = [item for item in items if "slow" in item.keywords]
+    running = [
+        item
+        for item in slow
+        if config.getoption("--slow") or any(map(item.path.is_relative_to, wanted))
+    ]
+    for item in slow:
+        if item not in running:
             item.add_marker(skip)
+    if hasattr(config, "workerinput"):  # one of pytest-xdist's processes
+        items[:] = long_files_first(items, running)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
