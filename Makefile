@@ -81,8 +81,10 @@ gpu: ## Measure and test what only a GPU can tell, within 8 minutes; table in ou
 image: ## Build the evaluation image, with Docker or, as root, with buildah and debootstrap
 	docker/build.sh evaluation
 
+# Some packages state the whole text of their licence as its name: its first line stays.
 licences: $(READY) ## List the licence of everything that is installed in .venv
-	$(BIN)/pip-licenses --python $(BIN)/python --order license --format markdown
+	@$(BIN)/pip-licenses --python $(BIN)/python --order license --format markdown > $(VENV)/licences.md
+	@sed '/^| *|/d' $(VENV)/licences.md
 
 # The images' locks are for their own Python, with hashes; torch's CPU build comes from TORCH_CPU.
 # Images have no display: OpenCV without windows is 30 MB smaller.
