@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from evaluation.__main__ import main
+from evaluation.closed_loop.hands_window import TITLE
 from evaluation.closed_loop.session_files import TracedTick, read_header, read_ticks
 from tests.integration.probe_agents import write_agent
 from tests.integration.test_drive import PROJECT, write_town
@@ -115,6 +116,16 @@ def xdotool(display: str, *words: str) -> str:
     return done.stdout.strip()
 
 
+def window_of(display: str) -> str:
+    """Number of the window to drive in, "" where there is none yet.
+
+    xdotool searches by WM_NAME alone, which SDL leaves out; what it answers when asked for a name
+    is _NET_WM_NAME, which SDL sets.
+    """
+    windows = xdotool(display, "search", "--onlyvisible", "").split()
+    return next((one for one in windows if xdotool(display, "getwindowname", one) == TITLE), "")
+
+
 def test_a_person_takes_over_in_a_window_and_gives_back(display: str, tmp_path: Path) -> None:
     town = write_town(tmp_path)
     agent = write_agent(tmp_path, "stand_still", step="return carla.VehicleControl(brake=1.0)")
@@ -129,11 +140,11 @@ def test_a_person_takes_over_in_a_window_and_gives_back(display: str, tmp_path: 
     )
     deadline_s = time.monotonic() + WAIT_S
     try:
-        while not xdotool(display, "search", "--name", "manual drive"):
+        while not (window := window_of(display)):
             assert time.monotonic() < deadline_s, "no window"
             time.sleep(0.5)
         # Without a window manager nobody has the keyboard.
-        xdotool(display, "search", "--name", "manual drive", "windowfocus")
+        xdotool(display, "windowfocus", window)
         xdotool(display, "keydown", "Up")
         for _ in range(3):
             xdotool(display, "key", "m")
