@@ -14,12 +14,14 @@ from agent.observation import AgentStep
 from evaluation.closed_loop.agent_loader import Agent, AgentClass, last_step_of, runs_on
 from evaluation.closed_loop.session_files import (
     Header,
+    Json,
     SessionError,
     TracedTick,
     count_ticks,
     read_header,
     read_ticks,
 )
+from model.conditions import differences
 from planner.records import Plan
 
 NOBODY = ("127.0.0.1", 0)
@@ -100,18 +102,23 @@ def replay(
 
 
 def start(agent_class: AgentClass, header: Header, config: str) -> Agent:
-    """The agent as it stood at the start of the session; SessionError where it wants other sensors
-    than were recorded."""
+    """The agent as it stood at the start of the session; SessionError where it cannot be set up so,
+    or wants other sensors than were recorded."""
     agent = agent_class(*NOBODY, False)
     agent.set_global_plan(*header.plans())
-    agent.setup(config)
-    wanted, recorded = list(agent.sensors()), header.specs
-    if _by_id(wanted) != _by_id(recorded):
+    try:
+        agent.setup(config)
+    except Exception as error:
+        raise SessionError(
+            f"the agent cannot be set up with {config!r}: {type(error).__name__}: {error}"
+        ) from error
+    unlike = _unlike(_by_id(header.specs), _by_id(list(agent.sensors())))
+    if unlike:
         agent.destroy()
         raise SessionError(
-            f"the session was recorded with {_rig(recorded)}, the agent wants {_rig(wanted)}: "
-            "replay a checkpoint of that rig, or record a session with this one (drive "
-            "--agent-config CHECKPOINT --record-inputs)"
+            f"the session was recorded with another rig ({'; '.join(unlike)}): replay a checkpoint "
+            "of the recorded rig, or record a session with this one (drive --agent-config "
+            "CHECKPOINT --record-inputs)"
         )
     return agent
 
@@ -120,10 +127,17 @@ def _by_id(specs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     return {str(spec["id"]): dict(spec) for spec in specs}
 
 
-def _rig(specs: Sequence[Mapping[str, Any]]) -> str:
-    cameras = [spec for spec in specs if "width" in spec]
-    names = ", ".join(f"{one['id']} {one['width']}x{one['height']}" for one in cameras)
-    return f"the cameras {names}" if cameras else "no camera"
+def _unlike(recorded: Mapping[str, Json], wanted: Mapping[str, Json]) -> list[str]:
+    """In what two rigs differ, sensor by sensor."""
+    return [
+        f"{name} was not recorded"
+        if name not in recorded
+        else f"the agent does not want {name}"
+        if name not in wanted
+        else f"{name}: {', '.join(map(str, differences(recorded[name], wanted[name])))}"
+        for name in dict.fromkeys([*recorded, *wanted])
+        if recorded.get(name) != wanted.get(name)
+    ]
 
 
 def _difference(

@@ -18,7 +18,7 @@ REPOSITORY = Path(__file__).parents[2]
 OWN_CODE = ("agent", "model", "planner")
 """Packages that an agent of this repository may run."""
 PACKAGES = ("carla", "numpy", "torch", "transformers")
-WEIGHTS = "weights and files of the config"
+AGENT_CODE, WEIGHTS = "agent code", "weights and files of the config"
 PATH_ENDS = re.compile(r"[,+=]")
 """What stands between the values of an agent's config."""
 SHOWN = 5
@@ -52,7 +52,7 @@ def agent_conditions(agent: Path, config: str) -> Json:
     conditions: Json = plain(
         {
             "agent": agent.name,
-            "agent code": _agent_code(agent),
+            AGENT_CODE: _agent_code(agent),
             "agent config": config,
             WEIGHTS: _config_files(agent, config),
         }

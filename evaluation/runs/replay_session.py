@@ -24,10 +24,10 @@ from evaluation.closed_loop.session_files import (
     TracedTick,
     read_header,
 )
-from evaluation.runs.conditions import WEIGHTS, agent_conditions
+from evaluation.runs.conditions import AGENT_CODE, REPOSITORY, WEIGHTS, agent_conditions
 from model.conditions import differences
 
-EAGER, LEARNED_AGENT = "eager", "simlingo_agent.py"
+EAGER, LEARNED_AGENT, AGENT_FOLDER = "eager", "simlingo_agent.py", "agent"
 UNITS = {"plan": "", "route": "m", "waypoints": "m", "throttle": "", "steer": "", "brake": ""}
 SHOWN_CHANGES = 4
 
@@ -50,7 +50,7 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
     Raises SessionError or AgentLoadError where that cannot be done.
     """
     header = read_header(settings.session)
-    agent = settings.agent or Path(header.agent)
+    agent = settings.agent or _recorded_agent(header)
     config = _held(_config(settings, header), header, agent)
     now = _by_file(agent_conditions(agent, config))
     recorded = _by_file(header.conditions)
@@ -69,6 +69,21 @@ def replay_session(settings: ReplaySettings, console: Console) -> int:
     _print_backend(report, header, console)
     _print(report, settings, console)
     return int(bool(report.beyond(settings.tolerance)))
+
+
+def _recorded_agent(header: Header) -> Path:
+    """The file of the agent that was recorded: of this program where it came with one, whichever
+    checkout that was."""
+    path = Path(header.agent)
+    own = REPOSITORY / AGENT_FOLDER / path.name
+    if f"{AGENT_FOLDER}/{path.name}" in header.conditions.get(AGENT_CODE, {}) and own.is_file():
+        return own
+    if not path.is_file():
+        raise SessionError(
+            f"the session was recorded with the agent {path}, which is not here: name its file "
+            "with --agent FILE"
+        )
+    return path
 
 
 def _by_file(conditions: Json) -> Json:

@@ -354,7 +354,11 @@ def _unpacked(data: bytes) -> dict[str, Any]:
         unpacked = zlib.decompressobj().decompress(data, LARGEST_STATE_BYTES)
         state = msgpack.unpackb(unpacked, strict_map_key=False)
     except (zlib.error, ValueError, msgpack.UnpackException) as error:
-        raise StateError(f"not a saved state: {type(error).__name__}: {error}") from None
+        raise StateError(_damaged(f"{type(error).__name__}: {error}")) from None
     if not isinstance(state, dict):
-        raise StateError(f"not a saved state: {type(state).__name__}")
+        raise StateError(_damaged(type(state).__name__))
     return state
+
+
+def _damaged(why: str) -> str:
+    return f"not a saved state, or one cut short ({why}): save it anew"

@@ -73,12 +73,28 @@ def test_a_recording_cut_short_is_replayed_as_far_as_it_goes(
     assert report.differences == ()
 
 
-def test_a_session_of_another_rig_names_both_and_the_fix(session: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [("width", 128, "rgb: width was 128, is 64"), ("fov", 65.0, "rgb: fov was 65.0, is 90.0"),
+     ("id", "front", "the agent does not want front; rgb was not recorded")],
+)  # fmt: skip
+def test_a_session_of_another_rig_names_what_differs_and_the_fix(
+    session: Path, key: str, value: object, said: str
+) -> None:
     content = json.loads((session / HEADER_FILE).read_text())
-    content["specs"][0]["width"] = 128
+    content["specs"][0][key] = value
     (session / HEADER_FILE).write_text(json.dumps(content))
-    with pytest.raises(SessionError, match=r"rgb 128x32.*rgb 64x32.*replay a checkpoint of that"):
+    with pytest.raises(SessionError, match=rf"\({said}\): replay a checkpoint of the recorded"):
         replay(session, Echo, "")
+
+
+def test_an_agent_that_cannot_be_set_up_is_named(session: Path) -> None:
+    class Picky(Echo):
+        def setup(self, config: str) -> None:
+            raise ValueError("there is no such directory")
+
+    with pytest.raises(SessionError, match="set up with 'nano': ValueError: there is no such"):
+        replay(session, Picky, "nano")
 
 
 @pytest.mark.parametrize(

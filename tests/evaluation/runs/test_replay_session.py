@@ -10,9 +10,20 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evaluation.closed_loop.session_files import SessionWriter, read_header, read_ticks
-from evaluation.runs.conditions import WEIGHTS
-from evaluation.runs.replay_session import ReplaySettings, _by_file, _held, replay_session
+from evaluation.closed_loop.session_files import (
+    SessionError,
+    SessionWriter,
+    read_header,
+    read_ticks,
+)
+from evaluation.runs.conditions import AGENT_CODE, REPOSITORY, WEIGHTS
+from evaluation.runs.replay_session import (
+    ReplaySettings,
+    _by_file,
+    _held,
+    _recorded_agent,
+    replay_session,
+)
 from model.conditions import differences
 from tests.evaluation.closed_loop.renew_golden import CONFIG, GOLDEN
 from tests.evaluation.closed_loop.session_samples import header
@@ -68,3 +79,17 @@ def test_two_checkpoints_are_told_apart_by_file_whatever_their_folders_are_calle
     then, now = (_by_file({"seed": 0, WEIGHTS: one}) for one in (files, others))
     said = [str(one) for one in differences(then, now)]
     assert said == [f"{WEIGHTS} model.safetensors was aa, is bb"]
+
+
+@pytest.mark.parametrize("place", ["/elsewhere/agent", "agent"])
+def test_a_session_from_another_checkout_is_replayed_by_the_agent_of_this_one(place: str) -> None:
+    code = {AGENT_CODE: {"agent/simlingo_agent.py": "aa"}}
+    recorded = replace(header(), agent=f"{place}/simlingo_agent.py", conditions=code)
+    assert _recorded_agent(recorded) == REPOSITORY / "agent" / "simlingo_agent.py"
+
+
+def test_an_agent_that_is_not_here_is_named_with_the_fix() -> None:
+    code = {AGENT_CODE: {"mine.py": "aa"}}
+    recorded = replace(header(), agent="/elsewhere/mine.py", conditions=code)
+    with pytest.raises(SessionError, match=r"/elsewhere/mine.py, which is not here.*--agent FILE"):
+        _recorded_agent(recorded)
