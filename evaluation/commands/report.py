@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,7 +69,7 @@ def _report(parsed: argparse.Namespace) -> Report:
     from evaluation.reports.clips import clips_of
     from evaluation.reports.disturbed_runs import disturbed_folders, read_disturbed
     from evaluation.reports.evaluation_page import Report
-    from evaluation.reports.run_data import Expected, read_run_data, told_apart
+    from evaluation.reports.run_data import Expected, name_of, read_run_data, told_apart
     from evaluation.routes.route_file import read_routes
     from evaluation.runs.benchmark import Benchmark
     from evaluation.runs.compare_runs import compare_records
@@ -82,6 +83,8 @@ def _report(parsed: argparse.Namespace) -> Report:
     matrix = disturbed_folders(parsed.run)
     path = matrix[0].path if matrix else parsed.run
     shown = read_run_data(path, expected)
+    if matrix:
+        shown = replace(shown, name=name_of(path, levels=2))
     against, comparison = None, None
     if parsed.against is not None:
         planned = planned_of(expected.routes)

@@ -26,7 +26,7 @@ from tests.rerun_files import rows_of
 pytestmark = pytest.mark.slow
 
 SAVED_S = 3.0
-WAIT_S = 240.0
+WAIT_S = 600.0
 DISPLAY_NUMBER = 93
 GIVEN_BACK_S = 3.0
 

@@ -97,6 +97,7 @@ def test_a_matrix_of_disturbances_is_one_page(tmp_path: Path) -> None:
     # 86.7 of the clean run; one route, which hits a vehicle, of delay=2.
     assert "<td>delay=2</td><td>60.00</td>" in page
     assert "<td>30.8</td>" in page
+    assert f"<h1>{tmp_path.name}/clean" in page
     (curve,) = data_of(page)["delays"].values()
     assert [(one["delay"], one["score"]) for one in curve] == [
         (0.0, pytest.approx(86.667, abs=1e-3)),
