@@ -18,7 +18,7 @@ import pytest
 
 from evaluation.__main__ import main
 from evaluation.closed_loop.hands_window import TITLE
-from evaluation.closed_loop.session_files import TracedTick, read_header, read_ticks
+from evaluation.closed_loop.session_files import TICKS_FILE, TracedTick, read_header, read_ticks
 from tests.integration.probe_agents import write_agent
 from tests.integration.test_drive import PROJECT, write_town
 from tests.rerun_files import rows_of
@@ -140,7 +140,9 @@ def test_a_person_takes_over_in_a_window_and_gives_back(display: str, tmp_path: 
     )
     deadline_s = time.monotonic() + WAIT_S
     try:
-        while not (window := window_of(display)):
+        # The agent has to have driven before somebody takes over.
+        ticks = tmp_path / "out" / "inputs" / TICKS_FILE
+        while not (window := window_of(display)) or not (ticks.is_file() and ticks.stat().st_size):
             assert time.monotonic() < deadline_s, "no window"
             time.sleep(0.5)
         # Without a window manager nobody has the keyboard.
