@@ -286,7 +286,7 @@ def test_a_run_of_an_earlier_version_goes_on(
     OmegaConf.save(plain, path)
     with np.load(output / "index.npz") as arrays:
         old = {name: arrays[name] for name in arrays.files if name != "corrected"}
-    np.savez(output / "index.npz", **old)  # type: ignore[arg-type]
+    np.savez(output / "index.npz", **old)
 
     asking = debug_run(dataset_root, output, *overrides, "loss_weights.light_loss=0.2")
     with pytest.raises(ConfigError, match=r"light_loss: .* holds a run with 0\.0, now 0\.2"):
