@@ -41,14 +41,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from evaluation.routes.route_file import read_routes
+    from evaluation.routes.route_file import beside_the_part, read_routes
     from evaluation.runs.atomic_file import write_atomically
     from evaluation.runs.benchmark import ResultFileError
     from evaluation.runs.compare_runs import compare_records, to_junit, to_markdown
     from evaluation.runs.result_files import planned_of, read_pair
 
     planned = planned_of(read_routes(parsed.routes) if parsed.routes else ())
-    first, second = read_pair(parsed.first, parsed.second)
+    beside = beside_the_part(parsed.routes) if parsed.routes else ()
+    first, second = read_pair(parsed.first, parsed.second, beside)
     comparison = compare_records(
         first,
         second,

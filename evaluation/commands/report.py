@@ -70,13 +70,14 @@ def _report(parsed: argparse.Namespace) -> Report:
     from evaluation.reports.disturbed_runs import disturbed_folders, read_disturbed
     from evaluation.reports.evaluation_page import Report
     from evaluation.reports.run_data import Expected, name_of, read_run_data, told_apart
-    from evaluation.routes.route_file import read_routes
+    from evaluation.routes.route_file import beside_the_part, read_routes
     from evaluation.runs.benchmark import Benchmark
     from evaluation.runs.compare_runs import compare_records
     from evaluation.runs.result_files import planned_of, read_pair
 
     expected = Expected(
         read_routes(parsed.routes) if parsed.routes else (),
+        beside_the_part(parsed.routes) if parsed.routes else (),
         parsed.towns,
         Benchmark(parsed.protocol) if parsed.protocol else None,
     )
@@ -88,7 +89,7 @@ def _report(parsed: argparse.Namespace) -> Report:
     against, comparison = None, None
     if parsed.against is not None:
         planned = planned_of(expected.routes)
-        pair = read_pair(parsed.against, path)
+        pair = read_pair(parsed.against, path, expected.beside)
         against = read_run_data(parsed.against, expected)
         shown, against = told_apart(shown, against)
         comparison = compare_records(*pair, planned, parsed.margin, parsed.lost_share)

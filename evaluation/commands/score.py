@@ -47,14 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    from evaluation.routes.route_file import read_routes
+    from evaluation.routes.route_file import beside_the_part, read_routes
     from evaluation.runs.benchmark import Benchmark
     from evaluation.runs.result_files import planned_of, read_motion, read_run
     from evaluation.runs.run_scores import score_run
     from evaluation.runs.scores_text import to_text
     from evaluation.runs.sign_passing import abilities_of
 
-    results, benchmark = read_run(parsed.paths), Benchmark(parsed.protocol)
+    beside = beside_the_part(parsed.routes) if parsed.routes else ()
+    results, benchmark = read_run(parsed.paths, beside), Benchmark(parsed.protocol)
     routes = read_routes(parsed.routes) if parsed.routes else ()
     planned = planned_of(routes)
     motions = (

@@ -104,7 +104,7 @@ def read_disturbed(folders: Sequence[DisturbedFolder], expected: Expected) -> li
     planned = planned_of(expected.routes)
     runs = []
     for one in folders:
-        records = read_run([one.path])
+        records = read_run([one.path], expected.beside)
         chosen = expected.benchmark or benchmark_of(records.records)
         scores = score_run(records, chosen, planned)
         runs.append(DisturbedRun(one.name, one.disturbances, one.knows_delay, scores))

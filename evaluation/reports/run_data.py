@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -93,10 +93,12 @@ class RunData:
 
 @dataclass(frozen=True)
 class Expected:
-    """What is asked of a run. routes: of the route file, empty where it was not given;
-    towns_folder: of their .xodr files; benchmark: None for the one that the records tell."""
+    """What is asked of a run. routes: of the route file, empty where it was not given; beside: ids
+    of those that are not asked for; towns_folder: of their .xodr files; benchmark: None for the one
+    that the records tell."""
 
     routes: Sequence[Route] = ()
+    beside: Collection[str] = ()
     towns_folder: Path | None = None
     benchmark: Benchmark | None = None
 
@@ -104,7 +106,7 @@ class Expected:
 def read_run_data(path: Path, expected: Expected = Expected()) -> RunData:
     """The results in a file or folder with the traces and videos beside them. Raises UserError
     where there are no results, or others than expected."""
-    run = read_run([path])
+    run = read_run([path], expected.beside)
     planned = planned_of(expected.routes)
     notes: list[str] = []
     chosen = expected.benchmark or benchmark_of(run.records)

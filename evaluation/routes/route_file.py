@@ -52,6 +52,16 @@ def read_routes(path: Path, only: Sequence[str] = ()) -> tuple[Route, ...]:
     return tuple(route for route in routes if not only or route.route_id in only)
 
 
+def beside_the_part(path: Path) -> frozenset[str]:
+    """Ids of the routes that a benchmark has beside the part of it that `path` names; none where it
+    names none. Raises RouteFileError."""
+    file, parts = route_file(path)
+    if not parts:
+        return frozenset()
+    whole, part = read_routes(file), read_routes(path)
+    return frozenset(one.route_id for one in whole) - {one.route_id for one in part}
+
+
 def _read_file(path: Path) -> tuple[Route, ...]:
     try:
         root = ET.parse(path).getroot()

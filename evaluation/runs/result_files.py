@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -99,9 +99,10 @@ class RunRecords:
         return Missing(tuple(sorted(named)), max(sum(self.lacking.values()) - len(named), 0))
 
 
-def read_run(paths: Iterable[Path]) -> RunRecords:
+def read_run(paths: Iterable[Path], beside: Collection[str] = ()) -> RunRecords:
     """The records of all files and folders, in whatever order. The same record twice is one; two
-    records of a route that differ raise ResultFileError."""
+    records of a route that differ raise ResultFileError. beside: ids of routes that are not asked
+    for, and left out."""
     files = {
         one.path.resolve(): one for path in dict.fromkeys(paths) for one in official_results(path)
     }
@@ -116,7 +117,11 @@ def read_run(paths: Iterable[Path]) -> RunRecords:
                 )
     lacking = {one.path: one.planned - len(one.records) for one in _latest(list(files.values()))}
     return RunRecords(
-        tuple(merged[route_id] for route_id in sorted(merged)),
+        tuple(
+            merged[route_id]
+            for route_id in sorted(merged)
+            if id_in_route_file(merged[route_id]) not in beside
+        ),
         {path: count for path, count in lacking.items() if count > 0},
         next((file.run for _, file in sorted(files.items()) if file.run), {}),
     )
@@ -186,9 +191,12 @@ def scenario_type(record: OfficialRecord) -> str:
     return re.sub(r"_\d+$", "", record.scenario)
 
 
-def read_pair(first: Path, second: Path) -> tuple[RunRecords, RunRecords]:
-    """The records of two runs; ResultFileError if different rules gave them."""
-    pair = read_run([first]), read_run([second])
+def read_pair(
+    first: Path, second: Path, beside: Collection[str] = ()
+) -> tuple[RunRecords, RunRecords]:
+    """The records of two runs; ResultFileError if different rules gave them. beside: see
+    `read_run`."""
+    pair = read_run([first], beside), read_run([second], beside)
     if not all(run.records for run in pair):
         empty = first if not pair[0].records else second
         raise ResultFileError(f"{empty} holds no record of a route")

@@ -75,6 +75,23 @@ def test_a_lost_route_makes_it_invalid(
     assert main([*words, "--lost-share", "0.01"]) == 0
 
 
+def test_a_part_of_mini_is_compared_with_a_run_of_all_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The routes beside the part are left out of whichever has them."""
+    whole = leaderboard(tmp_path / "a.json", [record(n) for n in range(40)])
+    part = leaderboard(tmp_path / "b.json", [record(n) for n in range(20, 40)])
+    words = ["compare", str(whole), str(part), "--routes", "mini:heldout:originals", "--json"]
+    assert main(words) == 3
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] == "INCONCLUSIVE"
+    assert (told["expected"], told["lost"], told["unnamed"]) == (20, {}, 0)
+    other = leaderboard(tmp_path / "c.json", [record(n) for n in range(20, 41)])
+    words = ["score", str(other), "--routes", "mini:heldout:originals", "--protocol"]
+    assert main([*words, "leaderboard-2.0"]) == 2
+    assert "the route file has no route 40" in capsys.readouterr().err
+
+
 def test_bench2drives_folder_and_its_merged_file_are_the_same(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
