@@ -24,6 +24,8 @@ GROUP_GAP_M = 14.0
 """Obstacles nearer to each other than this are passed in one go."""
 IN_THE_WAY_M = 0.3
 """An obstacle that leaves the ego less room than this beside it is in the way."""
+QUEUES_MPS = 2.0
+"""Who is slower than this behind an obstacle is about to stand there."""
 BESIDE_M = 1.0
 """What leaves it less than this is passed along with one that is in the way."""
 
@@ -94,3 +96,17 @@ def find_obstacle(
         right_m=float((lateral + half_across)[group].max()),
         speed_mps=float(max(speeds.max(), 0.0)),
     )
+
+
+def queue_begins_m(
+    path: LanePath, distance_m: float, users: RoadUsers, obstacle: Obstacle, body: EgoBody
+) -> float:
+    """Where an obstacle begins for an ego at `distance_m`: at the back of who stands, or creeps,
+    behind it in the ego's way and will have to be passed as well."""
+    along, lateral, yaw = path.frenet(users.centres_world_m, distance_m, obstacle.last_m)
+    front_m, rear_m = distance_m + body.front_m, along - users.half_extents_m[:, 0]
+    room = np.abs(lateral) - users.half_extents_m[:, 1] - body.half_width_m
+    queues = np.array([kind == "vehicle" for kind in users.kinds], dtype=bool)
+    queues &= (room < IN_THE_WAY_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
+    queues &= (rear_m > front_m) & (rear_m < obstacle.first_m) & (users.speeds_mps < QUEUES_MPS)
+    return float(np.min(rear_m[queues], initial=obstacle.first_m))

@@ -27,7 +27,13 @@ from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours, Speed
 from agent.expert.lane_gap import GapSettings, shrunk, under_way
 from agent.expert.lane_path import LanePath
 from agent.expert.lane_room import LaneRoom, narrowest
-from agent.expert.obstacle import STANDING_MPS, Obstacle, find_obstacle, is_slow_cyclist
+from agent.expert.obstacle import (
+    STANDING_MPS,
+    Obstacle,
+    find_obstacle,
+    is_slow_cyclist,
+    queue_begins_m,
+)
 from agent.expert.path_shift import Shift, shift_path
 from agent.expert.privileged_world import WorldView
 from agent.expert.road_users import Forecast, RoadUsers
@@ -43,8 +49,6 @@ ONCOMING_PATIENCE_S = 12.0
 stands goes on."""
 STUCK_S = 20.0
 """What stands this long with nothing to wait for is an obstacle even with its handbrake off."""
-QUEUES_MPS = 2.0
-"""Who is slower than this behind an obstacle is about to stand there."""
 NO_PARKING_M = 5.0
 """Nobody parks this near a junction: who stands there waits, even with its handbrake on."""
 NO_LIGHT_WITHIN_M = 60.0
@@ -247,7 +251,8 @@ class Overtaking:
         now_s = view.timestamp_s
         if view.ego.speed_mps < STANDING_MPS and self._waits_since_s is None:
             self._waits_since_s = now_s
-        self.wait_at_m = self._queue_end_m(view, obstacle, distance_m) - self._settings.wait_gap_m
+        begins_m = queue_begins_m(self.path, distance_m, view.others, obstacle, self._body)
+        self.wait_at_m = begins_m - self._settings.wait_gap_m
         self.waits_for_kind = view.others.kinds[view.others.ids.index(obstacle.actor_ids[0])]
         for way in ways:
             if way.oncoming and not self._has_stood(obstacle, now_s):
@@ -265,18 +270,6 @@ class Overtaking:
                 self._plan = shift
                 self.wait_at_m = self.waits_for_kind = None
                 return
-
-    def _queue_end_m(self, view: WorldView, obstacle: Obstacle, distance_m: float) -> float:
-        """Where the obstacle begins for the ego: at the back of who stands, or creeps, behind it
-        and will have to be passed as well."""
-        users = view.others
-        front_m = distance_m + self._body.front_m
-        along, lateral, yaw = self.path.frenet(users.centres_world_m, distance_m, obstacle.last_m)
-        rear_m = along - users.half_extents_m[:, 0]
-        queues = np.array([kind == "vehicle" for kind in users.kinds], dtype=bool)
-        queues &= (np.abs(lateral) < ON_LANE_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
-        queues &= (rear_m > front_m) & (rear_m < obstacle.first_m) & (users.speeds_mps < QUEUES_MPS)
-        return float(np.min(rear_m[queues], initial=obstacle.first_m))
 
     def _make_way(self, view: WorldView, distance_m: float) -> None:
         """Leave the lane to an emergency vehicle that comes up from behind, until it has passed."""
