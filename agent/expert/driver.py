@@ -21,9 +21,10 @@ from agent.expert.conflict import (
 )
 from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
 from agent.expert.lane_change import LaneChanges
-from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours
+from agent.expert.lane_entry import AHEAD_M, Entry, Neighbours
 from agent.expert.lane_gap import shrunk
 from agent.expert.lane_path import SPACING_M, LanePath
+from agent.expert.obstacle import ON_LANE_M
 from agent.expert.overtaking import Overtaking, WorldFacts
 from agent.expert.path_shift import Shift, shift_path
 from agent.expert.pedals import Pedals

@@ -24,7 +24,6 @@ GAIN_SHARE = 0.2
 LARGEST_GAIN_MPS2 = 4.0
 SIDE_MARGIN_M = 0.55
 """Who comes nearer than this to the ego's side in the lane counts as in it."""
-ON_LANE_M = 1.2
 BEHIND_M = 60.0
 """How far behind the ego others are looked at."""
 AHEAD_M = 60.0

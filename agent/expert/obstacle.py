@@ -17,6 +17,8 @@ from agent.expert.road_users import RoadUsers
 F64 = NDArray[np.float64]
 
 STANDING_MPS = 0.3
+ON_LANE_M = 1.2
+"""Whose middle is nearer than this to a lane's is in it."""
 CYCLIST_HALF_WIDTH_M = 0.55
 """Two-wheelers are narrower than this, cars wider."""
 SLOW_CYCLIST_MPS = 5.5
@@ -102,11 +104,10 @@ def queue_begins_m(
     path: LanePath, distance_m: float, users: RoadUsers, obstacle: Obstacle, body: EgoBody
 ) -> float:
     """Where an obstacle begins for an ego at `distance_m`: at the back of who stands, or creeps,
-    behind it in the ego's way and will have to be passed as well."""
+    behind it in its lane and will have to be passed as well."""
     along, lateral, yaw = path.frenet(users.centres_world_m, distance_m, obstacle.last_m)
     front_m, rear_m = distance_m + body.front_m, along - users.half_extents_m[:, 0]
-    room = np.abs(lateral) - users.half_extents_m[:, 1] - body.half_width_m
     queues = np.array([kind == "vehicle" for kind in users.kinds], dtype=bool)
-    queues &= (room < IN_THE_WAY_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
+    queues &= (np.abs(lateral) < ON_LANE_M) & (np.cos(users.yaws_rad - yaw) > 0.5)
     queues &= (rear_m > front_m) & (rear_m < obstacle.first_m) & (users.speeds_mps < QUEUES_MPS)
     return float(np.min(rear_m[queues], initial=obstacle.first_m))

@@ -23,11 +23,12 @@ from agent.expert.detour import (
     shift_now,
     shift_past,
 )
-from agent.expert.lane_entry import AHEAD_M, ON_LANE_M, Entry, Neighbours, SpeedGains
+from agent.expert.lane_entry import AHEAD_M, Entry, Neighbours, SpeedGains
 from agent.expert.lane_gap import GapSettings, shrunk, under_way
 from agent.expert.lane_path import LanePath
 from agent.expert.lane_room import LaneRoom, narrowest
 from agent.expert.obstacle import (
+    ON_LANE_M,
     STANDING_MPS,
     Obstacle,
     find_obstacle,
