@@ -108,6 +108,8 @@ class WorkerProcess:
     def begin(self, job: Job) -> None:
         self.job, self.driven, self.session_of = job, None, job
         self.began_s = time.monotonic()
+        # Until it drives, nobody is to see how far the route before this one was.
+        self.pulse.show(0.0, 1.0, 0.0, 0.0)
         with suppress(OSError):
             # A process that has died meanwhile is found when its pipe is read.
             self.pipe.send(placed(job, self.place, self._settings.port))

@@ -69,6 +69,8 @@ class StandIn:
             self._tell("driven", driven(job).to_json())
             with self._pulse.during(Phase.AGENT_DESTROY):
                 self._end("exits")
+        if fate == "shows":
+            self._pulse.show(99.0, 0.5, 55.0, 7.0)
         if fate == "raises":
             raise ValueError("out of luck")
         if fate == "refuses":

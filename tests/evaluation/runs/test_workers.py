@@ -63,6 +63,14 @@ def test_who_was_at_work_is_to_blame(
         assert "ValueError: out of luck" in failure.trace
 
 
+def test_a_route_that_begins_does_not_show_how_far_the_one_before_it_was(tmp_path: Path) -> None:
+    settings = WorkerSettings(1, tmp_path / "logs", SHORT, 1.0, factory=StandIn)
+    seen: list[tuple[str, float]] = []
+    jobs = jobs_of("shows-0", "map_hangs-1")
+    list(run_jobs(jobs, settings, watch=lambda job, now: seen.append((job.name, now.game_s))))
+    assert {game_s for name, game_s in seen if name == "map_hangs-1"} == {0.0}
+
+
 def test_a_driven_route_survives_the_agents_end(tmp_path: Path) -> None:
     first, second = run(tmp_path, "destroyed-0", "ok-1")
     assert (first.status, first.failure) == ("Perfect", None)
