@@ -358,15 +358,33 @@ class ExpertDriver:
         )
         give_way = self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
         if give_way is None and yields and pace > EMERGENCY_FROM_MPS:
-            braked_m = distance_m + braking_way_m(pace, times_s, speed.max_deceleration_mps2)
-            touch_s, braked_touch_s = (
-                first_touch_s(self.path, distance_m, way_m, others, ahead, self.settings.body)
-                for way_m in (own_m, braked_m)
+            crossing = np.isin(others.ids, [one.actor_id for one in yields])
+            give_way = self._emergency(
+                yields, others.select(crossing), ahead.select(crossing), distance_m, pace, own_m
             )
-            if touch_s <= min(braked_touch_s, EMERGENCY_WITHIN_S):
-                soonest = min(yields, key=lambda one: one.time_s)
-                give_way = dataclasses.replace(soonest, distance_m=float(braked_m[-1]) - distance_m)
         return lead, give_way
+
+    def _emergency(
+        self,
+        yields: list[Yield],
+        others: RoadUsers,
+        ahead: Forecast,
+        distance_m: float,
+        pace_mps: float,
+        own_m: F64,
+    ) -> Yield | None:
+        """The first of those who cannot be given way any more, to be stopped for at once where the
+        ego, going on along `own_m` (t,), would hit one of them, and braking makes it no worse."""
+        hardest_mps2 = self.settings.speed.max_deceleration_mps2
+        way_m = braking_way_m(pace_mps, ahead.times_s, hardest_mps2)
+        touch_s, braked_touch_s = (
+            first_touch_s(self.path, distance_m, driven_m, others, ahead, self.settings.body)
+            for driven_m in (own_m, distance_m + way_m)
+        )
+        if touch_s > min(braked_touch_s, EMERGENCY_WITHIN_S):
+            return None
+        soonest = min(yields, key=lambda one: one.time_s)
+        return dataclasses.replace(soonest, distance_m=float(way_m[-1]))
 
     def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
         """The nearest conflict that can still be avoided by stopping, before a light's line where

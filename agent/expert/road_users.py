@@ -69,6 +69,10 @@ class Forecast:
     centres_world_m: F64
     yaws_rad: F64
 
+    def select(self, mask: NDArray[np.bool_]) -> Forecast:
+        """The boxes where `mask` (n,) is true."""
+        return Forecast(self.times_s, self.centres_world_m[mask], self.yaws_rad[mask])
+
 
 def forecast(users: RoadUsers, times_s: F64) -> Forecast:
     """Constant speed and turn rate; walkers and props go straight.

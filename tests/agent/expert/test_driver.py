@@ -220,6 +220,14 @@ def test_who_comes_too_late_to_be_given_way_is_braked_for_all_the_same() -> None
     assert drive.run(6.0).x_m > 60.0
 
 
+def test_who_is_just_out_of_the_way_makes_no_emergency_of_a_car_that_is_followed() -> None:
+    """Somebody who crosses leaves the lane right before the ego; 7 m ahead a slower car drives."""
+    leaves, leader = ("vehicle", 50.0, 3.53, 0.0, 1.5), ("vehicle", 55.75, 0.0, 6.0, 0.0)
+    drive = Drive(start(), lambda _: users(leaves, leader), x_m=44.0, speed_mps=9.8).run(DT_S)
+    assert drive.decisions[-1].reason == "lead"
+    assert drive.decisions[-1].yielding_to is None
+
+
 def test_who_has_crossed_long_before_is_not_waited_for() -> None:
     free = Drive(start()).run(15.0)
     early = Drive(start(), lambda t: users(("vehicle", 90.0, -20.0 + 8.0 * t, 0.0, 8.0))).run(15.0)
