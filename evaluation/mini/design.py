@@ -50,14 +50,14 @@ TRAINING_SEEDS = (1, 2, 3, 4)
 HELD_OUT_SEEDS = (101, 102, 103, 104)
 """Towns of which no data were collected: README.md's `collect` takes seeds up to 20."""
 EACH = 2
-"""Routes of a type in the training towns, and as many in the others."""
+"""Routes of a type in the training towns of `mini`, and as many in the others."""
 BACKGROUND = 8
 """Vehicles around the ego beside those of the scenario: about two of each kind and what comes next
 to a junction, which leaves room for the thing to decide."""
 
 
-def design(towns: Sequence[Town], first_id: int, seed: int) -> list[Route]:
-    """`EACH` routes of every type with their twins, in different towns and at different places.
+def design(towns: Sequence[Town], first_id: int, seed: int, each: int = EACH) -> list[Route]:
+    """`each` routes of every type with their twins, in different towns and at different places.
 
     Raises:
         RuntimeError: the towns have no room for one of the types.
@@ -66,7 +66,7 @@ def design(towns: Sequence[Town], first_id: int, seed: int) -> list[Route]:
     used: set[tuple[str, LaneId]] = set()
     chosen: list[tuple[Scene, str]] = []
     for turn, (kind, scenes) in enumerate(SCENES.items()):
-        for again in range(EACH):
+        for again in range(each):
             scene = None
             for offset in range(len(towns)):
                 town = towns[(turn + again * EACH + offset) % len(towns)]
@@ -104,11 +104,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--towns",
+        type=int,
+        nargs="+",
+        metavar="SEED",
+        help="seeds of the generated towns (default: those of mini, training and held out)",
+    )
+    parser.add_argument(
+        "--each", type=int, default=EACH, help="routes of a type, not counting twins (%(default)s)"
+    )
     parsed = parser.parse_args()
     routes: list[Route] = []
-    for seeds in (TRAINING_SEEDS, HELD_OUT_SEEDS):
+    for seeds in [parsed.towns] if parsed.towns else [TRAINING_SEEDS, HELD_OUT_SEEDS]:
         towns = [Town(*open_map(f"generated:{seed}")) for seed in seeds]
-        routes += design(towns, len(routes) // 2, parsed.seed)
+        try:
+            routes += design(towns, len(routes) // 2, parsed.seed, parsed.each)
+        except RuntimeError as error:
+            parser.error(f"{error}; name more towns, or a smaller --each")
     write_routes(parsed.out, routes)
     print(f"{len(routes)} routes: {parsed.out}")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from evaluation.mini.crossings import Town
-from evaluation.mini.design import HELD_OUT_SEEDS, design
+from evaluation.mini.design import HELD_OUT_SEEDS, SCENES, design, main
 from evaluation.routes.route_file import read_routes, write_routes
 from evaluation.routes.scenario import Parked, Stream, Walker, scenario_of
 from evaluation.routes.towns import open_map
@@ -25,6 +25,25 @@ def towns() -> list[Town]:
 def test_the_file_is_what_the_design_gives(towns: list[Town], tmp_path: Path) -> None:
     write_routes(tmp_path / "routes.xml", design(towns, 20, 0))
     assert read_routes(tmp_path / "routes.xml") == read_routes(Path("mini:heldout"))
+
+
+def test_scenes_can_be_made_for_other_towns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = {name: SCENES[name] for name in ("LeaderBrakes", "CutInAhead")}
+    monkeypatch.setattr("evaluation.mini.design.SCENES", kept)
+    path = tmp_path / "routes.xml"
+    asked = ["design", "--out", str(path), "--towns", "101", "--each", "1"]
+    monkeypatch.setattr("sys.argv", asked)
+    main()
+    routes = read_routes(path)
+    assert len(routes) == 2 * len(kept)
+    assert {route.town for route in routes} == {"Generated101"}
+
+    monkeypatch.setattr("sys.argv", [*asked[:-1], "40"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "name more towns, or a smaller --each" in capsys.readouterr().err
 
 
 def test_who_walks_out_behind_a_van_can_be_stopped_for(towns: list[Town]) -> None:
