@@ -207,7 +207,7 @@ class Simulator:
     def _make_sensor(self, actor: Actor) -> AnySensor:
         world, type_id = self.world, actor.type_id
         if type_id in CAMERA_TYPES:
-            return CameraSensor(actor)
+            return CameraSensor(world, actor)
         if type_id == GNSS_TYPE:
             return GnssSensor(world, actor, self._geo_frame)
         if type_id in _EVENT_SENSORS:

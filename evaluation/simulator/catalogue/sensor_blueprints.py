@@ -164,7 +164,6 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.camera.depth": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.semantic_segmentation": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.instance_segmentation": (*_ALL_SENSORS, *_LENSED),
-    # Programs look these three up at their start; spawning one is refused.
     "sensor.camera.normals": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.optical_flow": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.dvs": (*_ALL_SENSORS, *_CAMERA, *_EVENT_CAMERA),

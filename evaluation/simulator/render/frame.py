@@ -27,6 +27,8 @@ MIN_FOV_DEG, MAX_FOV_DEG = 0.1, 179.0
 
 
 SKY_TAG = 11
+NO_NORMAL = 0x808080
+"""The code of a normal of length 0."""
 
 
 class BodyKind(IntEnum):
@@ -184,12 +186,18 @@ class RenderFrame:
 
 @dataclass(frozen=True)
 class LabelImage:
-    """What a camera sees in every pixel: depth_m (height, width) along its axis, semantic tag and
-    number of the object. Nothing within sight is the sky, `SKY_TAG`, at an infinite depth."""
+    """What a camera sees in every pixel: depth_m (height, width) along its axis, semantic tag,
+    number of the object, and the surface's normal towards the camera. Nothing within sight is the
+    sky, `SKY_TAG`, at an infinite depth and without a normal.
+
+    normal_code (height, width): the normal in the world's axes, x highest and z lowest of three
+    bytes, 0 for -1 and 255 for 1; `NO_NORMAL` is none.
+    """
 
     depth_m: F32
     tag: U8
     object_id: U32
+    normal_code: U32
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,13 @@ from evaluation.simulator.render.facades import (
     STOREY_M,
     facade_chunks,
 )
-from evaluation.simulator.render.frame import SKY_TAG, CameraView, LabelImage, RenderFrame
+from evaluation.simulator.render.frame import (
+    NO_NORMAL,
+    SKY_TAG,
+    CameraView,
+    LabelImage,
+    RenderFrame,
+)
 from evaluation.simulator.render.model_pass import ModelPass
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoint, Viewpoints
@@ -61,9 +67,12 @@ def _grain_of(samples: int) -> int:
 
 
 def _label_image(numbers: NDArray[np.float32]) -> LabelImage:
-    depth_m, tag, number = numbers[..., 0], numbers[..., 1], numbers[..., 2]
+    depth_m, tag, number, normal = (numbers[..., part] for part in range(4))
     return LabelImage(
-        np.ascontiguousarray(depth_m), np.rint(tag).astype(np.uint8), number.astype(np.uint32)
+        np.ascontiguousarray(depth_m),
+        np.rint(tag).astype(np.uint8),
+        number.astype(np.uint32),
+        normal.astype(np.uint32),
     )
 
 
@@ -163,7 +172,7 @@ class Renderer:
         return [pages[place.page].image(place) for place in places]
 
     def render_labels(self, frame: RenderFrame, cameras: Sequence[CameraView]) -> list[LabelImage]:
-        """Draw depths, semantic tags and objects instead of colours, one sample a pixel.
+        """Draw depths, semantic tags, objects and normals instead of colours, one sample a pixel.
 
         Shadows, rain and fog hide nothing. Raises as `render` does.
         """
@@ -177,7 +186,7 @@ class Renderer:
             self._prepare(frame, Atmosphere.of(frame.weather), views)
             for number, page in enumerate(pages):
                 page.target.use()
-                page.target.clear(np.inf, SKY_TAG, 0.0, 1.0)
+                page.target.clear(np.inf, SKY_TAG, 0.0, NO_NORMAL)
                 for index, place in enumerate(places):
                     if place.page == number:
                         self._context.viewport = page.viewport(place)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.simulator.render.context import describe_context, open_context
-from evaluation.simulator.render.frame import CameraView, LabelImage, RenderFrame
+from evaluation.simulator.render.frame import Bodies, CameraView, LabelImage, RenderFrame
 from evaluation.simulator.render.renderer import Renderer
 from evaluation.simulator.sensors.body_survey import BodySurvey
 from evaluation.simulator.town.town import Town
@@ -42,6 +42,10 @@ class CameraScene:
         """Return the depths, tags and objects that each view sees."""
         frame = RenderFrame(self._survey.bodies(world), self._lamps(world))
         return self._renderer.render_labels(frame, views)
+
+    def bodies(self, world: World) -> Bodies:
+        """Return everything that moves, where it is now."""
+        return self._survey.bodies(world)
 
     def close(self) -> None:
         """Release the renderer's graphics memory."""

@@ -23,7 +23,10 @@ class StreamType(IntEnum):
     GNSS = 4
     IMU = 5
     DEPTH = 1
+    NORMALS = 2
+    DVS = 3
     OBSTACLE = 7
+    OPTICAL_FLOW = 8
     RADAR = 9
     SEMANTIC_LIDAR = 10
     LIDAR = 11

@@ -61,7 +61,7 @@ def test_a_sensor_that_fails_stops_no_other(
     good = GnssSensor(world, world.spawn(gnss, Transform()), frame)
     bad = BrokenGnss(world, world.spawn(gnss, Transform()), frame)
     camera = Description(0, "sensor.camera.rgb")
-    cameras = [CameraSensor(world.spawn(camera, Transform())) for _ in range(3)]
+    cameras = [CameraSensor(world, world.spawn(camera, Transform())) for _ in range(3)]
     for number, actor in enumerate([good.actor, bad.actor, *(one.actor for one in cameras)], 2):
         actor.stream_id = number
 

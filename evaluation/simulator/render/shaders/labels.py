@@ -1,4 +1,4 @@
-"""The same things without light: how far away they are, what they are and which one."""
+"""The same things without light: how far away and what they are, which one, and how they face."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from evaluation.simulator.render.shaders.common import MOMENT
 
 _OUTPUTS = """
 out float v_depth;
+out vec3 v_relative;
 flat out vec2 v_label;
 
 void place(vec3 relative, float layers, float tag, uint object) {
     v_depth = dot(relative, forward_far.xyz);
+    v_relative = relative;
     v_label = vec2(tag * 255.0, float(object & 0xFFFFu));
     gl_Position = project(relative, layers);
 }
@@ -62,9 +64,14 @@ void main() {
 FRAGMENT = """
 #version 430
 in float v_depth;
+in vec3 v_relative;
 flat in vec2 v_label;
 out vec4 pixel;
 void main() {
-    pixel = vec4(v_depth, v_label, 1.0);
+    vec3 across = cross(dFdx(v_relative), dFdy(v_relative));
+    // Surfaces are seen from both sides; what is seen faces the camera.
+    vec3 normal = -sign(dot(across, v_relative)) * across / max(length(across), 1e-30);
+    vec3 bytes = floor(normal * 127.5 + 128.0);
+    pixel = vec4(v_depth, v_label, dot(min(bytes, 255.0), vec3(65536.0, 256.0, 1.0)));
 }
 """

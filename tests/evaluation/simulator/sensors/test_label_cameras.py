@@ -1,4 +1,4 @@
-"""Depth and segmentation cameras: CARLA's encodings of scenes that can be computed by hand."""
+"""Depth, segmentation and normals cameras: CARLA's encodings of scenes computed by hand."""
 
 from __future__ import annotations
 
@@ -107,16 +107,38 @@ def test_instances_are_told_apart(session: ClientSession) -> None:
         assert green + 256 * blue == car.id & 0xFFFF
 
 
-def test_kinds_that_are_not_simulated_can_be_looked_up_only(session: ClientSession) -> None:
-    for kind in ("normals", "optical_flow", "dvs"):
-        with pytest.raises(RuntimeError, match=f"'sensor.camera.{kind}' is not simulated"):
-            session.spawn(f"sensor.camera.{kind}", pose(0.0, 0.0))
+def test_normals_are_in_the_axes_of_the_world(session: ClientSession) -> None:
+    middle = HEIGHT_PX // 2, WIDTH_PX // 2
+    # The road faces upwards from wherever it is seen.
+    from_above_it = pixels(look(session, "normals", from_above(200.0, 6.0)))
+    assert from_above_it[middle].tolist() == pytest.approx([255, 128, 128, 255], abs=1)
+    ahead = pixels(look(session, "normals", pose(200.0, 0.0, 1.5)))
+    assert ahead[-1, WIDTH_PX // 2].tolist() == pytest.approx([255, 128, 128, 255], abs=1)
+    assert ahead[0, WIDTH_PX // 2].tolist() == [128, 128, 128, 255]
+    session.spawn(CAR, pose(200.0, 1.75))
+    session.ticks(5)
+    # Its left side faces the left, -y; seen from behind it faces -x.
+    blue, green, red, _ = pixels(look(session, "normals", pose(200.0, -2.0, 0.6, 90.0)))[middle]
+    assert green < 20
+    assert abs(int(red) - 128) < 50
+    assert abs(int(blue) - 128) < 50
+    blue, green, red, _ = pixels(look(session, "normals", pose(195.0, 1.75, 0.6)))[middle]
+    assert red < 20
+    assert abs(int(green) - 128) < 50
+    assert abs(int(blue) - 128) < 50
 
 
 def test_encodings() -> None:
     depth = np.array([[0.0, 1000.0, np.inf, 1000.0 * 256 / (2**24 - 1)]], np.float32)
-    labels = LabelImage(depth, np.array([[1, 2, 3, 4]], np.uint8), np.array([[0, 1, 300, 65535]]))
+    labels = LabelImage(
+        depth,
+        np.array([[1, 2, 3, 4]], np.uint8),
+        np.array([[0, 1, 300, 65535]]),
+        np.array([[0x808080, 0xFF8001, 0, 0]]),
+    )
     deep = encode(labels, StreamType.DEPTH)[0].tolist()
     assert deep == [[0, 0, 0, 255], [255] * 4, [255] * 4, [0, 1, 0, 255]]
     assert encode(labels, StreamType.SEMANTIC_SEGMENTATION)[0, 2].tolist() == [0, 0, 3, 255]
     assert encode(labels, StreamType.INSTANCE_SEGMENTATION)[0, 2].tolist() == [1, 44, 3, 255]
+    normals = encode(labels, StreamType.NORMALS)[0, :2].tolist()
+    assert normals == [[128, 128, 128, 255], [1, 128, 255, 255]]
