@@ -100,8 +100,7 @@ SAVED: Mapping[str, tuple[str, ...]] = {
         "_stage",
         "_stage_elapsed_s",
     ),
-    # What a cell was told first holds for it: another order of questions gives other answers.
-    "speed_limits": ("_actor_ids", "_limit_mps", "_of_cell", "_tick"),
+    "speed_limits": ("_actor_ids", "_limit_mps", "_wait_ticks"),
     "collisions": ("_pushed",),
     "friction": ("_triggers", "_before"),
     "debug_shapes": ("_strokes",),
@@ -124,7 +123,7 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
     "debug_shapes": ("_shown",),
     "street_lights": ("_lamps", "_shine_rgb", "_changed"),
     "lights": ("areas", "_approach", "_junction", "_group", "_group_count", "_leader"),
-    "speed_limits": ("_town", "_areas", "_shown_mps"),
+    "speed_limits": ("_town", "_areas", "_shown_mps", "_of_cell"),
     "collisions": ("_static", "_static_tag", "_grid"),
 }
 

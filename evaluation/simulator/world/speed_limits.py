@@ -2,7 +2,8 @@
 
 A vehicle takes the limit of its lane or road where the map states one, else that of the last sign
 it passed, else the town's default. Roads are looked up now and then only, a few vehicles per tick,
-and what the map says of a place is remembered.
+and what the map says of a place is remembered. Neither depends on what was in the world before, so
+that a route is the same after others as in a new simulator.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ LIMIT_SIGN = "traffic.speed_limit."
 KMH_PER_MPS = 3.6
 # Each vehicle's road is looked up once in so many ticks (two seconds at 20 Hz).
 LOOK_UP_TICKS = 40
-# Places in one cell of this size (across, up) are taken to be on one road.
+# Places in one cell of this size (across, up) are taken to be on the road of its middle.
 CELL_M = (1.0, 1.0, 4.0)
 
 
@@ -38,7 +39,7 @@ class SpeedLimits:
         self._actor_ids: Ints = np.zeros(0, dtype=np.int64)
         self._limit_mps: Floats = np.zeros(0)
         self._of_cell: dict[tuple[int, int, int], float | None] = {}
-        self._tick = 0
+        self._wait_ticks: Ints = np.zeros(0, dtype=np.int64)
 
     def step(self, vehicles: BodyTable) -> Floats:
         """Return the limit (n,) in m/s for each row of `vehicles`; call it once per tick."""
@@ -46,29 +47,36 @@ class SpeedLimits:
         places = vehicles.state["position_m"]
         passing, signs = self._areas.candidates(places)
         self._limit_mps[passing] = self._shown_mps[signs]
-        turn = range(self._tick % LOOK_UP_TICKS, len(places), LOOK_UP_TICKS)
-        unknown = np.flatnonzero(np.isnan(self._limit_mps)).tolist()
-        for row in {*turn, *unknown}:
+        due = self._wait_ticks == 0
+        for row in np.flatnonzero(due | np.isnan(self._limit_mps)).tolist():
             passed_mps = float(self._limit_mps[row])
             place = Vector3D(*places[row].tolist())
             self._limit_mps[row] = self.at(place, None if isnan(passed_mps) else passed_mps)
-        self._tick += 1
+        self._wait_ticks = np.where(due, LOOK_UP_TICKS, self._wait_ticks) - 1
         return self._limit_mps
 
     def _follow_membership(self, actor_ids: Ints) -> None:
-        """Keep one limit per row of the vehicles; NaN for new ones."""
+        """Keep one limit per row of the vehicles, NaN for new ones, and how long it holds: those
+        that are new at once are looked up one after the other."""
         if np.array_equal(actor_ids, self._actor_ids):
             return
-        known = dict(zip(self._actor_ids.tolist(), self._limit_mps.tolist(), strict=True))
+        known = {actor_id: row for row, actor_id in enumerate(self._actor_ids.tolist())}
+        rows = np.array([known.get(actor_id, -1) for actor_id in actor_ids.tolist()], np.int64)
+        is_old = rows >= 0
+        limit_mps = np.full(len(rows), nan)
+        limit_mps[is_old] = self._limit_mps[rows[is_old]]
+        wait_ticks = (np.cumsum(~is_old) - 1) % LOOK_UP_TICKS
+        wait_ticks[is_old] = self._wait_ticks[rows[is_old]]
         self._actor_ids = actor_ids.copy()
-        self._limit_mps = np.array([known.get(actor_id, nan) for actor_id in actor_ids.tolist()])
+        self._limit_mps, self._wait_ticks = limit_mps, wait_ticks
 
     def at(self, place_m: Vector3D, passed_mps: float | None = None) -> float:
         """Return the limit in m/s at a place for who passed a sign with `passed_mps` last."""
         x, y, z = place_m
         cell = (int(x // CELL_M[0]), int(y // CELL_M[1]), int(z // CELL_M[2]))
         if cell not in self._of_cell:
-            self._of_cell[cell] = self._stated_mps(carla.Location(x, y, z))
+            middle = [(index + 0.5) * size for index, size in zip(cell, CELL_M, strict=True)]
+            self._of_cell[cell] = self._stated_mps(carla.Location(*middle))
         limit_mps = self._of_cell[cell]
         if limit_mps is not None:
             return limit_mps

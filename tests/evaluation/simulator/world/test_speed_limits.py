@@ -29,14 +29,15 @@ class Waypoint(NamedTuple):
 
 
 class CountingMap:
-    """A map of two roads: road 1 up to x = 100 m, road 2 behind; nothing beyond x = 900 m."""
+    """A map of two roads: road 1 up to a border, road 2 behind; nothing beyond x = 900 m."""
 
-    def __init__(self) -> None:
+    def __init__(self, border_m: float = 100.0) -> None:
         self.look_ups = 0
+        self._border_m = border_m
 
     def get_waypoint(self, location: carla.Location) -> Waypoint | None:
         self.look_ups += 1
-        return None if location.x > 900.0 else Waypoint(1 if location.x < 100.0 else 2)
+        return None if location.x > 900.0 else Waypoint(1 if location.x < self._border_m else 2)
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,31 @@ def test_a_real_map_answers() -> None:
         limits=StatedLimits.of([road(1, 45.0)]),
     )
     assert limits_in(town).at(Vector3D(10.0, 1.75, 0.0)) == pytest.approx(12.5)
+
+
+def test_what_was_in_the_world_before_makes_no_difference() -> None:
+    """The tick at which a vehicle comes is none that others are looked up at."""
+
+    def seen(limits: SpeedLimits, actor_id: int) -> list[int]:
+        fleet = VehicleFleet()
+        fleet.add(actor_id, CAR, Transform(Vector3D(0.0, 0.0, 0.0)))
+        answers = []
+        for tick in range(200):
+            fleet.teleport(actor_id, Transform(Vector3D(0.99 * tick, 0.0, 0.0)))
+            answers += kmh(limits, fleet)
+        return answers
+
+    town = SignTown(limits=StatedLimits.of([road(1, 50.0), road(2, 90.0)]))
+    used = limits_in(town)
+    for _ in range(7):
+        used.step(fleet_at(5.0))
+    assert seen(used, 9) == seen(limits_in(town), 1)
+
+
+def test_places_of_one_cell_have_one_limit_whoever_asks_first() -> None:
+    town = SignTown(
+        map=CountingMap(border_m=100.7), limits=StatedLimits.of([road(1, 50.0), road(2, 90.0)])
+    )
+    for places in ((100.6, 100.8), (100.8, 100.6)):
+        limits = limits_in(town)
+        assert [limits.at(Vector3D(x, 0.0, 0.0)) for x in places] == [50.0 / KMH_PER_MPS] * 2
