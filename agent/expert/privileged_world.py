@@ -17,6 +17,7 @@ import numpy as np
 from agent.expert.road_users import NOBODY, RoadUsers
 from planner.frames import wrap_angle_rad
 from planner.records import EgoState
+from planner.simulated_time import since_s
 
 CLIENT_TIMEOUT_S = 20.0
 FRAME_TIMEOUT_S = 5.0
@@ -33,7 +34,7 @@ class PrivilegedWorldError(RuntimeError):
 
 @dataclass(frozen=True)
 class WorldView:
-    """One tick of the world as the expert uses it."""
+    """One tick of the world as the expert uses it; timestamp_s counts from the first one."""
 
     frame: int
     timestamp_s: float
@@ -66,6 +67,7 @@ class PrivilegedWorld:
         self._radius_m = radius_m
         self._bodies: dict[int, _Body | None] = {}
         self.ego: carla.Vehicle | None = None
+        self._began_s: float | None = None
 
     def actors(self, pattern: str) -> list[carla.Actor]:
         """All live actors whose type matches, such as "traffic.stop"."""
@@ -97,6 +99,9 @@ class PrivilegedWorld:
         transform = own.get_transform()
         yaw_rad = wrap_angle_rad(float(np.radians(transform.rotation.yaw)))
         velocity = own.get_velocity()
+        now_s = float(snapshot.timestamp.elapsed_seconds)
+        if self._began_s is None:
+            self._began_s = now_s
         state = EgoState(
             position_world_m=np.array([transform.location.x, transform.location.y]),
             yaw_rad=yaw_rad,
@@ -104,7 +109,7 @@ class PrivilegedWorld:
         )
         return WorldView(
             frame=int(snapshot.frame),
-            timestamp_s=float(snapshot.timestamp.elapsed_seconds),
+            timestamp_s=since_s(now_s, self._began_s),
             ego=state,
             ego_transform=transform,
             yaw_rate_radps=float(np.radians(own.get_angular_velocity().z)),

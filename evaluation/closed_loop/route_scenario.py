@@ -27,6 +27,7 @@ from evaluation.scoring.criteria_set import RoadRules
 from evaluation.scoring.tick import CollisionEvent, Tick
 from evaluation.servers.embedded import SimulatorError
 from evaluation.servers.session import Session
+from planner.simulated_time import since_s
 
 EGO_BLUEPRINT = "vehicle.lincoln.mkz_2020"
 EGO_ROLE = "hero"
@@ -122,7 +123,7 @@ class RouteScenario:
         start_s = self.start_s or 0.0
         return Tick(
             frame=snapshot.frame,
-            time_s=snapshot.timestamp.elapsed_seconds - start_s,
+            time_s=since_s(snapshot.timestamp.elapsed_seconds, start_s),
             location_world_m=np.array([place.x, place.y, place.z]),
             yaw_rad=math.remainder(math.radians(transform.rotation.yaw), math.tau),
             velocity_world_mps=np.array([velocity.x, velocity.y, velocity.z]),
