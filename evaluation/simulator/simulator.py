@@ -21,6 +21,7 @@ from evaluation.simulator.recording.log_file import LogFolder
 from evaluation.simulator.recording.tape_deck import TapeDeck
 from evaluation.simulator.sensors.camera import CAMERA_TYPES, CameraSensor
 from evaluation.simulator.sensors.collision import CollisionSensor
+from evaluation.simulator.sensors.gbuffers import GBuffer
 from evaluation.simulator.sensors.geo_frame import GeoFrame
 from evaluation.simulator.sensors.gnss import GnssSensor
 from evaluation.simulator.sensors.imu import ImuSensor
@@ -38,6 +39,7 @@ from evaluation.simulator.wire.codec import Transform
 from evaluation.simulator.wire.dialect import DIALECTS
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+from evaluation.simulator.wire.snapshot import StreamType
 from evaluation.simulator.wire.state_codec import StateError
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.roadside import speed_limit_kmh
@@ -216,6 +218,22 @@ class Simulator:
             return _NOISY_SENSORS[type_id](world, actor)
         raise CallError(f"'{type_id}' is not simulated")
 
+    def gbuffer_token(self, actor_id: int, number: int) -> bytes:
+        """Return the token of a colour camera's G-buffer, whose stream opens with the first call.
+
+        Raises:
+            CallError: not a colour camera, or no G-buffer of this number.
+        """
+        sensor = self._sensors.get(actor_id)
+        if not isinstance(sensor, CameraSensor) or sensor.stream_type is not StreamType.RGB:
+            raise CallError(f"actor {actor_id} is no sensor.camera.rgb: it has no G-buffers")
+        if not 0 <= number < len(GBuffer):
+            raise CallError(f"G-buffer {number}: expected 0 to {len(GBuffer) - 1}")
+        which = GBuffer(number)
+        if which not in sensor.gbuffers:
+            sensor.gbuffers[which] = self.streams.open_stream()
+        return self.streams.token(sensor.gbuffers[which])
+
     def scene(self) -> CameraScene:
         """Return the renderer's scene of this town, made when the first camera needs it.
 
@@ -314,7 +332,7 @@ class Simulator:
     def _measure(self, contacts: Sequence[Contact]) -> list[Message]:
         is_heard = self.streams.is_heard
         messages, self._undrawn = measure(
-            self.world, self._sensors, contacts, self._scene, self._rays, is_heard
+            self.world, self._sensors, contacts, self._scene, self._rays, is_heard, self.dialect
         )
         if self._undrawn:
             self.loop.call_later(0.0, self.finish_tick)
@@ -329,7 +347,9 @@ class Simulator:
         """Draw and send what the last tick left to be drawn: once its answer is on the way, and
         before anything else happens to the world."""
         undrawn, self._undrawn = self._undrawn, []
-        for stream_id, parts in draw(self.world, self._scene, undrawn):
+        for stream_id, parts in draw(
+            self.world, self._scene, undrawn, self.streams.is_heard, self.dialect
+        ):
             self.streams.publish(stream_id, parts)
 
     def tick(self) -> int:

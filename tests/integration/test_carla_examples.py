@@ -58,7 +58,6 @@ ARGUMENTS = {
 FAILING = {
     "manual_control_carsim": "CarSim's physics are not simulated",
     "manual_control_steeringwheel": "needs a steering wheel",
-    "tutorial_gbuffer": "G-buffers of cameras are not simulated",
 }
 """Examples that do not run here, and why."""
 

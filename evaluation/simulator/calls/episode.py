@@ -39,6 +39,12 @@ def get_sensor_token(simulator: Simulator, _caller: Caller, arguments: Sequence[
     return (simulator.clock.expect_subscription(integer("stream id", arguments[0])),)
 
 
+def get_gbuffer_token(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return the token of a camera's G-buffer."""
+    actor_id, number = (integer("G-buffer", argument) for argument in arguments[:2])
+    return simulator.gbuffer_token(actor_id, number)
+
+
 def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
     """Return the map's name and its spawn points."""
     town = simulator.world.town
@@ -153,6 +159,7 @@ CALLS = {
     "version": Call(version, Reply.VALUE),
     "get_episode_info": Call(get_episode_info, Reply.VALUE),
     "get_sensor_token": Call(get_sensor_token, Reply.VALUE, 1),
+    "get_gbuffer_token": Call(get_gbuffer_token, Reply.VALUE, 2),
     "get_map_info": Call(get_map_info, Reply.VALUE),
     "get_map_data": Call(get_map_data, Reply.VALUE),
     "get_available_maps": Call(get_available_maps, Reply.VALUE),

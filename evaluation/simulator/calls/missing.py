@@ -20,7 +20,6 @@ CALLS = {
     "enable_carsim": refused(Reply.VOID, "CarSim physics are"),
     "use_carsim_road": refused(Reply.VOID, "CarSim physics are"),
     "enable_chrono_physics": refused(Reply.VOID, "Chrono physics are"),
-    "get_gbuffer_token": refused(Reply.VALUE, "G-buffers of cameras are"),
     "get_telemetry_data": refused(Reply.VALUE, "telemetry of wheels is"),
     "enable_sensor_for_ros": refused(Reply.VOID, "ROS is"),
     "disable_sensor_for_ros": accepted(Reply.VOID),

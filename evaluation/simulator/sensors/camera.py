@@ -1,15 +1,12 @@
 """Cameras of all kinds: which are due, and one call of the renderer for all of a kind.
 
-Every image is sent as BGRA bytes. CARLA's encodings: depth is a number of 24 bits, red lowest and
-blue highest, in which all ones are `DEPTH_RANGE_M`; segmentation has the semantic tag in red, and
-instance segmentation also the number of the object, green low and blue high. Normals are in the
-world's axes, x in red, y in green and z in blue, 0 for -1 and 255 for 1; CARLA does not document
-its own. Optical flow has two float32 a pixel, the event camera a list of events.
+Every image is sent as BGRA bytes (label_images.py has the encodings of all but colours), but for
+optical flow, which has two float32 a pixel, and the event camera's list of events.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.simulator.physics.pose import Floats, rotation_matrices
-from evaluation.simulator.render.frame import CameraView, LabelImage
+from evaluation.simulator.render.frame import CameraView
 from evaluation.simulator.sensors.event_camera import EventCamera
+from evaluation.simulator.sensors.gbuffers import GBuffer, gbuffer_image
+from evaluation.simulator.sensors.label_images import encode
 from evaluation.simulator.sensors.optical_flow import Moment, optical_flow
 from evaluation.simulator.sensors.sensor import Message, Schedule, header, noise_generator
 from evaluation.simulator.wire.errors import CallError
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from evaluation.simulator.sensors.camera_scene import CameraScene
 
 
-Image = npt.NDArray[np.uint8]
-
-DEPTH_RANGE_M = 1000.0
 CAMERA_TYPES = {
     "sensor.camera.rgb": StreamType.RGB,
     "sensor.camera.depth": StreamType.DEPTH,
@@ -52,6 +48,7 @@ class CameraSensor:
     Attributes:
         seen: when an optical flow camera has taken its last image; None before the first.
         events: what an event camera remembers.
+        gbuffers: the streams of those G-buffers that somebody has asked for.
     """
 
     def __init__(self, world: World, actor: Actor) -> None:
@@ -63,6 +60,7 @@ class CameraSensor:
         self.height_px = int(read("image_size_y", 600.0))
         self.fov_deg = read("fov", 90.0)
         self.seen: Moment | None = None
+        self.gbuffers: dict[GBuffer, int] = {}
         self.events = EventCamera(actor.description, noise_generator(world, actor))
         try:
             self.view(np.eye(4))
@@ -74,8 +72,15 @@ class CameraSensor:
         return CameraView(world_from_camera, self.width_px, self.height_px, self.fov_deg)
 
 
-def take_images(world: World, scene: CameraScene, cameras: Sequence[CameraSensor]) -> list[Message]:
-    """Render all cameras at once and return their messages."""
+def take_images(
+    world: World,
+    scene: CameraScene,
+    cameras: Sequence[CameraSensor],
+    is_heard: Callable[[int], bool],
+    gbuffer_type: int,
+) -> list[Message]:
+    """Render all cameras at once and return their messages, and those of the G-buffers on whose
+    streams somebody listens."""
     if not cameras:
         return []
     rows = [camera.actor.row for camera in cameras]
@@ -90,13 +95,26 @@ def take_images(world: World, scene: CameraScene, cameras: Sequence[CameraSensor
         if camera.stream_type is StreamType.DVS and not len(image):
             # As CARLA's: where nothing has changed there is no message.
             continue
-        parts: tuple[Buffer, ...] = (
-            header(camera.stream_type, world, camera.actor),
-            camera_header(camera.width_px, camera.height_px, camera.fov_deg),
-            image.tobytes() if image.dtype != np.uint8 else image.data.cast("B"),
-        )
-        messages.append((camera.actor.stream_id, parts))
+        messages.append((camera.actor.stream_id, _parts(world, camera, camera.stream_type, image)))
+    for camera, image, view in zip(cameras, images, views, strict=True):
+        heard = {which: one for which, one in camera.gbuffers.items() if is_heard(one)}
+        if heard:
+            (labels,) = scene.render_labels(world, [view])
+            messages += [
+                (stream, _parts(world, camera, gbuffer_type, gbuffer_image(which, image, labels)))
+                for which, stream in heard.items()
+            ]
     return messages
+
+
+def _parts(
+    world: World, camera: CameraSensor, stream_type: int, image: npt.NDArray[Any]
+) -> tuple[Buffer, ...]:
+    return (
+        header(stream_type, world, camera.actor),
+        camera_header(camera.width_px, camera.height_px, camera.fov_deg),
+        image.tobytes() if image.dtype != np.uint8 else image.data.cast("B"),
+    )
 
 
 def _draw(
@@ -123,25 +141,3 @@ def _draw(
         else:
             sent.append(encode(next(labels), camera.stream_type))
     return sent
-
-
-def encode(labels: LabelImage, stream_type: StreamType) -> Image:
-    """Return a BGRA image (height, width, 4) of one kind of labels."""
-    if stream_type is StreamType.NORMALS:
-        code = labels.normal_code.astype("<u4") | np.uint32(255 << 24)
-        return code.view(np.uint8).reshape(*code.shape, 4)
-    image = np.empty((*labels.tag.shape, 4), np.uint8)
-    image[..., 3] = 255
-    if stream_type is StreamType.DEPTH:
-        share = np.minimum(labels.depth_m.astype(np.float64) / DEPTH_RANGE_M, 1.0)
-        number = np.rint(share * (2**24 - 1)).astype(np.uint32)
-        image[..., 2] = number & 0xFF
-        image[..., 1] = number >> 8 & 0xFF
-        image[..., 0] = number >> 16
-        return image
-    image[..., :2] = 0
-    image[..., 2] = labels.tag
-    if stream_type is StreamType.INSTANCE_SEGMENTATION:
-        image[..., 1] = labels.object_id & 0xFF
-        image[..., 0] = labels.object_id >> 8 & 0xFF
-    return image

@@ -44,6 +44,7 @@ def measure(
     scene: CameraScene | None,
     rays: RayScene | None,
     is_heard: IsHeard,
+    dialect: Dialect,
 ) -> tuple[list[Message], list[CameraSensor]]:
     """Let all sensors measure that are due and that somebody listens to.
 
@@ -67,14 +68,35 @@ def measure(
             messages += _unless_it_fails(sensor, partial(_read, world, sensor))
         elif rays is not None:
             messages += _unless_it_fails(sensor, partial(_cast, world, sensor, rays))
-    return messages + draw(world, scene, cameras), late
+    return messages + draw(world, scene, cameras, is_heard, dialect), late
 
 
-def draw(world: World, scene: CameraScene | None, cameras: Sequence[CameraSensor]) -> list[Message]:
-    """Draw cameras; nothing where there is no scene or the episode is not to be rendered."""
+def draw(
+    world: World,
+    scene: CameraScene | None,
+    cameras: Sequence[CameraSensor],
+    is_heard: IsHeard,
+    dialect: Dialect,
+) -> list[Message]:
+    """Draw cameras; nothing where there is no scene or the episode is not to be rendered.
+
+    All are drawn at once; where that fails, each alone, so that one blinds no other.
+    """
     if scene is None or not cameras or world.settings.no_rendering_mode:
         return []
-    return _take_images(world, scene, cameras)
+
+    def take(some: Sequence[CameraSensor]) -> list[Message]:
+        return take_images(world, scene, some, is_heard, dialect.gbuffer_type)
+
+    try:
+        return take(cameras)
+    except Exception:
+        logger.exception("%d cameras cannot be drawn together", len(cameras))
+    return [
+        message
+        for camera in cameras
+        for message in _unless_it_fails(camera, partial(take, [camera]))
+    ]
 
 
 def _read(world: World, sensor: Reader) -> list[Message]:
@@ -85,21 +107,6 @@ def _cast(world: World, sensor: RaySensor | ObstacleSensor, rays: RayScene) -> l
     if isinstance(sensor, ObstacleSensor):
         return sensor.report(world, rays)
     return [(sensor.actor.stream_id, sensor.measure(world, rays))]
-
-
-def _take_images(
-    world: World, scene: CameraScene, cameras: Sequence[CameraSensor]
-) -> list[Message]:
-    """Draw all cameras at once; where that fails, each alone, so that one blinds no other."""
-    try:
-        return take_images(world, scene, cameras)
-    except Exception:
-        logger.exception("%d cameras cannot be drawn together", len(cameras))
-    return [
-        message
-        for camera in cameras
-        for message in _unless_it_fails(camera, partial(take_images, world, scene, [camera]))
-    ]
 
 
 def _unless_it_fails(sensor: AnySensor, measure: Callable[[], list[Message]]) -> list[Message]:

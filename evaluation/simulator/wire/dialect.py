@@ -36,6 +36,11 @@ class Dialect:
     spawn_has_socket: bool
     gnss_is_transverse: bool
 
+    @property
+    def gbuffer_type(self) -> int:
+        """Sensor type id of a G-buffer of bytes: the one after the world's state."""
+        return self.world_state_type + 1
+
 
 DIALECTS = {
     "0.9.15": Dialect("0.9.15", 0, 16, spawn_has_socket=False, gnss_is_transverse=False),

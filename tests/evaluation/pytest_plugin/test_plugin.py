@@ -21,8 +21,8 @@ EXAMPLES = {
     re.findall(r"def (test_\w+)", code)[0]: code
     for code in re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 }
-# The camera's image is waited for: a sensor that goes while the carla package is reading what it
-# has sent ends the process once in some hundred times (signal 6, carla 0.9.16).
+# The camera's image is waited for: where a camera goes with one on its way, carla 0.9.16 sometimes
+# ends the process (signal 6).
 LEAVES_ACTORS = """
 import queue
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import queue
 from typing import Any
 
 import carla
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 from evaluation.simulator.render.frame import LabelImage
-from evaluation.simulator.sensors.camera import encode
+from evaluation.simulator.sensors.label_images import encode
 from evaluation.simulator.wire.snapshot import StreamType
 from tests.evaluation.simulator.client_session import ClientSession, pose
 from tests.evaluation.simulator.server_process import RunningSimulator
+from tests.evaluation.simulator.test_server_process import RawPeer
 
 CAR = "vehicle.lincoln.mkz_2020"
 WIDTH_PX, HEIGHT_PX = 96, 64
@@ -126,6 +128,48 @@ def test_normals_are_in_the_axes_of_the_world(session: ClientSession) -> None:
     assert red < 20
     assert abs(int(green) - 128) < 50
     assert abs(int(blue) - 128) < 50
+
+
+def test_gbuffers_are_pictures_of_the_same_moment(session: ClientSession) -> None:
+    camera = session.spawn(
+        "sensor.camera.rgb", from_above(200.0, 6.0), None, image_size_x=WIDTH_PX,
+        image_size_y=HEIGHT_PX,
+    )  # fmt: skip
+    session.spawn(CAR, pose(200.0, 1.75))
+    pictures = {"camera": session.listen(camera)}
+    names = ("SceneColor", "GBufferA", "CustomStencil", "GBufferF")
+    for name in names:
+        readings: queue.Queue[Any] = queue.Queue()
+        camera.listen_to_gbuffer(getattr(carla.GBufferTextureID, name), readings.put)
+        pictures[name] = readings
+    frame = session.ticks(5)
+    seen = {name: session.read(readings, frame) for name, readings in pictures.items()}
+    assert {image.frame for image in seen.values()} == {frame}
+    assert pixels(seen["SceneColor"]).tolist() == pixels(seen["camera"]).tolist()
+    middle = HEIGHT_PX // 2
+    assert pixels(seen["GBufferA"])[middle, WIDTH_PX // 2 - 14].tolist() == [255, 128, 128, 255]
+    tags = pixels(seen["CustomStencil"])
+    assert tags[middle, WIDTH_PX // 2 + 14].tolist() == [14, 14, 14, 255]
+    assert tags[middle, WIDTH_PX // 2 - 14].tolist() == [1, 1, 1, 255]
+    assert not pixels(seen["GBufferF"])[..., :3].any()
+    for name in names:
+        camera.stop_gbuffer(getattr(carla.GBufferTextureID, name))
+
+
+def test_only_colour_cameras_have_gbuffers(
+    session: ClientSession, tiny_simulator: RunningSimulator
+) -> None:
+    peer = RawPeer(tiny_simulator.port)
+    depth = session.spawn("sensor.camera.depth", pose(0.0, 0.0))
+    colour = session.spawn("sensor.camera.rgb", pose(0.0, 0.0))
+    for arguments, message in [
+        ((depth.id, 0), "is no sensor.camera.rgb"),
+        ((colour.id, 13), "expected 0 to 12"),
+        ((0, 0), "is no sensor.camera.rgb"),
+    ]:
+        ((index, (told,)),) = peer.call("get_gbuffer_token", *arguments)
+        assert index == 0
+        assert message in told
 
 
 def test_encodings() -> None:
