@@ -26,21 +26,22 @@ FAMILIES = {
     ActorKind.OTHER: ("", ""),
 }
 DRIVEN = """
-    Accident AccidentTwoWays BlockedIntersection ConstructionObstacle ControlLoss
-    DynamicObjectCrossing EnterActorFlow HardBreakRoute HazardAtSideLane HazardAtSideLaneTwoWays
-    HighwayCutIn HighwayExit InterurbanActorFlow InterurbanAdvancedActorFlow InvadingTurn
-    MergerIntoSlowTraffic NonSignalizedJunctionLeftTurn NonSignalizedJunctionLeftTurnEnterFlow
-    NonSignalizedJunctionRightTurn OppositeVehicleRunningRedLight ParkedObstacle
-    ParkingCrossingPedestrian ParkingExit PedestrianCrossing SequentialLaneChange
-    SignalizedJunctionLeftTurnEnterFlow T_Junction VehicleTurningRoute YieldToEmergencyVehicle"""
+    Accident AccidentTwoWays BlockedIntersection ConstructionObstacle ConstructionObstacleTwoWays
+    ControlLoss DynamicObjectCrossing EnterActorFlow HardBreakRoute HazardAtSideLane
+    HazardAtSideLaneTwoWays HighwayCutIn HighwayExit InterurbanActorFlow
+    InterurbanAdvancedActorFlow InvadingTurn MergerIntoSlowTraffic NonSignalizedJunctionLeftTurn
+    NonSignalizedJunctionLeftTurnEnterFlow NonSignalizedJunctionRightTurn
+    OppositeVehicleRunningRedLight OppositeVehicleTakingPriority ParkedObstacle
+    ParkedObstacleTwoWays ParkingCrossingPedestrian ParkingCutIn ParkingExit PedestrianCrossing
+    SequentialLaneChange SignalizedJunctionLeftTurn SignalizedJunctionLeftTurnEnterFlow
+    SignalizedJunctionRightTurn StaticCutIn T_Junction VehicleOpensDoorTwoWays VehicleTurningRoute
+    YieldToEmergencyVehicle"""
 """Types of the official evaluators that were acted out on this simulator:
 evaluation/official/README.md and the route files of tests/evaluation/official."""
 NOT_TRIED = """
-    ConstructionObstacleTwoWays CrossingBicycleFlow OppositeVehicleTakingPriority
-    ParkedObstacleTwoWays ParkingCutIn PriorityAtJunction SignalizedJunctionLeftTurn
-    SignalizedJunctionRightTurn StaticCutIn VanillaNonSignalizedTurn
+    CrossingBicycleFlow PriorityAtJunction VanillaNonSignalizedTurn
     VanillaNonSignalizedTurnEncounterStopsign VanillaSignalizedTurnEncounterGreenLight
-    VanillaSignalizedTurnEncounterRedLight VehicleOpensDoorTwoWays VehicleTurningRoutePedestrian"""
+    VanillaSignalizedTurnEncounterRedLight VehicleTurningRoutePedestrian"""
 """The others in the route files of leaderboard 2.1 and Bench2Drive 0.0.4."""
 
 
