@@ -69,12 +69,17 @@ pytestmark = [
 
 _START = """
 import runpy, sys, carla, numpy
-# Names that numpy has dropped since.
+# Names that numpy and matplotlib have dropped since.
 numpy.int, numpy.float = int, float
 try:
     import pygame
     # A machine without fonts still has pygame's own.
     pygame.font.get_fonts = pygame.font.get_fonts() and pygame.font.get_fonts or (lambda: [''])
+except ImportError:
+    pass
+try:
+    from matplotlib import cm, colormaps
+    cm.get_cmap = getattr(cm, 'get_cmap', colormaps.__getitem__)
 except ImportError:
     pass
 class Client(carla.Client):

@@ -10,7 +10,8 @@ import numpy as np
 from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
-from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, integer, real
+from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, flag, integer, real, sequence
+from evaluation.simulator.wire.errors import NotSimulatedError
 from evaluation.simulator.world.level_objects import ANY_TAG, environment_objects, level_boxes
 from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
 
@@ -23,6 +24,13 @@ def get_level_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[A
 def get_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the buildings, poles and trees with a semantic tag."""
     return environment_objects(simulator.world.town, integer("tag", arguments[0]))
+
+
+def show_environment(_simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Show things of the town, all of which are always shown; hiding one is refused."""
+    ids = sequence("environment objects", arguments[0])
+    if ids and not flag("enable", arguments[1]):
+        raise NotSimulatedError("hiding things of the town is not simulated")
 
 
 def cast(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[LabelledPoint]:
@@ -73,7 +81,7 @@ CALLS = {
     "get_names_of_all_objects": Call(names_of_objects, Reply.VALUE),
     "get_all_level_BBs": Call(get_level_boxes, Reply.VALUE, 1),
     "get_environment_objects": Call(get_environment, Reply.VALUE, 1),
-    "enable_environment_objects": accepted(Reply.VOID),
+    "enable_environment_objects": Call(show_environment, Reply.VOID, 2),
     "project_point": Call(project_point, Reply.VALUE, 3),
     "cast_ray": Call(cast, Reply.VALUE, 2),
     "query_lights_state": Call(get_street_lights, Reply.VALUE, 1),

@@ -58,6 +58,21 @@ def test_what_is_refused_without_an_answer_is_told_by_the_next(session: ClientSe
     assert session.world.tick() == frame + 1
 
 
+def test_things_of_the_town_can_be_shown_but_not_hidden(session: ClientSession) -> None:
+    things = {
+        thing.id for thing in session.world.get_environment_objects(carla.CityObjectLabel.Any)
+    }
+    session.world.enable_environment_objects(things, True)
+    session.world.load_map_layer(carla.MapLayer.Buildings)
+    session.world.tick()
+    session.world.enable_environment_objects({1}, False)
+    with pytest.raises(RuntimeError, match="hiding things of the town is not simulated"):
+        session.world.tick()
+    with pytest.raises(RuntimeError, match="maps without some of their layers are not simulated"):
+        session.world.unload_map_layer(carla.MapLayer.Buildings)
+    session.world.tick()
+
+
 @pytest.mark.parametrize("wanted_mps", [8.0, 3.0, -2.0])
 def test_ackermann_keeps_a_speed(session: ClientSession, wanted_mps: float) -> None:
     ego = session.spawn(EGO, pose(250.0, 1.75))
