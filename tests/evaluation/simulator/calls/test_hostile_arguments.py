@@ -94,6 +94,7 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_light_boxes": [[LIGHT]],
     "get_all_level_BBs": [[255]],
     "get_environment_objects": [[255]],
+    "enable_environment_objects": [[[1, 2], True]],
     "project_point": [[POSE[0], [1.0, 0.0, 0.0], 50.0]],
     "cast_ray": [[POSE[0], [90.0, 2.0, 0.5]]],
     "disable_actor_constant_velocity": [[CAR]],
