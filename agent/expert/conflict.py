@@ -26,6 +26,8 @@ LOOK_AHEAD_M = 70.0
 BEHIND_M = 30.0
 PATIENT_S, FORCES_S = 5.0, 20.0
 """The ego's margins shrink between these times of waiting."""
+FORCES_MERGE_S = 60.0
+"""The same for who comes up from behind: one that does not brake hits it for certain."""
 FORCED_BEFORE_S = -0.5
 """In the end others come this much earlier than the ego has left: they have to brake for it."""
 GOES_ON_S = 0.4
@@ -52,6 +54,9 @@ class ConflictSettings:
     """The ego leaves a place this long before somebody else comes to it..."""
     after_s: float = 0.3
     """...or comes to it this long after somebody else has left it."""
+    merge_before_s: float = 0.8
+    """Instead of `before_s`, where somebody comes up from behind on the lane that the ego enters:
+    the ego is slower at first, and who crosses leaves the place, but one behind does not."""
     walker_after_s: float = 0.8
     yield_gap_m: float = 1.5
     """Room left before the place that a crossing box will occupy."""
@@ -70,6 +75,7 @@ TOUCH = ConflictSettings(
     before_s=0.0,
     after_s=0.0,
     walker_after_s=0.0,
+    merge_before_s=0.0,
 )
 """Nearly no margins: who is met so is hit, or would be where a forecast is off by so little."""
 
@@ -81,11 +87,16 @@ def impatient(settings: ConflictSettings, waited_s: float, goes: bool) -> Confli
     that `goes` after a wait takes that back only for a margin that is smaller still.
     """
     share = min(max((waited_s - PATIENT_S) / (FORCES_S - PATIENT_S), 0.0), 1.0)
+    merge_share = min(max((waited_s - PATIENT_S) / (FORCES_MERGE_S - PATIENT_S), 0.0), 1.0)
     before_s = settings.before_s + share * (FORCED_BEFORE_S - settings.before_s)
-    if goes and waited_s > 0.0:
-        before_s -= GOES_ON_S
-    after_s = settings.after_s * (1.0 - share)
-    return dataclasses.replace(settings, before_s=before_s, after_s=after_s)
+    merge_s = settings.merge_before_s + merge_share * (FORCED_BEFORE_S - settings.merge_before_s)
+    goes_on_s = GOES_ON_S if goes and waited_s > 0.0 else 0.0
+    return dataclasses.replace(
+        settings,
+        before_s=before_s - goes_on_s,
+        merge_before_s=merge_s - goes_on_s,
+        after_s=settings.after_s * (1.0 - share),
+    )
 
 
 @dataclass(frozen=True)
@@ -330,11 +341,15 @@ def _meetings(
     walks = np.array([kind == "walker" for kind in users.kinds], dtype=bool)[:, None]
     soon = np.interp(times_s + settings.after_s, times_s, ego_distances_m)
     late = np.interp(times_s + settings.walker_after_s, times_s, ego_distances_m)
-    early = np.interp(times_s - settings.before_s, times_s, ego_distances_m)
+    early, merge_early = (
+        np.interp(times_s - before_s, times_s, ego_distances_m)
+        for before_s in (settings.before_s, settings.merge_before_s)
+    )
+    follows = np.abs(taken.relative_yaw_rad) < settings.crossing_angle_rad
     meets: Mask = (
         taken.on_path
         & (taken.first_m < np.where(walks, late, soon) + body.front_m)
-        & (taken.last_m > early - body.rear_m)
+        & (taken.last_m > np.where(follows, merge_early, early) - body.rear_m)
         # What the ego's body has already passed cannot be given way any more.
         & (taken.last_m > ego_distances_m[0] + 0.5 * body.front_m)
     )

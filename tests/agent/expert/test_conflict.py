@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,49 @@ def test_who_draws_away_is_followed_into_the_lane_where_a_gap_was_found(
     )
     assert bool(gives_way) is yields
     assert bool(leads) is not yields
+
+
+@pytest.mark.parametrize(
+    ("behind_s", "merge_before_s", "yields"),
+    [
+        (0.7, SETTINGS.merge_before_s, True),
+        (0.7, SETTINGS.before_s, False),  # what somebody who crosses is left
+        (1.2, SETTINGS.merge_before_s, False),
+        (0.3, SETTINGS.before_s, True),
+    ],
+)
+def test_who_comes_up_from_behind_on_the_lane_that_is_entered_is_left_more_time(
+    behind_s: float, merge_before_s: float, yields: bool
+) -> None:
+    """The path turns right into a lane along x; both drive at 8 m/s, the other one on that lane,
+    its front `behind_s` behind where the ego's rear would be."""
+    bend_rad = np.linspace(0.0, 0.5 * np.pi, 14)
+    turn = np.stack([8.0 * (1.0 - np.cos(bend_rad)), -8.0 * np.sin(bend_rad)], axis=1)
+    before = np.stack([np.zeros(30), np.arange(30.0, 0.0, -1.0)], axis=1)
+    after = np.stack([np.arange(9.0, 120.0), np.full(111, -8.0)], axis=1)
+    path = build_path(np.concatenate([before, turn, after]))
+    body, speed_mps = EgoBody(), 8.0
+    entered_m = 30.0 + 4.0 * np.pi
+    half_m = np.array([[2.3, 0.9]])
+    back_m = entered_m - 20.0 + body.rear_m + half_m[0, 0] + behind_s * speed_mps
+    other = RoadUsers(
+        ids=(7,),
+        kinds=("vehicle",),
+        centres_world_m=np.array([[8.0 - back_m, -8.0]]),
+        yaws_rad=np.array([0.0]),
+        heights_m=np.array([0.5]),
+        half_extents_m=half_m,
+        velocities_world_mps=np.array([[speed_mps, 0.0]]),
+        yaw_rates_radps=np.array([0.0]),
+    )
+    times_s = np.arange(0.0, 6.1, 0.25)
+    _, gives_way = find_conflicts(
+        path,
+        20.0,
+        20.0 + speed_mps * times_s,
+        other,
+        forecast(other, times_s),
+        body,
+        dataclasses.replace(SETTINGS, merge_before_s=merge_before_s),
+    )
+    assert bool(gives_way) is yields
