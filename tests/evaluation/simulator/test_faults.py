@@ -18,6 +18,7 @@ from evaluation.simulator.sensors.measure import AnySensor, measure
 from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Transform
+from evaluation.simulator.wire.dialect import DIALECTS
 from evaluation.simulator.wire.snapshot import Buffer
 from evaluation.simulator.world.world import World
 
@@ -65,7 +66,9 @@ def test_a_sensor_that_fails_stops_no_other(
     for number, actor in enumerate([good.actor, bad.actor, *(one.actor for one in cameras)], 2):
         actor.stream_id = number
 
-    def take(_world: object, _scene: object, wanted: Sequence[CameraSensor]) -> list[object]:
+    def take(
+        _world: object, _scene: object, wanted: Sequence[CameraSensor], *_how: object
+    ) -> list[object]:
         if cameras[1] in wanted:
             raise ValueError("a fault of this test")
         return [(one.actor.stream_id, ()) for one in wanted]
@@ -74,7 +77,15 @@ def test_a_sensor_that_fails_stops_no_other(
     sensors: dict[int, AnySensor] = {
         one.actor.actor_id: one for one in (bad, good, cameras[0], cameras[1], cameras[2])
     }
-    messages, _ = measure(world, sensors, [], object(), None, lambda _id: True)  # type: ignore[arg-type]
+    messages, _ = measure(
+        world,
+        sensors,
+        [],
+        object(),  # type: ignore[arg-type]
+        None,
+        lambda _id: True,
+        DIALECTS["0.9.16"],
+    )
     assert [stream_id for stream_id, _ in messages] == [2, 4, 6]
     assert f"sensor {bad.actor.actor_id} (sensor.other.gnss) failed" in caplog.text
     assert f"sensor {cameras[1].actor.actor_id} (sensor.camera.rgb) failed" in caplog.text
