@@ -54,7 +54,7 @@ def test_it_drives_the_first_hundred_metres_of_the_demo_route(
 
 @pytest.mark.slow
 # Not strict: another kind of processor may drive another line.
-@pytest.mark.xfail(strict=False, reason="these weights cross a junction 2.7 m off the route")
+@pytest.mark.xfail(strict=False, reason="the weights before crossed a junction 2.7 m off")
 def test_it_keeps_to_the_first_hundred_metres(start_of_the_demo: tuple[Any, Any]) -> None:
     _, measured = start_of_the_demo
     assert measured["lateral_p95_m"] < 2.0
