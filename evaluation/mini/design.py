@@ -115,6 +115,8 @@ def main() -> None:
         "--each", type=int, default=EACH, help="routes of a type, not counting twins (%(default)s)"
     )
     parsed = parser.parse_args()
+    if parsed.each < 1:
+        parser.error(f"--each {parsed.each}: expected at least 1")
     routes: list[Route] = []
     for seeds in [parsed.towns] if parsed.towns else [TRAINING_SEEDS, HELD_OUT_SEEDS]:
         towns = [Town(*open_map(f"generated:{seed}")) for seed in seeds]

@@ -41,8 +41,8 @@ def get_sensor_token(simulator: Simulator, _caller: Caller, arguments: Sequence[
 
 def get_gbuffer_token(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the token of a camera's G-buffer."""
-    actor_id, number = (integer("G-buffer", argument) for argument in arguments[:2])
-    return simulator.gbuffer_token(actor_id, number)
+    actor_id = integer("actor id", arguments[0])
+    return simulator.gbuffer_token(actor_id, integer("G-buffer", arguments[1]))
 
 
 def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:

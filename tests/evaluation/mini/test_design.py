@@ -45,6 +45,11 @@ def test_scenes_can_be_made_for_other_towns(
         main()
     assert "name more towns, or a smaller --each" in capsys.readouterr().err
 
+    monkeypatch.setattr("sys.argv", [*asked[:-1], "0"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "--each 0: expected at least 1" in capsys.readouterr().err
+
 
 def test_who_walks_out_behind_a_van_can_be_stopped_for(towns: list[Town]) -> None:
     """From when they are beside the van, by a driver at the limit who brakes 0.4 s later."""
