@@ -33,6 +33,7 @@ from evaluation.simulator.sensors.ray_scene import RayScene
 from evaluation.simulator.sensors.saved_sensors import require_sensors, restore_sensor, save_sensor
 from evaluation.simulator.sensors.sensor import Message
 from evaluation.simulator.town.library import TownShelf
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Transform
@@ -122,8 +123,15 @@ class Simulator:
         """The episode that clients are told of; it lags behind a load of another town."""
         return self._shown_episode_id
 
-    def load(self, town: Town, settings: EpisodeSettings) -> None:
-        """Start a new episode.
+    def load(
+        self,
+        town: Town,
+        settings: EpisodeSettings,
+        *,
+        has_layers: bool = False,
+        layers: MapLayer = MapLayer.ALL,
+    ) -> None:
+        """Start a new episode, where the town has layers with those of them that are to be loaded.
 
         In the same town its id is visible at once. Another town's id is first carried by the tick
         after the client has asked for the episode again: only so does the client's traffic manager
@@ -133,7 +141,7 @@ class Simulator:
         old = self.world
         same_town = town is old.town
         self.world = self._new_world(
-            town, settings, old.episode_id + 1, old.next_actor_id, old.frame
+            town, settings, old.episode_id + 1, old.next_actor_id, old.frame, has_layers, layers
         )
         self._sensors.clear()
         self._geo_frame = self._read_geo_frame()
@@ -157,6 +165,8 @@ class Simulator:
         episode_id: int,
         first_actor_id: int,
         frame: int,
+        has_layers: bool = False,
+        layers: MapLayer = MapLayer.ALL,
     ) -> World:
         return World(
             town,
@@ -166,6 +176,9 @@ class Simulator:
             first_actor_id,
             settings=settings,
             frame=frame,
+            # A file may have a layered town's name.
+            has_layers=has_layers or self.shelf.has_layers(town.name),
+            layers=layers,
         )
 
     def _read_geo_frame(self) -> GeoFrame:

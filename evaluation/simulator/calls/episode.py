@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,10 +11,14 @@ from evaluation.simulator.calls.call import Call
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.town.library import LAYERED
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.codec import WeatherParameters, describe, flag, integer, real, text
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
+
+logger = logging.getLogger(__name__)
 
 _MESH_EDITION = 1
 """Counts the ways in which navigation meshes were built: another one needs another name."""
@@ -46,9 +51,11 @@ def get_gbuffer_token(simulator: Simulator, _caller: Caller, arguments: Sequence
 
 
 def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
-    """Return the map's name and its spawn points."""
+    """Return the map's name, with `_Opt` where it has layers, and its spawn points."""
     town = simulator.world.town
-    return f"Carla/Maps/{town.name}", town.spawn_points
+    name = town.name.removesuffix(LAYERED)
+    suffix = LAYERED if simulator.world.presence.has_layers else ""
+    return f"Carla/Maps/{name}{suffix}", town.spawn_points
 
 
 def get_map_data(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> str:
@@ -90,14 +97,37 @@ def get_navigation_mesh(simulator: Simulator, _caller: Caller, _arguments: Seque
 
 
 def load_new_episode(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Deferred:
-    """Start a new episode, in another town if the name says so; the answer is held back."""
+    """Start a new episode, in another town if the name says so, and where that ends in `_Opt` with
+    the given layers alone; the answer is held back."""
     reset_settings = flag("reset_settings", arguments[1])
-    town = simulator.shelf.find(text("map name", arguments[0]) or simulator.world.town.name)
-    settings = EpisodeSettings() if reset_settings else simulator.world.settings
-    simulator.load(town, settings)
+    name = text("map name", arguments[0])
+    layers = MapLayer(layer_bits(arguments[2]) if len(arguments) > 2 else MapLayer.ALL)
+    old = simulator.world
+    has_layers = simulator.shelf.has_layers(name) if name else old.presence.has_layers
+    town = simulator.shelf.find(name or old.town.name)
+    settings = EpisodeSettings() if reset_settings else old.settings
+    simulator.load(town, settings, has_layers=has_layers, layers=layers)
     answer = Deferred()
     simulator.loop.call_later(LOAD_ANSWER_DELAY_S, answer.resolve)
     return answer
+
+
+def layer_bits(argument: object) -> int:
+    """The bits of carla.MapLayer that a client has sent; others are dropped."""
+    return integer("map layers", argument) & int(MapLayer.ALL)
+
+
+def load_layers(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Load layers of a town whose name ends in `_Opt`; others have none, and nothing happens."""
+    simulator.world.load_layers(layer_bits(arguments[0]), loaded=True)
+
+
+def unload_layers(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Unload layers of a town whose name ends in `_Opt`; others have none, and nothing happens."""
+    if not simulator.world.presence.has_layers:
+        name = simulator.world.town.name
+        logger.info("%s has no layers to unload: load_world('%s%s') has", name, name, LAYERED)
+    simulator.world.load_layers(layer_bits(arguments[0]), loaded=False)
 
 
 def take_opendrive(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
@@ -167,6 +197,8 @@ CALLS = {
     "request_file": Call(request_file, Reply.VALUE, 1),
     "get_navigation_mesh": Call(get_navigation_mesh, Reply.VALUE),
     "copy_opendrive_to_file": Call(take_opendrive, Reply.VOID, 1),
+    "load_map_layer": Call(load_layers, Reply.VOID, 1),
+    "unload_map_layer": Call(unload_layers, Reply.VOID, 1),
     "load_new_episode": Call(load_new_episode, Reply.VOID, 2),
     "get_actor_definitions": Call(get_actor_definitions, Reply.VALUE),
     "get_episode_settings": Call(get_episode_settings, Reply.VALUE, tells=False),

@@ -31,7 +31,4 @@ CALLS = {
     "restore_physx_physics": accepted(Reply.VOID),
     "send": refused(Reply.VOID, "V2X is"),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
-    # All layers are there, and stay.
-    "load_map_layer": accepted(Reply.VOID),
-    "unload_map_layer": refused(Reply.VOID, "maps without some of their layers are"),
 }

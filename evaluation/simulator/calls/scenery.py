@@ -10,27 +10,32 @@ import numpy as np
 from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.net.rpc import Caller, Reply
 from evaluation.simulator.simulator import Simulator
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.wire.codec import MAX_LOCATION_M, Vector3D, flag, integer, real, sequence
-from evaluation.simulator.wire.errors import NotSimulatedError
-from evaluation.simulator.world.level_objects import ANY_TAG, environment_objects, level_boxes
+from evaluation.simulator.world.level_objects import (
+    ANY_TAG,
+    environment_objects,
+    level_boxes,
+    row_of,
+)
 from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
 
 
 def get_level_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the boxes of everything with a semantic tag."""
-    return level_boxes(simulator.world.town, integer("tag", arguments[0]))
+    return level_boxes(simulator.world, integer("tag", arguments[0]))
 
 
 def get_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return the buildings, poles and trees with a semantic tag."""
-    return environment_objects(simulator.world.town, integer("tag", arguments[0]))
+    return environment_objects(simulator.world, integer("tag", arguments[0]))
 
 
-def show_environment(_simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
-    """Show things of the town, all of which are always shown; hiding one is refused."""
-    ids = sequence("environment objects", arguments[0])
-    if ids and not flag("enable", arguments[1]):
-        raise NotSimulatedError("hiding things of the town is not simulated")
+def show_environment(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Show or hide buildings, trees, and poles with what hangs on them; ids of no thing are passed
+    over."""
+    rows = [row_of(item) for item in sequence("environment objects", arguments[0])]
+    simulator.world.enable_objects(rows, enabled=flag("enable", arguments[1]))
 
 
 def cast(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[LabelledPoint]:
@@ -64,7 +69,9 @@ def clear_shapes(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any
 
 def get_street_lights(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
     """Return the street lamps: place, colour, and whether they burn."""
-    return simulator.world.street_lights.records()
+    world = simulator.world
+    loaded = world.presence.is_loaded(MapLayer.STREET_LIGHTS)
+    return world.street_lights.records() if loaded else []
 
 
 def update_street_lights(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
@@ -74,7 +81,7 @@ def update_street_lights(simulator: Simulator, _caller: Caller, arguments: Seque
 
 def names_of_objects(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> list[str]:
     """Return the names of the buildings, poles and trees, as `get_environment_objects` has them."""
-    return [item.name for item in environment_objects(simulator.world.town, ANY_TAG)]
+    return [item.name for item in environment_objects(simulator.world, ANY_TAG)]
 
 
 CALLS = {

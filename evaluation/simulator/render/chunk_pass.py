@@ -42,6 +42,10 @@ class CommandBuffer:
         if data:
             self._buffer.write(data)
 
+    def release(self) -> None:
+        """Give the memory back."""
+        self._buffer.release()
+
     def draw(self, camera: int, array: moderngl.VertexArray) -> None:
         """Issue the commands of one camera."""
         start, end = self._ranges[camera]
@@ -67,26 +71,48 @@ class ChunkPass:
     ) -> None:
         """`programs`: rich and plain; the rich one's texture, of size `texture_m`, must have faded
         out where that is smaller than SMALLEST_TEXTURE_PX. `label_program` says what is seen."""
+        self._context = context
+        self._layout, self._programs, self._label_program = layout, programs, label_program
+        self._texture_m = texture_m
+        self._buffers: list[moderngl.Buffer] = []
+        self._layers: list[tuple[CommandBuffer, moderngl.VertexArray]] = []
+        self._labels: moderngl.VertexArray | None = None
+        self.show(chunks)
+
+    def show(self, chunks: Chunks) -> None:
+        """Draw these from now on, and no others."""
         self._chunks = chunks
         self._commands = np.zeros((len(chunks.index_count), 5), np.uint32)
         self._commands[:, INDEX_COUNT] = chunks.index_count
         self._commands[:, INSTANCE_COUNT] = 1
         self._commands[:, FIRST_INDEX] = chunks.first_index
         self._size_m = np.linalg.norm(chunks.half_m, axis=1)
-        self._texture_m = texture_m
-        self._layers: list[tuple[CommandBuffer, moderngl.VertexArray]] = []
-        self._labels: moderngl.VertexArray | None = None
+        self._release()
         if len(chunks.indices):
-            vertices = context.buffer(chunks.vertices.tobytes())
-            indices = context.buffer(chunks.indices.tobytes())
-            form, attributes = layout
-            for program in programs:
-                content = [(vertices, form, *attributes)]
-                # The plain program does not read every attribute.
-                array = context.vertex_array(program, content, indices, skip_errors=True)
-                self._layers.append((CommandBuffer(context), array))
+            vertices = self._context.buffer(chunks.vertices.tobytes())
+            indices = self._context.buffer(chunks.indices.tobytes())
+            self._buffers = [vertices, indices]
+            form, attributes = self._layout
             content = [(vertices, form, *attributes)]
-            self._labels = context.vertex_array(label_program, content, indices, skip_errors=True)
+            # Neither the plain program nor that of labels reads every attribute.
+            for program in self._programs:
+                array = self._context.vertex_array(program, content, indices, skip_errors=True)
+                self._layers.append((CommandBuffer(self._context), array))
+            self._labels = self._context.vertex_array(
+                self._label_program, content, indices, skip_errors=True
+            )
+
+    def _release(self) -> None:
+        """Give back what the chunks before were drawn with."""
+        for buffer, array in self._layers:
+            array.release()
+            buffer.release()
+        if self._labels is not None:
+            self._labels.release()
+            self._labels = None
+        for item in self._buffers:
+            item.release()
+        self._layers, self._buffers = [], []
 
     def prepare(self, views: Viewpoints) -> None:
         """Choose what each camera draws, near cells first and what lies under all of them last."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from evaluation.simulator.render.chunks import Chunks, TriangleSoup, cut
 from evaluation.simulator.render.packing import pack_normals
 from evaluation.simulator.render.palette import FACADES_RGB
 from evaluation.simulator.town.scenery import Buildings
+from evaluation.simulator.town.shown import Shown
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -43,13 +46,14 @@ _SIDES = np.array(
 )
 
 
-def facade_chunks(buildings: Buildings) -> Chunks:
-    """Walls, roofs and roof boxes of all buildings, cut into cells."""
-    return cut(facade_soups(buildings), FACADE_VERTEX_DTYPE)
+def facade_chunks(buildings: Buildings, shown: Shown | None = None) -> Chunks:
+    """Walls, roofs and roof boxes of the buildings that are `shown`, cut into cells."""
+    return cut(facade_soups(buildings, shown), FACADE_VERTEX_DTYPE)
 
 
-def facade_soups(buildings: Buildings) -> list[TriangleSoup]:
-    """Walls, roofs and roof boxes of all buildings; `object` counts the buildings from one."""
+def facade_soups(buildings: Buildings, shown: Shown | None = None) -> list[TriangleSoup]:
+    """Walls, roofs and roof boxes of the buildings that are `shown`, None: of all of them;
+    `object` counts all buildings from one."""
     number = np.arange(1, len(buildings.centre) + 1, dtype=np.uint32)
     centre = buildings.centre.astype(np.float64)
     half = buildings.half_extent.astype(np.float64)
@@ -61,7 +65,15 @@ def facade_soups(buildings: Buildings) -> list[TriangleSoup]:
     roofs = _boxes(top_centre[tall], top_half[tall], yaw[tall], seed[tall], windows=False)
     walls.vertices["object"] = np.repeat(number, _VERTICES_PER_BOX)
     roofs.vertices["object"] = np.repeat(number[tall], _VERTICES_PER_BOX)
-    return [walls, roofs]
+    return [_only(walls, shown), _only(roofs, shown)]
+
+
+def _only(soup: TriangleSoup, shown: Shown | None) -> TriangleSoup:
+    """The triangles of the buildings that are shown."""
+    if shown is None:
+        return soup
+    building = soup.vertices["object"][soup.triangles[:, 0]] - 1
+    return replace(soup, triangles=soup.triangles[shown.buildings[building]])
 
 
 def _boxes(centre: F64, half: F64, yaw: F64, seed: U32, *, windows: bool) -> TriangleSoup:

@@ -13,6 +13,7 @@ from evaluation.simulator.render.palette import CROWNS_RGB
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import rotation_matrices
 from evaluation.simulator.town.scenery import LAMP_RADIUS_M, Scenery, SignKind
+from evaluation.simulator.town.shown import Shown
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -84,6 +85,17 @@ def join(parts: list[Instances]) -> Instances:
     )
 
 
+def only(placed: Instances, rows: NDArray[np.bool_]) -> Instances:
+    """Those whose flag (n,) is set."""
+    return Instances(
+        placed.records[rows],
+        placed.model[rows],
+        placed.centre_m[rows],
+        placed.radius_m[rows],
+        placed.feature_m[rows],
+    )
+
+
 def body_instances(bodies: PosedBodies, time_s: float, library: Library) -> Instances:
     """Every body's model, stretched to its bounding box."""
     stretch = np.maximum(bodies.half_m, 1e-3)
@@ -110,6 +122,11 @@ def _lit(flags: NDArray[np.uint32], time_s: float) -> NDArray[np.uint32]:
     kept = ~np.uint32(blinkers) if dark else ~np.uint32(0)
     # The highest bit stands for "never".
     return flags & kept & np.uint32(0x7FFFFFFF)
+
+
+def shown_instances(shown: Shown) -> NDArray[np.bool_]:
+    """Which rows (n,) of `static_instances` are there."""
+    return np.concatenate([shown.lamp_heads, shown.trees, shown.poles, shown.sign_faces])
 
 
 def static_instances(scenery: Scenery, library: Library) -> tuple[Instances, slice]:

@@ -22,6 +22,7 @@ from evaluation.simulator.render.instances import (
     INSTANCE_FORMAT,
     body_instances,
     join,
+    shown_instances,
     static_instances,
 )
 from evaluation.simulator.render.library import Library
@@ -29,6 +30,7 @@ from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.projection import Viewpoints
 from evaluation.simulator.render.shapes import MODEL_ATTRIBUTES, MODEL_FORMAT
 from evaluation.simulator.town.scenery import Scenery
+from evaluation.simulator.town.shown import Shown
 
 COARSE_BELOW_PX = 14.0
 """Things whose radius is smaller than this on the image are drawn with fewer triangles."""
@@ -48,6 +50,7 @@ class ModelPass:
         self._program, self._label_program = program, label_program
         self._library = Library.build()
         self._static, self._lamp_rows = static_instances(scenery, self._library)
+        self._shown: NDArray[np.bool_] | None = None
         self._commands = CommandBuffer(context)
         self._blank = np.zeros((len(self._library.index_count), 5), np.uint32)
         self._blank[:, INDEX_COUNT] = self._library.index_count
@@ -56,6 +59,10 @@ class ModelPass:
         self._vertices = context.buffer(self._library.vertices.tobytes())
         self._indices = context.buffer(self._library.indices.tobytes())
         self._reserve(1024)
+
+    def show(self, shown: Shown | None) -> None:
+        """Draw from now on only what of the scenery is `shown`; None: all of it."""
+        self._shown = None if shown is None else shown_instances(shown)
 
     def _reserve(self, count: int) -> None:
         """Make room for `count` instances."""
@@ -80,6 +87,8 @@ class ModelPass:
         self._light_lamps(frame.lamp_states)
         placed = join([self._static, body_instances(bodies, frame.time_s, self._library)])
         seen, ahead = views.see_spheres(placed.centre_m, placed.radius_m, placed.feature_m)
+        if self._shown is not None:
+            seen[:, : len(self._shown)] &= self._shown
         commands, chosen, base = [], [], 0
         for row, view in enumerate(views.views):
             mine = np.flatnonzero(seen[row])

@@ -44,9 +44,11 @@ from evaluation.simulator.render.stroke_pass import StrokePass
 from evaluation.simulator.render.surfaces import (
     SURFACE_ATTRIBUTES,
     SURFACE_FORMAT,
+    shown_meshes,
     surface_chunks,
 )
 from evaluation.simulator.town.scenery import Scenery
+from evaluation.simulator.town.shown import Shown
 
 Image = NDArray[np.uint8]
 
@@ -91,9 +93,22 @@ class Renderer:
         self._grain = _grain_of(samples)
         self._layouts: dict[_LineUp, tuple[list[Place], list[AtlasPage]]] = {}
         self._open = True
+        self._scenery, self._has_terrain = scenery, True
         with self._context:
             self._description = describe_context(self._context)
             self._build(scenery)
+
+    def show(self, shown: Shown | None) -> None:
+        """Draw from now on only what of the scenery is `shown`; None: all of it. What shines from
+        lamps that are not is for the caller to leave out of `RenderFrame.street_lights`."""
+        scenery = self._scenery
+        terrain = shown is None or shown.terrain
+        with self._context:
+            self._facades.show(facade_chunks(scenery.buildings, shown))
+            if terrain != self._has_terrain:
+                self._has_terrain = terrain
+                self._surfaces.show(surface_chunks(shown_meshes(scenery.meshes, shown)))
+            self._models.show(shown)
 
     def _build(self, scenery: Scenery) -> None:
         """Compile the programs and upload the town."""

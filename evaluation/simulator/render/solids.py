@@ -8,11 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.simulator.render.facades import facade_soups
-from evaluation.simulator.render.instances import Instances, body_instances, static_instances
+from evaluation.simulator.render.instances import (
+    Instances,
+    body_instances,
+    only,
+    shown_instances,
+    static_instances,
+)
 from evaluation.simulator.render.library import Library
 from evaluation.simulator.render.palette import LOOKS
 from evaluation.simulator.render.posed import PosedBodies
+from evaluation.simulator.render.surfaces import shown_meshes
 from evaluation.simulator.town.scenery import Scenery
+from evaluation.simulator.town.shown import Shown
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -41,20 +49,26 @@ class Solids:
         )
 
 
-def static_solids(scenery: Scenery) -> Solids:
-    """Everything that never moves; what is not an object of its own has the number 0."""
+def static_solids(scenery: Scenery, shown: Shown | None = None) -> Solids:
+    """Everything that never moves and is `shown`, None: all of it.
+
+    What is not an object of its own has the number 0.
+    """
     parts = []
-    for mesh in scenery.meshes:
+    for mesh in shown_meshes(scenery.meshes, shown):
         corners = mesh.vertices[mesh.triangles].astype(np.float32)
         corners[:, :, 2] += LOOKS[mesh.material].layer * _LAYER_M
         tag = np.full(len(corners), mesh.material.semantic_tag, np.uint8)
         parts.append(Solids(corners, tag, np.zeros(len(corners), np.uint32)))
-    for soup in facade_soups(scenery.buildings):
+    for soup in facade_soups(scenery.buildings, shown):
         vertices = soup.vertices[soup.triangles]
         tag = np.full(len(vertices), _BUILDING_TAG, np.uint8)
         parts.append(Solids(vertices["position"], tag, vertices["object"][:, 0]))
     library = Library.build()
-    parts.append(_model_solids(static_instances(scenery, library)[0], library))
+    placed, _ = static_instances(scenery, library)
+    if shown is not None:
+        placed = only(placed, shown_instances(shown))
+    parts.append(_model_solids(placed, library))
     return Solids.join(parts)
 
 

@@ -11,6 +11,7 @@ from evaluation.simulator.render.chunks import Chunks, TriangleSoup, cut
 from evaluation.simulator.render.packing import pack_normals
 from evaluation.simulator.render.palette import LOOKS
 from evaluation.simulator.town.scenery import Mesh
+from evaluation.simulator.town.shown import TERRAIN, Shown
 
 F32 = NDArray[np.float32]
 U32 = NDArray[np.uint32]
@@ -31,6 +32,13 @@ _SHARED_NORMAL_COSINE = 0.8
 """Faces that bend more than this against their vertices' mean normal get vertices of their own."""
 _LAYERS_PER_UNIT = 16.0
 _SLIVER_M = 0.1
+
+
+def shown_meshes(meshes: Sequence[Mesh], shown: Shown | None) -> Sequence[Mesh]:
+    """The meshes that are there."""
+    if shown is None or shown.terrain:
+        return meshes
+    return [mesh for mesh in meshes if mesh.material not in TERRAIN]
 
 
 def surface_chunks(meshes: Sequence[Mesh]) -> Chunks:

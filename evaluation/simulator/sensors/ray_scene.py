@@ -17,6 +17,7 @@ from evaluation.simulator.physics.pose import Floats
 from evaluation.simulator.render.posed import PosedBodies
 from evaluation.simulator.render.solids import Solids, body_solids, static_solids
 from evaluation.simulator.sensors.body_survey import BodySurvey
+from evaluation.simulator.town.shown import Shown
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.world.world import World
 
@@ -35,7 +36,9 @@ class RayScene:
     """One town and what moves in it, for rays."""
 
     def __init__(self, town: Town) -> None:
+        self._scenery = town.scenery
         self._static = _Tree(static_solids(town.scenery))
+        self._shown: Shown | None = None
         self._survey = BodySurvey()
         self._bodies = Solids.join([])
         self._tree = _Tree(self._bodies)
@@ -74,7 +77,10 @@ class RayScene:
         )
 
     def _pose(self, world: World) -> None:
-        """Put the bodies where they are in this tick."""
+        """Put the bodies where they are in this tick, among what of the town is there."""
+        if world.presence.shown is not self._shown:
+            self._shown = world.presence.shown
+            self._static = _Tree(static_solids(self._scenery, self._shown))
         seen, *moment = self._posed_at
         if seen is not world or moment != [world.frame, world.membership]:
             self._posed_at = world, world.frame, world.membership

@@ -16,7 +16,7 @@ TownLoader = Callable[[str, int], Town]
 DEMO = "Demo"
 SENT_NAME = "OpenDriveMap"
 """What CARLA's client calls the map that it has sent as text."""
-_LAYERED = "_Opt"
+LAYERED = "_Opt"
 """CARLA's towns come twice; those with layers that can be unloaded have the same roads."""
 _GENERATED = re.compile(r"Generated(\d+)", re.IGNORECASE)
 
@@ -35,6 +35,11 @@ class TownShelf:
         self._folder = folder
         self._towns: dict[str, Town] = {}
 
+    @staticmethod
+    def has_layers(name: str) -> bool:
+        """Whether the town that a client calls `name` is one with layers."""
+        return name.endswith(LAYERED)
+
     def open(self, spec: str) -> Town:
         """Return the town of a specification as given on the command line."""
         town = self._load(spec, self._seed)
@@ -48,7 +53,7 @@ class TownShelf:
             CallError: no such town.
         """
         name = name.replace("\\", "/").rsplit("/", 1)[-1]
-        for alias in (name, name.removesuffix(_LAYERED)):
+        for alias in (name, name.removesuffix(LAYERED)):
             for known, town in self._towns.items():
                 if known.lower() == alias.lower():
                     return town

@@ -156,6 +156,12 @@ class StaticBoxes:
     yaw_rad: F32
     semantic_tag: U8
 
+    def only(self, rows: NDArray[np.bool_]) -> StaticBoxes:
+        """Those whose flag (n,) is set."""
+        return StaticBoxes(
+            self.centre[rows], self.half_extent[rows], self.yaw_rad[rows], self.semantic_tag[rows]
+        )
+
 
 @dataclass(frozen=True)
 class Scenery:
@@ -169,11 +175,16 @@ class Scenery:
     sign_faces: SignFaces = field(default_factory=SignFaces)
     street_lamps: StreetLamps = field(default_factory=StreetLamps)
 
-    def static_boxes(self) -> StaticBoxes:
-        """Buildings, tree trunks and standing poles as boxes; arms overhead are left out."""
+    def upright_poles(self) -> NDArray[np.bool_]:
+        """Which poles (n,) stand, and are no arms overhead."""
         poles = self.poles
         across = np.linalg.norm(poles.end[:, :2] - poles.start[:, :2], axis=1)
-        upright = across < 0.1 * np.abs(poles.end[:, 2] - poles.start[:, 2])
+        upright: NDArray[np.bool_] = across < 0.1 * np.abs(poles.end[:, 2] - poles.start[:, 2])
+        return upright
+
+    def static_boxes(self) -> StaticBoxes:
+        """Buildings, standing poles and tree trunks as boxes; arms overhead are left out."""
+        poles, upright = self.poles, self.upright_poles()
         start, end, pole_radius = poles.start[upright], poles.end[upright], poles.radius_m[upright]
         pole_half = np.column_stack([pole_radius, pole_radius, 0.5 * (end - start)[:, 2]])
         trees = self.trees

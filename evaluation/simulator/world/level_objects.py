@@ -7,7 +7,14 @@ from typing import NamedTuple
 
 from evaluation.simulator.town.scenery import LAMP_HOUSING_HALF_EXTENT_M
 from evaluation.simulator.town.town import Town
-from evaluation.simulator.wire.codec import BoundingBox, Rotation, Transform, Vector3D
+from evaluation.simulator.wire.codec import (
+    BoundingBox,
+    Rotation,
+    Transform,
+    Vector3D,
+    integer,
+)
+from evaluation.simulator.world.world import World
 
 ANY_TAG = 255
 _TRAFFIC_LIGHT_TAG = 7
@@ -24,11 +31,19 @@ class EnvironmentObject(NamedTuple):
     tag: int
 
 
-def environment_objects(town: Town, tag: int) -> list[EnvironmentObject]:
-    """Return the buildings, poles and trees with this semantic tag (`ANY_TAG`: all)."""
-    static = town.scenery.static_boxes()
+def row_of(object_id: object) -> int:
+    """The row in `Scenery.static_boxes()` of the thing that clients know by this number."""
+    return integer("environment object", object_id) - 1
+
+
+def environment_objects(world: World, tag: int) -> list[EnvironmentObject]:
+    """Return the buildings, poles and trees with this semantic tag (`ANY_TAG`: all), hidden ones
+    too, but none of an unloaded layer."""
+    static = world.town.scenery.static_boxes()
+    kinds = static.semantic_tag.tolist()
     found = []
-    for index, kind in enumerate(static.semantic_tag.tolist()):
+    for index in world.presence.listed_rows():
+        kind = kinds[index]
         if tag in (ANY_TAG, kind):
             rotation = Rotation(0.0, math.degrees(float(static.yaw_rad[index])), 0.0)
             centre = Vector3D(*static.centre[index].tolist())
@@ -48,10 +63,10 @@ def light_boxes(town: Town, index: int, actor_id: int = 0) -> list[BoundingBox]:
     return [BoundingBox(place, extent, rotation, actor_id) for place in spec.lamp_locations]
 
 
-def level_boxes(town: Town, tag: int) -> list[BoundingBox]:
+def level_boxes(world: World, tag: int) -> list[BoundingBox]:
     """Return the boxes of everything in the town with this semantic tag (`ANY_TAG`: all)."""
-    boxes = [item.bounding_box for item in environment_objects(town, tag)]
+    boxes = [item.bounding_box for item in environment_objects(world, tag)]
     if tag in (ANY_TAG, _TRAFFIC_LIGHT_TAG):
-        for index in range(len(town.traffic_lights)):
-            boxes += light_boxes(town, index)
+        for index in range(len(world.town.traffic_lights)):
+            boxes += light_boxes(world.town, index)
     return boxes

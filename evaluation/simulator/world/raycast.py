@@ -9,6 +9,7 @@ import numpy as np
 
 from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.physics.pose import Floats, rotation_matrices
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.wire.codec import Vector3D
 from evaluation.simulator.world.world import World
 
@@ -33,9 +34,11 @@ def cast_ray(world: World, start: Vector3D, end: Vector3D) -> list[LabelledPoint
     shares, labels = _box_hits(world, origin, way)
     ground = _ground_share(world, origin, way)
     if ground is not None:
-        shares = np.append(shares, ground)
         point = origin + ground * way
-        labels = np.append(labels, _ground_label(world, Vector3D(*point.tolist())))
+        label = _ground_label(world, Vector3D(*point.tolist()))
+        if label != _TERRAIN_TAG or world.presence.is_loaded(MapLayer.GROUND):
+            shares = np.append(shares, ground)
+            labels = np.append(labels, label)
     order = np.argsort(shares, kind="stable")
     points = origin + shares[order, None] * way
     return [
@@ -47,6 +50,9 @@ def cast_ray(world: World, start: Vector3D, end: Vector3D) -> list[LabelledPoint
 def _box_hits(world: World, origin: Floats, way: Floats) -> tuple[Floats, np.ndarray]:
     """Return the shares of the way (n,) at which it enters boxes, and their tags (n,)."""
     static = world.town.scenery.static_boxes()
+    shown = world.presence.shown
+    if shown is not None:
+        static = static.only(shown.boxes)
     upright = np.zeros((len(static.yaw_rad), 3))
     upright[:, 1] = np.degrees(static.yaw_rad)
     actors = [actor for actor in world.actors.values() if actor.kind in _BODIES]

@@ -17,6 +17,7 @@ import numpy as np
 
 from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.physics.bodies import BodyTable
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.wire.codec import (
     MAX_INTEGER,
     MAX_LOCATION_M,
@@ -59,6 +60,7 @@ def require_sound(world: World) -> None:
         _check_bodies(world, part, kinds)
     _check_lights(world)
     _check_street_lights(world)
+    _check_presence(world)
     for part in ("settings", "weather"):
         for name, value in _numbers(getattr(world, part), part):
             _hold(math.isfinite(value) and abs(value) <= MAX_NUMBER, f"{name} is {value}")
@@ -144,6 +146,20 @@ def _check_street_lights(world: World) -> None:
         sound = isinstance(lamp, Lamp) and len(lamp.rgb) == 3
         _hold(sound and 0.0 <= lamp.lumen <= MOST_LUMEN, f"street lights: lamp {number} is {lamp}")
         _hold(all(0 <= part <= 255 for part in lamp.rgb), f"street lights: colour of {number}")
+
+
+def _check_presence(world: World) -> None:
+    presence = world.presence
+    _hold(type(presence.has_layers) is bool, "whether the town has layers")
+    loaded = presence._loaded
+    within = type(loaded) is int and 0 <= loaded <= MapLayer.ALL
+    _hold(within and (presence.has_layers or loaded == MapLayer.ALL), f"layers: {loaded!r}")
+    _hold(isinstance(presence._hidden, set), "hidden things")
+    listed = set(presence.listed_rows())
+    _hold(
+        all(type(row) is int and row in listed for row in presence._hidden),
+        "a hidden thing that this town has not",
+    )
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:

@@ -105,6 +105,7 @@ SAVED: Mapping[str, tuple[str, ...]] = {
     "friction": ("_triggers", "_before"),
     "debug_shapes": ("_strokes",),
     "street_lights": ("_told", "_dark", "_follows_sun"),
+    "presence": ("has_layers", "_loaded", "_hidden"),
 }
 """Attributes by the part of the world that has them; "" is the world itself."""
 LAYOUT = hashlib.sha256(repr(SAVED).encode()).hexdigest()[:8]
@@ -124,7 +125,8 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
     "street_lights": ("_lamps", "_shine_rgb", "_changed"),
     "lights": ("areas", "_approach", "_junction", "_group", "_group_count", "_leader"),
     "speed_limits": ("_town", "_areas", "_shown_mps", "_of_cell"),
-    "collisions": ("_static", "_static_tag", "_grid"),
+    "collisions": ("_static", "_static_tag", "_grid", "_stands"),
+    "presence": ("_scenery", "_inventory", "_shown"),
 }
 
 
@@ -166,6 +168,8 @@ def restore_world(plain: Any, empty: World) -> None:
     empty._children = {actor_id: empty.actors[actor_id] for actor_id in saved["children"]}
     empty.membership += 1
     empty.street_lights.announce()
+    empty.presence.review()
+    empty.let_stand()
     empty.fleet.forget_tables()
 
 

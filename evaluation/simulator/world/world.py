@@ -15,6 +15,7 @@ from evaluation.simulator.physics.pose import compose, place, rotation_matrix
 from evaluation.simulator.physics.props import PropShelf
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.physics.walker import WalkerCrowd
+from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import (
@@ -34,6 +35,7 @@ from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.actor_table import ActorTable
 from evaluation.simulator.world.debug_shapes import DebugShapes
 from evaluation.simulator.world.friction import FRICTION_TYPE, FrictionTriggers, Trigger
+from evaluation.simulator.world.presence import Presence
 from evaluation.simulator.world.speed_limits import SpeedLimits
 from evaluation.simulator.world.street_lights import StreetLights
 from evaluation.simulator.world.traffic_lights import TrafficLightCycle
@@ -56,6 +58,7 @@ class World:
         episode_id: number of the episode that this world is.
         first_actor_id: id of the first actor of this episode; ids are never used twice.
         frame: number of the last frame of the episode before.
+        has_layers: whether the town has layers, and `layers` those with which the episode begins.
 
     Attributes:
         membership: changes whenever an actor comes or goes.
@@ -70,6 +73,9 @@ class World:
         first_actor_id: int = 1,
         settings: EpisodeSettings | None = None,
         frame: int = 0,
+        *,
+        has_layers: bool = False,
+        layers: MapLayer = MapLayer.ALL,
     ) -> None:
         self.town = town
         self.blueprints = blueprints
@@ -108,6 +114,8 @@ class World:
         light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
         self.speed_limits = SpeedLimits(town)
         self.collisions = CollisionDetector(town.scenery.static_boxes())
+        self.presence = Presence(town.scenery, has_layers=has_layers, loaded=layers)
+        self.let_stand()
         self.light_actors = [
             self._add_fixture(light, LIGHT_TYPE, spec.sign_id, spec.transform, spec.trigger_box)
             for spec in town.traffic_lights
@@ -131,6 +139,24 @@ class World:
         """Change the weather; street lamps go on and off with the sun."""
         self.weather = weather
         self.street_lights.see(weather)
+
+    # Hiding what belongs to the town
+
+    def enable_objects(self, rows: Iterable[int], *, enabled: bool) -> None:
+        """Show or hide things of the town by their rows in `Scenery.static_boxes()`."""
+        self.presence.enable(rows, enabled=enabled)
+        self.let_stand()
+
+    def load_layers(self, layers: int, *, loaded: bool) -> None:
+        """Load or unload layers (bits of MapLayer) of a town that has them."""
+        (self.presence.load if loaded else self.presence.unload)(layers)
+        self.let_stand()
+        self.street_lights.announce()
+
+    def let_stand(self) -> None:
+        """Have bodies bump into what is there, and into nothing else."""
+        shown = self.presence.shown
+        self.collisions.let_stand(None if shown is None else shown.boxes)
 
     # Spawning and destroying
 

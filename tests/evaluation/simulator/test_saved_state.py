@@ -267,6 +267,9 @@ def sensor_noise(whole: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
+        attribute("presence", "_hidden", {10**6}),
+        attribute("presence", "_loaded", 0),
+        attribute("presence", "has_layers", 1),
         body("fleet", "position_m", nan),
         body("fleet", "velocity_mps", 1e5),
         body("fleet", "mass_kg", 0.0),

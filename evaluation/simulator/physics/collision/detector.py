@@ -77,8 +77,13 @@ class CollisionDetector:
         )
         reach += LARGEST_RADIUS_M
         self._grid = CellGrid(centre[:, :2] - reach, centre[:, :2] + reach)
+        self._stands: NDArray[np.bool_] | None = None
         # Actors that the last step had to push out of others: looked at again even at rest.
         self._pushed: Ints = np.zeros(0, dtype=np.int64)
+
+    def let_stand(self, stands: NDArray[np.bool_] | None) -> None:
+        """Have only the static boxes whose flag (n,) is set stop bodies; None: all of them."""
+        self._stands = stands
 
     def step(self, tables: Sequence[BodyTable]) -> list[Contact]:
         """Find the contacts of all bodies and change their motion; return those with an impulse."""
@@ -128,6 +133,9 @@ class CollisionDetector:
     def _near_static(self, middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
         """Return pairs of circles and static boxes that may touch."""
         found, static = self._grid.near(np.stack((middle_m.real, middle_m.imag), axis=1))
+        if self._stands is not None:
+            stands = self._stands[static]
+            found, static = found[stands], static[stands]
         boxes = self._static
         offset = boxes.axis[static].conj() * (middle_m[found] - boxes.middle_m[static])
         reach = boxes.half_m[static, :2] + radius_m[found, None]

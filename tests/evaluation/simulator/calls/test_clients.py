@@ -29,7 +29,8 @@ def traveller(tiny_simulator: RunningSimulator) -> Iterator[carla.Client]:
     "name", ["other", "other_Opt", "/Game/Carla/Maps/other", "Carla/Maps/other/other_Opt", "OTHER"]
 )
 def test_map_names_as_clients_write_them(traveller: carla.Client, name: str) -> None:
-    assert traveller.load_world(name).get_map().name == "Carla/Maps/other"
+    expected = "Carla/Maps/other_Opt" if name.endswith("_Opt") else "Carla/Maps/other"
+    assert traveller.load_world(name).get_map().name == expected
 
 
 def test_unknown_map_names_the_option(traveller: carla.Client) -> None:
@@ -58,19 +59,55 @@ def test_what_is_refused_without_an_answer_is_told_by_the_next(session: ClientSe
     assert session.world.tick() == frame + 1
 
 
-def test_things_of_the_town_can_be_shown_but_not_hidden(session: ClientSession) -> None:
-    things = {
-        thing.id for thing in session.world.get_environment_objects(carla.CityObjectLabel.Any)
-    }
-    session.world.enable_environment_objects(things, True)
-    session.world.load_map_layer(carla.MapLayer.Buildings)
-    session.world.tick()
-    session.world.enable_environment_objects({1}, False)
-    with pytest.raises(RuntimeError, match="hiding things of the town is not simulated"):
-        session.world.tick()
-    with pytest.raises(RuntimeError, match="maps without some of their layers are not simulated"):
-        session.world.unload_map_layer(carla.MapLayer.Buildings)
-    session.world.tick()
+def tags(world: carla.World) -> set[str]:
+    """Kinds of the things that a world lists."""
+    return {str(item.type) for item in world.get_environment_objects(carla.CityObjectLabel.Any)}
+
+
+def trees_ahead(world: carla.World) -> int:
+    """Trees that a ray along the road's edge meets."""
+    met = 0
+    for item in world.get_environment_objects(carla.CityObjectLabel.Vegetation):
+        place = item.bounding_box.location
+        start, end = (carla.Location(place.x + dx, place.y, place.z) for dx in (-2.0, 2.0))
+        met += any(
+            hit.label == carla.CityObjectLabel.Vegetation for hit in world.cast_ray(start, end)
+        )
+    return met
+
+
+def test_things_of_the_town_can_be_hidden(traveller: carla.Client) -> None:
+    world = traveller.load_world("other")
+    trees = {item.id for item in world.get_environment_objects(carla.CityObjectLabel.Vegetation)}
+    assert trees_ahead(world) == len(trees) > 0
+    hidden = set(sorted(trees)[1:])
+    world.enable_environment_objects({*hidden, 12345678}, False)
+    assert trees_ahead(world) == 1
+    world.enable_environment_objects(hidden, True)
+    assert trees_ahead(world) == len(trees)
+    world.enable_environment_objects(hidden, False)
+    # A new episode has everything again.
+    assert trees_ahead(traveller.reload_world()) == len(trees)
+
+
+def test_layers_are_loaded_and_unloaded_in_layered_towns(traveller: carla.Client) -> None:
+    layers = carla.MapLayer
+    world = traveller.load_world("other_Opt", True, layers.Buildings)
+    assert tags(world) == set()
+    world.load_map_layer(layers.Foliage)
+    assert tags(world) == {"Vegetation"}
+    world.unload_map_layer(layers.All)
+    assert tags(world) == set()
+    # The same name again, with all that it has.
+    world = traveller.reload_world()
+    assert world.get_map().name.endswith("other_Opt")
+    assert tags(world) == {"Vegetation"}
+
+
+def test_other_towns_have_no_layers(traveller: carla.Client) -> None:
+    world = traveller.load_world("other", True, carla.MapLayer.NONE)
+    world.unload_map_layer(carla.MapLayer.All)
+    assert tags(world) == {"Vegetation"}
 
 
 @pytest.mark.parametrize("wanted_mps", [8.0, 3.0, -2.0])

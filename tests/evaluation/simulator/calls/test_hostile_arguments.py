@@ -95,6 +95,8 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_all_level_BBs": [[255]],
     "get_environment_objects": [[255]],
     "enable_environment_objects": [[[1, 2], True]],
+    "load_map_layer": [[8]],
+    "unload_map_layer": [[8]],
     "project_point": [[POSE[0], [1.0, 0.0, 0.0], 50.0]],
     "cast_ray": [[POSE[0], [90.0, 2.0, 0.5]]],
     "disable_actor_constant_velocity": [[CAR]],
