@@ -175,6 +175,8 @@ class BodyTable:
         may take the numbers of its neighbours with it.
         """
         state = self.state
+        if not len(state):
+            return 0
         fits = np.abs(state["velocity_mps"]).max(axis=1, initial=0.0) <= MAX_SPEED_MPS
         fits &= np.abs(state["position_m"]).max(axis=1, initial=0.0) <= MAX_LOCATION_M
         for field in ("yaw_rate_radps", "pitch_rate_radps", "roll_rate_radps"):

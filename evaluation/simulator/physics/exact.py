@@ -39,9 +39,13 @@ _ARC_SERIES = tuple((-1) ** k / (2 * k + 1) for k in range(12))
 def sin_cos(angle_rad: Floats) -> tuple[Floats, Floats]:
     """Return sines and cosines (n,) of angles (n,)."""
     quarters = np.rint(angle_rad * _QUARTERS_PER_RAD)
-    rest = angle_rad
-    for part in _QUARTER:
-        rest = rest - quarters * part
+    # Angles of less than an eighth of a turn need no reduction; the sum takes the sign off -0, as
+    # the differences do.
+    small = not quarters.any()
+    rest = angle_rad + 0.0
+    if not small:
+        for part in _QUARTER:
+            rest = rest - quarters * part
     square = rest * rest
     values = _SERIES[_TERMS - 1] * square
     for term in _SERIES[_TERMS - 2 : 0 : -1]:
@@ -49,6 +53,8 @@ def sin_cos(angle_rad: Floats) -> tuple[Floats, Floats]:
         values *= square
     values += _SERIES[0]
     sine, cosine = values[0] * rest, values[1]
+    if small:
+        return sine, cosine
     turns = quarters.astype(np.int64)
     crossed = (turns & 1) == 1
     sines = np.where(crossed, cosine, sine)
@@ -59,6 +65,8 @@ def sin_cos(angle_rad: Floats) -> tuple[Floats, Floats]:
 
 def arctan(slope: Floats) -> Floats:
     """Return the angles (n,) of slopes (n,), within a quarter turn of zero."""
+    if not slope.any():
+        return slope.copy()
     x = slope
     for _ in range(2):
         x = x / (1.0 + np.sqrt(1.0 + x * x))

@@ -46,6 +46,7 @@ class ActorTable:
     def _allocate(self, kinematics: npt.NDArray[np.float64], records: npt.NDArray[np.void]) -> None:
         self._kinematics = kinematics
         self._records = records
+        self._record_bytes = records.data.cast("B")
         self.location = kinematics[:, 0:3]
         self.rotation_deg = kinematics[:, 3:6]
         self.velocity = kinematics[:, 6:9]
@@ -95,13 +96,13 @@ class ActorTable:
     def show_vehicle_control(self, row: int, control: VehicleControl) -> None:
         """Write what `vehicle.get_control()` will show."""
         offset = row * ACTOR_STATE.itemsize + UNION_OFFSET
-        _VEHICLE_CONTROL.pack_into(self._records.data.cast("B"), offset, *control)
+        _VEHICLE_CONTROL.pack_into(self._record_bytes, offset, *control)
 
     def show_walker_control(self, row: int, control: WalkerControl) -> None:
         """Write what `walker.get_control()` will show."""
         offset = row * ACTOR_STATE.itemsize + UNION_OFFSET
         values = (*control.direction, control.speed, control.jump)
-        _WALKER_CONTROL.pack_into(self._records.data.cast("B"), offset, *values)
+        _WALKER_CONTROL.pack_into(self._record_bytes, offset, *values)
 
     def show_sign_id(self, row: int, sign_id: str) -> None:
         """Write the OpenDRIVE signal id of a traffic light or sign."""

@@ -190,10 +190,16 @@ class _Scene:
         velocity = column("velocity_mps")
         spin = column("yaw_rate_radps")
         physics = column("physics")
+        sine, cosine = np.concatenate([table.heading() for table in tables], axis=1)
         return cls(
             tables,
             column("actor_id"),
-            Boxes.of(centre, column("half_extent_m"), column("yaw_rad")),
+            Boxes(
+                exact.plane(centre[:, 0], centre[:, 1]),
+                exact.plane(cosine, sine),
+                centre[:, 2],
+                column("half_extent_m"),
+            ),
             exact.plane(velocity[:, 0], velocity[:, 1]),
             spin,
             physics / column("mass_kg"),

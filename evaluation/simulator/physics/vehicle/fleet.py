@@ -17,7 +17,7 @@ from evaluation.simulator.physics.vehicle.drivetrain import (
     stack_powertrain,
     wheel_angle_rad,
 )
-from evaluation.simulator.physics.vehicle.planar import AxleForces, Chassis, step_planar
+from evaluation.simulator.physics.vehicle.planar import AxleForces, Chassis, Floats, step_planar
 from evaluation.simulator.physics.vehicle.spec import (
     FRONT_GRIP_PER_TYRE_FRICTION,
     GRAVITY_MPS2,
@@ -217,11 +217,16 @@ class VehicleFleet(BodyTable):
             self._powertrain = stack_powertrain(specs, load_n)
         return self._chassis, self._powertrain
 
+    def _heading_of(self, rows: NDArray[np.intp]) -> tuple[Floats, Floats]:
+        """Sines and cosines (k,) of some vehicles' yaw angles."""
+        sine, cosine = self.heading()
+        return sine[rows], cosine[rows]
+
     def _hold_velocity(self, rows: NDArray[np.intp]) -> None:
         """Give vehicles with a constant velocity that velocity, along where they look."""
         state = self.state
         body = state["constant_velocity_mps"][rows]
-        sin, cos = (part[rows] for part in self.heading())
+        sin, cos = self._heading_of(rows)
         state["velocity_mps"][rows, 0] = cos * body[:, 0] - sin * body[:, 1]
         state["velocity_mps"][rows, 1] = sin * body[:, 0] + cos * body[:, 1]
 
@@ -257,14 +262,20 @@ class VehicleFleet(BodyTable):
         rows = np.flatnonzero(falls & ~state["settled"])
         if len(rows):
             part = state[rows]
-            step_suspension(part, duration_s)
+            step_suspension(part, self._heading_of(rows), duration_s)
             state[rows] = part
 
     def _measure_ground(self, rows: NDArray[np.intp], ground_height: GroundHeight) -> None:
         """Look at the ground below some vehicles; on the same level ground nothing changes."""
         chassis, powertrain = self._tables()
         part = self.state[rows]
-        measure_ground(part, chassis.axle_m[rows], powertrain.half_track_m[rows], ground_height)
+        measure_ground(
+            part,
+            self._heading_of(rows),
+            chassis.axle_m[rows],
+            powertrain.half_track_m[rows],
+            ground_height,
+        )
         level = (part["ground_slope"] == 0.0).all(axis=1)
         part["settled"] &= level & (part["ground_m"][:, 2] == part["position_m"][:, 2])
         self.state[rows] = part

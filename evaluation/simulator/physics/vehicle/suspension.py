@@ -43,15 +43,21 @@ REST_M = 1e-4
 
 
 def measure_ground(
-    state: NDArray[Any], axle_m: Floats, half_track_m: Floats, ground_height: GroundHeight
+    state: NDArray[Any],
+    heading: tuple[Floats, Floats],
+    axle_m: Floats,
+    half_track_m: Floats,
+    ground_height: GroundHeight,
 ) -> None:
     """Measure the plane under each vehicle from the heights below its four wheels, in place.
+
+    `heading` is sines and cosines (n,) of the yaw angles.
 
     Where a height is NaN nothing is known of the ground: the plane is set level at the height of
     the vehicle. One with all ground overhead has none below it, and falls.
     """
     position = state["position_m"]
-    forward = np.stack(exact.sin_cos(state["yaw_rad"])[::-1], axis=1)
+    forward = np.stack(heading[::-1], axis=1)
     right = np.stack((-forward[:, 1], forward[:, 0]), axis=1)
     along = axle_m[:, [0, 0, 1, 1]]
     across = half_track_m[:, None] * np.array([-1.0, 1.0, -1.0, 1.0])
@@ -80,15 +86,16 @@ def way_since_measure_m(state: NDArray[Any]) -> Floats:
     return exact.length(way[:, 0], way[:, 1])
 
 
-def step_suspension(state: NDArray[Any], step_s: float) -> None:
+def step_suspension(state: NDArray[Any], heading: tuple[Floats, Floats], step_s: float) -> None:
     """Advance height, pitch, roll and their rates in place towards the measured plane.
 
-    Bodies that have come to rest on level ground are marked as settled, however fast they drive.
+    `heading` is sines and cosines (n,) of the yaw angles. Bodies that have come to rest on level
+    ground are marked as settled, however fast they drive.
     """
     slope, velocity = state["ground_slope"], state["velocity_mps"]
     way = state["position_m"][:, :2] - state["ground_m"][:, :2]
     height = state["ground_m"][:, 2] + (slope * way).sum(axis=1)
-    sin, cos = exact.sin_cos(state["yaw_rad"])
+    sin, cos = heading
     rises = (slope[:, 0] * cos + slope[:, 1] * sin, slope[:, 0] * sin - slope[:, 1] * cos)
     pitch, roll = exact.arctan(np.concatenate(rises)).reshape(2, -1)
     wanted_climb = (slope * velocity[:, :2]).sum(axis=1)
