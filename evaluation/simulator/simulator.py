@@ -32,13 +32,20 @@ from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
 from evaluation.simulator.sensors.saved_sensors import require_sensors, restore_sensor, save_sensor
 from evaluation.simulator.sensors.sensor import Message
+from evaluation.simulator.sensors.v2x import (
+    CUSTOM_V2X_TYPE,
+    V2X_TYPE,
+    CustomV2xSensor,
+    Radio,
+    V2xSensor,
+)
 from evaluation.simulator.town.library import TownShelf
 from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.wire.actor_records import Description
 from evaluation.simulator.wire.codec import Transform
 from evaluation.simulator.wire.dialect import DIALECTS
-from evaluation.simulator.wire.errors import CallError
+from evaluation.simulator.wire.errors import CallError, NotSimulatedError
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 from evaluation.simulator.wire.snapshot import StreamType
 from evaluation.simulator.wire.state_codec import StateError
@@ -84,7 +91,9 @@ _MARKS = {
     "town": "the state is of the town {}, this one is {}: start the simulator with that --town",
     "map": "the town's map has changed since the state was saved ({}, now {}): save it anew",
 }
-SIMULATED_SENSORS = frozenset((GNSS_TYPE, *CAMERA_TYPES, *_EVENT_SENSORS, *_NOISY_SENSORS))
+SIMULATED_SENSORS = frozenset(
+    (GNSS_TYPE, *CAMERA_TYPES, *_EVENT_SENSORS, *_NOISY_SENSORS, V2X_TYPE, CUSTOM_V2X_TYPE)
+)
 """Sensors that measure here; the library lists more, so that programs find them."""
 
 
@@ -213,7 +222,7 @@ class Simulator:
 
     def _start_sensor(self, actor: Actor) -> None:
         sensor = self._make_sensor(actor)
-        if isinstance(sensor, RaySensor | ObstacleSensor) and self._rays is None:
+        if isinstance(sensor, RaySensor | ObstacleSensor | Radio) and self._rays is None:
             self._rays = RayScene(self.world.town)
         actor.stream_id = self.streams.open_stream()
         actor.stream_token = self.streams.token(actor.stream_id)
@@ -225,11 +234,28 @@ class Simulator:
             return CameraSensor(world, actor)
         if type_id == GNSS_TYPE:
             return GnssSensor(world, actor, self._geo_frame)
+        if type_id in (V2X_TYPE, CUSTOM_V2X_TYPE) and not self.dialect.has_v2x:
+            raise CallError(f"'{type_id}' is not known to carla {self.dialect.version}")
+        if type_id == V2X_TYPE:
+            return V2xSensor(world, actor, self.dialect.cam_type, self._geo_frame)
+        if type_id == CUSTOM_V2X_TYPE:
+            return CustomV2xSensor(world, actor, self.dialect.custom_v2x_type)
         if type_id in _EVENT_SENSORS:
             return _EVENT_SENSORS[type_id](actor)
         if type_id in _NOISY_SENSORS:
             return _NOISY_SENSORS[type_id](world, actor)
         raise CallError(f"'{type_id}' is not simulated")
+
+    def send_text(self, actor_id: int, text: str) -> None:
+        """Let a custom V2X sensor send a text with the next tick.
+
+        Raises:
+            NotSimulatedError: not such a sensor, or no text that fits into a message.
+        """
+        sensor = self._sensors.get(actor_id)
+        if not isinstance(sensor, CustomV2xSensor):
+            raise NotSimulatedError(f"actor {actor_id} is no {CUSTOM_V2X_TYPE}: it sends nothing")
+        sensor.say(text)
 
     def gbuffer_token(self, actor_id: int, number: int) -> bytes:
         """Return the token of a colour camera's G-buffer, whose stream opens with the first call.

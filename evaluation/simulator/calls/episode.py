@@ -50,6 +50,11 @@ def get_gbuffer_token(simulator: Simulator, _caller: Caller, arguments: Sequence
     return simulator.gbuffer_token(actor_id, integer("G-buffer", arguments[1]))
 
 
+def send(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Let a custom V2X sensor send a text, of 99 bytes at most, with the next tick."""
+    simulator.send_text(integer("actor id", arguments[0]), text("message", arguments[1]))
+
+
 def get_map_info(simulator: Simulator, _caller: Caller, _arguments: Sequence[Any]) -> Any:
     """Return the map's name, with `_Opt` where it has layers, and its spawn points."""
     town = simulator.world.town
@@ -190,6 +195,7 @@ CALLS = {
     "get_episode_info": Call(get_episode_info, Reply.VALUE),
     "get_sensor_token": Call(get_sensor_token, Reply.VALUE, 1),
     "get_gbuffer_token": Call(get_gbuffer_token, Reply.VALUE, 2),
+    "send": Call(send, Reply.VOID, 2),
     "get_map_info": Call(get_map_info, Reply.VALUE),
     "get_map_data": Call(get_map_data, Reply.VALUE),
     "get_available_maps": Call(get_available_maps, Reply.VALUE),

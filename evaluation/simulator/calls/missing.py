@@ -29,6 +29,5 @@ CALLS = {
     "set_wheel_pitch_angle": accepted(Reply.VOID),
     "get_wheel_pitch_angle": refused(Reply.VALUE, "rolling angles of wheels are"),
     "restore_physx_physics": accepted(Reply.VOID),
-    "send": refused(Reply.VOID, "V2X is"),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
 }

@@ -19,6 +19,7 @@ _ADULT_SIZE_M = (0.38, 0.50, 1.80)
 _CHILD_SIZE_M = (0.34, 0.44, 1.24)
 
 _NO_BODY = BoundingBox()
+_V2X_SENSORS = "sensor.other.v2x"
 
 
 class ActorKind(IntEnum):
@@ -84,7 +85,11 @@ class BlueprintLibrary:
 
     def to_wire(self, dialect: Dialect) -> list[object]:
         """Return all definitions as the client's version reads them."""
-        return [item.definition.to_wire(dialect) for item in self._blueprints.values()]
+        return [
+            item.definition.to_wire(dialect)
+            for type_id, item in self._blueprints.items()
+            if dialect.has_v2x or not type_id.startswith(_V2X_SENSORS)
+        ]
 
     def _add(
         self,

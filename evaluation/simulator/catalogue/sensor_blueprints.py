@@ -159,6 +159,46 @@ _EVENT_CAMERA = (
     Attribute("use_log", _BOOL, "True"),
 )
 
+_V2X = (
+    *_numbers(_INT, noise_seed="0"),
+    *_numbers(
+        _FLOAT,
+        transmit_power="21.5",
+        receiver_sensitivity="-99.0",
+        frequency_ghz="5.9",
+        combined_antenna_gain="10.0",
+    ),
+    Attribute("scenario", _STRING, "highway", ("highway", "rural", "urban"), restricted=True),
+    Attribute("path_loss_model", _STRING, "winner", ("winner", "geometric"), restricted=True),
+    *_numbers(_FLOAT, path_loss_exponent="2.7", d_ref="1.0", filter_distance="500.0"),
+    Attribute("use_etsi_fading", _BOOL, "true", ("true",)),
+    *_numbers(_FLOAT, custom_fading_stddev="0.0"),
+)
+"""The defaults are the first recommended values, as in CARLA's blueprints; its documentation says
+urban and geometric."""
+
+_CAM = (
+    *_numbers(_FLOAT, gen_cam_min="0.1", gen_cam_max="1.0"),
+    Attribute("fixed_rate", _BOOL, "false", ("false",)),
+    *_numbers(
+        _FLOAT,
+        noise_lat_stddev="0.0",
+        noise_lat_bias="0.0",
+        noise_lon_stddev="0.0",
+        noise_lon_bias="0.0",
+        noise_alt_stddev="0.0",
+        noise_alt_bias="0.0",
+        noise_head_stddev="0.0",
+        noise_head_bias="0.0",
+        noise_accel_stddev_x="0.0",
+        noise_accel_stddev_y="0.0",
+        noise_accel_stddev_z="0.0",
+        noise_yawrate_stddev="0.0",
+        noise_yawrate_bias="0.0",
+        noise_vel_stddev_x="0.0",
+    ),
+)
+
 SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.camera.rgb": (*_ALL_SENSORS, *_CAMERA),
     "sensor.camera.depth": (*_ALL_SENSORS, *_LENSED),
@@ -175,4 +215,6 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.other.collision": _EVENT_SENSORS,
     "sensor.other.obstacle": (*_ALL_SENSORS, *_OBSTACLE),
     "sensor.other.lane_invasion": _EVENT_SENSORS,
+    "sensor.other.v2x": (*_ALL_SENSORS, *_V2X, *_CAM),
+    "sensor.other.v2x_custom": (*_ALL_SENSORS, *_V2X),
 }

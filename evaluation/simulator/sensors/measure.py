@@ -18,6 +18,7 @@ from evaluation.simulator.sensors.obstacle import ObstacleSensor
 from evaluation.simulator.sensors.radar import RadarSensor
 from evaluation.simulator.sensors.ray_scene import RayScene
 from evaluation.simulator.sensors.sensor import Message
+from evaluation.simulator.sensors.v2x import CustomV2xSensor, Radio, Sent, V2xSensor
 from evaluation.simulator.wire.codec import Transform
 from evaluation.simulator.wire.dialect import Dialect
 from evaluation.simulator.wire.snapshot import Buffer, episode_header, sensor_header
@@ -30,7 +31,8 @@ logger = logging.getLogger(__name__)
 
 Reader = GnssSensor | ImuSensor
 RaySensor = LidarSensor | SemanticLidarSensor | RadarSensor
-AnySensor = CameraSensor | CollisionSensor | ObstacleSensor | Reader | RaySensor
+AnyRadio = V2xSensor | CustomV2xSensor
+AnySensor = CameraSensor | CollisionSensor | ObstacleSensor | Reader | RaySensor | AnyRadio
 Sensors = Mapping[int, AnySensor]
 """The sensors of an episode by actor id."""
 IsHeard = Callable[[int], bool]
@@ -55,12 +57,18 @@ def measure(
     messages: list[Message] = []
     cameras: list[CameraSensor] = []
     late: list[CameraSensor] = []
+    radios: list[AnyRadio] = []
     for sensor in sensors.values():
         if isinstance(sensor, CollisionSensor):
             messages += _unless_it_fails(sensor, partial(report_contacts, world, sensor, contacts))
             continue
         # Asked whether anybody listens or not: the schedule counts from the spawning.
-        if not sensor.schedule.is_due(world.elapsed_s) or not is_heard(sensor.actor.stream_id):
+        if not sensor.schedule.is_due(world.elapsed_s):
+            continue
+        if isinstance(sensor, AnyRadio):
+            radios.append(sensor)
+            continue
+        if not is_heard(sensor.actor.stream_id):
             continue
         if isinstance(sensor, CameraSensor):
             (late if sensor.schedule.period_s > 0.0 else cameras).append(sensor)
@@ -68,6 +76,8 @@ def measure(
             messages += _unless_it_fails(sensor, partial(_read, world, sensor))
         elif rays is not None:
             messages += _unless_it_fails(sensor, partial(_cast, world, sensor, rays))
+    if rays is not None:
+        messages += _exchange(world, radios, rays, is_heard)
     return messages + draw(world, scene, cameras, is_heard, dialect), late
 
 
@@ -97,6 +107,29 @@ def draw(
         for camera in cameras
         for message in _unless_it_fails(camera, partial(take, [camera]))
     ]
+
+
+def _exchange(
+    world: World, radios: Sequence[AnyRadio], rays: RayScene, is_heard: IsHeard
+) -> list[Message]:
+    """Let radios send, whether anybody listens to them or not, and then hear each other."""
+    messages: list[Message] = []
+    for kind in (V2xSensor, CustomV2xSensor):
+        alike = [radio for radio in radios if isinstance(radio, kind)]
+        sent: dict[int, Sent] = {}
+        for radio in alike:
+            _unless_it_fails(radio, partial(_send, world, radio, sent))
+        for radio in alike:
+            if sent and is_heard(radio.actor.stream_id):
+                messages += _unless_it_fails(radio, partial(radio.hear, world, rays, sent))
+    return messages
+
+
+def _send(world: World, radio: Radio, sent: dict[int, Sent]) -> list[Message]:
+    record = radio.message(world)
+    if record is not None:
+        sent[radio.station(world).actor_id] = Sent(world, radio, record)
+    return []
 
 
 def _read(world: World, sensor: Reader) -> list[Message]:

@@ -21,6 +21,9 @@ from evaluation.simulator.town.shown import Shown
 from evaluation.simulator.town.town import Town
 from evaluation.simulator.world.world import World
 
+_BEHIND_A_HIT_M = 0.02
+"""Where a ray that goes through what it meets begins anew."""
+
 
 class Hits(NamedTuple):
     """What n rays met first: distance (n,) m, infinite where nothing; semantic tag (n,); actor
@@ -75,6 +78,30 @@ class RayScene:
             np.where(nearer, moving.actor_id, np.uint32(0)),
             np.where(nearer, moving.cosine, static.cosine),
         )
+
+    def met_between(self, world: World, starts: Floats, ends: Floats) -> list[set[int]]:
+        """Return what is between places (n, 3) and others (n, 3), world axes: the ids of all
+        actors, and 0 for the town."""
+        self._pose(world)
+        way = ends - starts
+        length_m = np.linalg.norm(way, axis=1)
+        ways = (way / np.maximum(length_m, 1e-9)[:, None]).astype(np.float32)
+        reach = length_m.astype(np.float32)
+        town = np.isfinite(self._static.cast(starts.astype(np.float32), ways, reach).distance_m)
+        met: list[set[int]] = [{0} if hit else set() for hit in town]
+        passed_m = np.zeros(len(way))
+        under_way = np.flatnonzero(length_m > 0.0)
+        while len(under_way):
+            origins = starts[under_way] + passed_m[under_way, None] * ways[under_way]
+            left_m = (length_m - passed_m)[under_way].astype(np.float32)
+            hits = self._tree.cast(origins.astype(np.float32), ways[under_way], left_m)
+            hit = np.isfinite(hits.distance_m)
+            for index, actor_id in zip(under_way[hit], hits.actor_id[hit].tolist(), strict=True):
+                met[index].add(actor_id)
+            passed_m[under_way[hit]] += hits.distance_m[hit] + _BEHIND_A_HIT_M
+            under_way = under_way[hit]
+            under_way = under_way[passed_m[under_way] < length_m[under_way]]
+        return met
 
     def _pose(self, world: World) -> None:
         """Put the bodies where they are in this tick, among what of the town is there."""

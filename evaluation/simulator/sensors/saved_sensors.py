@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from evaluation.simulator.catalogue.blueprints import ActorKind
+from evaluation.simulator.sensors.awareness import CamRhythm
 from evaluation.simulator.sensors.measure import AnySensor
+from evaluation.simulator.sensors.v2x import CustomV2xSensor, V2xSensor
 from evaluation.simulator.wire.codec import MAX_NUMBER
 from evaluation.simulator.wire.state_codec import StateError
+from evaluation.simulator.wire.v2x_records import CUSTOM_TEXT_BYTES
 from evaluation.simulator.world.world import World
 
 SCHEDULE = ("interval_s", "_next_s", "_last_s")
@@ -25,6 +28,10 @@ def save_sensor(sensor: AnySensor) -> dict[str, Any]:
     schedule = getattr(sensor, "schedule", None)
     if schedule is not None:
         saved["schedule"] = {name: getattr(schedule, name) for name in SCHEDULE}
+    if isinstance(sensor, V2xSensor):
+        saved["rhythm"] = sensor.service.rhythm.to_plain()
+    if isinstance(sensor, CustomV2xSensor):
+        saved["text"] = sensor.text
     generator = getattr(sensor, "_generator", None)
     if isinstance(generator, np.random.Generator):
         # As text: its numbers have 128 bits.
@@ -51,6 +58,11 @@ def require_sensors(saved: Sequence[tuple[int, Mapping[str, Any]]], world: World
         if "noise" in values:
             # A generator of its own: it refuses what is no state.
             np.random.default_rng(0).bit_generator.state = json.loads(values["noise"])
+        if "rhythm" in values:
+            CamRhythm.of(actor.description).restore(values["rhythm"])
+        text = values.get("text")
+        if text is not None and not (isinstance(text, bytes) and len(text) <= CUSTOM_TEXT_BYTES):
+            raise StateError(f"a damaged state: sensor {actor_id}: its text is no message")
 
 
 def restore_sensor(sensor: AnySensor, saved: Mapping[str, Any]) -> None:
@@ -63,3 +75,7 @@ def restore_sensor(sensor: AnySensor, saved: Mapping[str, Any]) -> None:
     generator = getattr(sensor, "_generator", None)
     if isinstance(generator, np.random.Generator) and "noise" in saved:
         generator.bit_generator.state = json.loads(saved["noise"])
+    if isinstance(sensor, V2xSensor) and "rhythm" in saved:
+        sensor.service.rhythm.restore(saved["rhythm"])
+    if isinstance(sensor, CustomV2xSensor):
+        sensor.text = saved.get("text")

@@ -28,6 +28,7 @@ class Dialect:
         gnss_is_transverse: whether the wheel's own geolocation is the spherical transverse
             Mercator with latitude growing along +y (0.9.16) or the Mercator with latitude falling
             along +y (0.9.15, and the leaderboard's GPS plan).
+        has_v2x: whether it knows V2X sensors.
     """
 
     version: str
@@ -35,6 +36,17 @@ class Dialect:
     world_state_type: int
     spawn_has_socket: bool
     gnss_is_transverse: bool
+    has_v2x: bool
+
+    @property
+    def cam_type(self) -> int:
+        """Sensor type id of V2X events, behind the two kinds of G-buffers; only if `has_v2x`."""
+        return self.world_state_type + 3
+
+    @property
+    def custom_v2x_type(self) -> int:
+        """Sensor type id of events of custom V2X messages; only if `has_v2x`."""
+        return self.world_state_type + 4
 
     @property
     def gbuffer_type(self) -> int:
@@ -43,6 +55,10 @@ class Dialect:
 
 
 DIALECTS = {
-    "0.9.15": Dialect("0.9.15", 0, 16, spawn_has_socket=False, gnss_is_transverse=False),
-    "0.9.16": Dialect("0.9.16", 1, 17, spawn_has_socket=True, gnss_is_transverse=True),
+    "0.9.15": Dialect(
+        "0.9.15", 0, 16, spawn_has_socket=False, gnss_is_transverse=False, has_v2x=False
+    ),
+    "0.9.16": Dialect(
+        "0.9.16", 1, 17, spawn_has_socket=True, gnss_is_transverse=True, has_v2x=True
+    ),
 }
