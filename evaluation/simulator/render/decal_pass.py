@@ -61,6 +61,7 @@ class DecalPass:
         self._corners = context.buffer(corners.tobytes())
         self._indices = context.buffer(np.array([0, 1, 2, 0, 2, 3], np.uint32).tobytes())
         self._commands = CommandBuffer(context)
+        self._has_lights = False
         self._reserve(256)
 
     def _reserve(self, count: int) -> None:
@@ -86,7 +87,8 @@ class DecalPass:
         foot = bodies.centre_m - bodies.turn[:, :, 2] * bodies.half_m[:, 2:]
         foot[:, 2] += _LIFT_M
         decals, radius = _shadows(bodies, foot, air)
-        if air.darkness > _DARK:
+        self._has_lights = air.darkness > _DARK
+        if self._has_lights:
             beams, beam_radius = _beams(bodies, foot, air)
             pools, pool_radius = self._lit_pools(lights_rgb, air)
             decals = np.concatenate([pools, beams, decals])
@@ -117,7 +119,11 @@ class DecalPass:
 
     def draw(self, camera: int) -> None:
         """Draw what `prepare` chose for this camera."""
+        target = self._context.fbo
+        # Light falls on light, in the same plane: none may hide the other.
+        target.depth_mask = not self._has_lights
         self._commands.draw(camera, self._array)
+        target.depth_mask = True
 
 
 def _shadows(bodies: PosedBodies, foot: F64, air: Atmosphere) -> tuple[NDArray[np.void], F32]:

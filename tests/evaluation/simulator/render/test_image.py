@@ -19,8 +19,14 @@ from evaluation.simulator.render.frame import (
     RenderFrame,
 )
 from evaluation.simulator.render.renderer import Renderer
-from evaluation.simulator.town.scenery import Scenery, StreetLamps
-from tests.evaluation.simulator.render.render_scenes import body, camera, needs_opengl, street
+from evaluation.simulator.town.scenery import Material, Scenery, StreetLamps
+from tests.evaluation.simulator.render.render_scenes import (
+    body,
+    camera,
+    ground,
+    needs_opengl,
+    street,
+)
 
 pytestmark = needs_opengl
 
@@ -320,3 +326,28 @@ def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:
         thing = body(kind, (10.0, 0.0, 1.0), halves[kind], yaw=0.5)
         image = empty.render(RenderFrame(bodies=thing), [camera()])[0].astype(int)
         assert (np.abs(image - nothing).max(axis=2) > 20).sum() > 15, kind
+
+
+def test_a_street_lamp_lights_the_ground_less_and_less_outwards() -> None:
+    # Three pools of 10, 7 and 4 m radius that add 0.11 of the brightest each, softly ended.
+    scenery = Scenery(
+        meshes=(ground(Material.ROAD, (-50.0, 50.0), (-50.0, 50.0), 0.0),),
+        street_lamps=StreetLamps(
+            np.array([[0.0, 0.0, 7.6]], np.float32), np.array([7.6], np.float32)
+        ),
+    )
+    night = ClearWeather(sun_altitude_angle=-90.0)
+    view = camera((0.0, 0.0, 20.0), (0.0, -90.0, 0.0), (200, 200), 90.0)
+    with Renderer(scenery) as renderer:
+        dark, lit = (
+            renderer.render(
+                RenderFrame(weather=night, street_lights=np.full((1, 3), share, np.float32)), [view]
+            )[0].astype(np.float64)
+            for share in (0.0, 1.0)
+        )
+    # The pools lie 0.15 m above the ground: 1 m is 100 / 19.85 pixels.
+    for side in (-1.0, 1.0):
+        for away_m, pools in ((2.0, 3.0), (5.0, 2.0), (7.2, 1.0), (9.0, 0.55), (11.0, 0.0)):
+            row = round(99.5 + side * away_m * 100.0 / 19.85)
+            added = (lit - dark)[row, 98:102, :3].mean() / 255.0
+            assert added == pytest.approx(0.11 * pools, abs=0.02), away_m
