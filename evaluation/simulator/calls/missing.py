@@ -6,7 +6,7 @@ from evaluation.simulator.calls.call import accepted, refused
 from evaluation.simulator.net.rpc import Reply
 
 _PAINT = "textures are"
-_PARTS = "sockets and components of actors are"
+_PARTS = "sockets and components of actors, which are named parts of CARLA's assets, are"
 
 CALLS = {
     "apply_color_texture_to_objects": refused(Reply.VOID, _PAINT),
@@ -20,14 +20,15 @@ CALLS = {
     "enable_carsim": refused(Reply.VOID, "CarSim physics are"),
     "use_carsim_road": refused(Reply.VOID, "CarSim physics are"),
     "enable_chrono_physics": refused(Reply.VOID, "Chrono physics are"),
-    "get_telemetry_data": refused(Reply.VALUE, "telemetry of wheels is"),
     "enable_sensor_for_ros": refused(Reply.VOID, "ROS is"),
     "disable_sensor_for_ros": accepted(Reply.VOID),
     "is_sensor_enabled_for_ros": refused(Reply.VALUE, "ROS is"),
     # Visual only, in CARLA too: no force of the road follows from it.
     "set_wheel_steer_direction": accepted(Reply.VOID),
     "set_wheel_pitch_angle": accepted(Reply.VOID),
-    "get_wheel_pitch_angle": refused(Reply.VALUE, "rolling angles of wheels are"),
+    "get_wheel_pitch_angle": refused(
+        Reply.VALUE, "rolling angles of wheels, which turn nothing that can be seen, are"
+    ),
     "restore_physx_physics": accepted(Reply.VOID),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
 }

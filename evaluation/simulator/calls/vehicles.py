@@ -11,6 +11,7 @@ from evaluation.simulator.calls.call import Call, accepted
 from evaluation.simulator.calls.physics_control import keep_unsimulated, physics_of, spec_with
 from evaluation.simulator.catalogue.blueprints import ActorKind
 from evaluation.simulator.net.rpc import Caller, Reply
+from evaluation.simulator.physics.vehicle.telemetry import telemetry
 from evaluation.simulator.simulator import Simulator
 from evaluation.simulator.wire.codec import (
     AckermannControl,
@@ -93,6 +94,14 @@ def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequ
     return math.degrees(float(fleet.state["wheel_angle_rad"][fleet.row(actor.actor_id)]))
 
 
+def get_telemetry(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
+    """Return what engine and wheels of a vehicle do; both wheels of an axle tell the same."""
+    world, actor = simulator.world, vehicle_of(simulator, arguments)
+    if actor.actor_id not in world.fleet:
+        raise CallError(f"vehicle {actor.actor_id} is fixed to another actor and has no physics")
+    return telemetry(world.fleet, actor.actor_id, world.delta_s)
+
+
 def control_ackermann(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Let a vehicle keep a steering angle, a speed and an acceleration from now on."""
     control = AckermannControl.from_wire(arguments[1])
@@ -119,6 +128,7 @@ CALLS = {
     "set_vehicle_light_state": Call(set_light_state, Reply.VOID, 2),
     "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE, tells=False),
     "get_wheel_steer_angle": Call(get_wheel_steer_angle, Reply.VALUE, 2),
+    "get_telemetry_data": Call(get_telemetry, Reply.VALUE, 1),
     "get_physics_control": Call(get_physics_control, Reply.VALUE, 1),
     "apply_physics_control": Call(apply_physics_control, Reply.VOID, 2),
     "apply_ackermann_control_to_vehicle": Call(control_ackermann, Reply.VOID, 2),

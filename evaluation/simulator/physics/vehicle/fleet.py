@@ -172,7 +172,7 @@ class VehicleFleet(BodyTable):
         state["velocity_before_mps"] = state["velocity_mps"]
         frozen = None if state["physics"].all() else np.flatnonzero(~state["physics"])
         kept = None if frozen is None else state[frozen]
-        chassis, powertrain = self._tables()
+        chassis, powertrain = self.tables()
         move_actuators(state, duration_s)
         held = np.flatnonzero(state["constant_velocity"])
         if len(held):
@@ -198,7 +198,8 @@ class VehicleFleet(BodyTable):
         if frozen is not None:
             state[frozen] = kept
 
-    def _tables(self) -> tuple[Chassis, Powertrain]:
+    def tables(self) -> tuple[Chassis, Powertrain]:
+        """Return what follows from the specifications, one row a vehicle."""
         if self._chassis is None or self._powertrain is None:
             specs = self._specs
             load_n = axle_loads_n(specs)
@@ -267,7 +268,7 @@ class VehicleFleet(BodyTable):
 
     def _measure_ground(self, rows: NDArray[np.intp], ground_height: GroundHeight) -> None:
         """Look at the ground below some vehicles; on the same level ground nothing changes."""
-        chassis, powertrain = self._tables()
+        chassis, powertrain = self.tables()
         part = self.state[rows]
         measure_ground(
             part,

@@ -168,6 +168,34 @@ class _Contacts:
         return _Velocity(y0 / m00 - l10 * right - l20 * yaw, right, yaw)
 
 
+def tyre_forces(
+    state: NDArray[Any],
+    chassis: Chassis,
+    axle: AxleForces,
+    wheel_angle_rad: Floats,
+    step_s: float,
+) -> tuple[Floats, Floats]:
+    """Return how the tyres' contacts move (n, 4) m/s and what the road does to them (n, 4) N.
+
+    The columns are along the wheels, forward, and across them, to the right: front along, rear
+    along, front across, rear across. The arguments are those of `step_planar`.
+    """
+    sine, cosine = exact.sin_cos(wheel_angle_rad)
+    contacts = _Contacts(cosine, sine, chassis.axle_m[:, 0], chassis.axle_m[:, 1])
+    yaw_sine, yaw_cosine = exact.sin_cos(state["yaw_rad"])
+    x_mps, y_mps = state["velocity_mps"][:, 0], state["velocity_mps"][:, 1]
+    contact_mps = contacts.velocities(
+        _Velocity(
+            yaw_cosine * x_mps + yaw_sine * y_mps,
+            yaw_cosine * y_mps - yaw_sine * x_mps,
+            state["yaw_rate_radps"],
+        )
+    )
+    force_n = -_Grip.of(chassis, axle, step_s).secants(contact_mps) * contact_mps
+    force_n[:, :2] += np.minimum(np.maximum(axle.drive_n, -chassis.grip_n), chassis.grip_n)
+    return contact_mps, force_n
+
+
 def step_planar(
     state: NDArray[Any],
     chassis: Chassis,

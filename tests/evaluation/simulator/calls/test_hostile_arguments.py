@@ -85,6 +85,7 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_physics_control": [[CAR]],
     "apply_physics_control": [[CAR, PHYSICS]],
     "get_wheel_steer_angle": [[CAR, 0]],
+    "get_telemetry_data": [[CAR]],
     "send": [[CAR, "text"]],
     "is_traffic_manager_running": [[8000]],
     "get_traffic_manager_running": [[8000]],
