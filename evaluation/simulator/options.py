@@ -21,6 +21,7 @@ class ServeOptions:
         recordings_folder: where clients may record and replay; None: nowhere.
         gnss_latitude: whether latitude grows along `south` (+y), along `north` (-y), or as the
             client's own `transform_to_geolocation` has it (`client`).
+        shadows: whether buildings, trees and poles cast shadows in colour images.
         parent_pid: process whose end also ends the simulator.
     """
 
@@ -32,6 +33,7 @@ class ServeOptions:
     towns_folder: Path | None = None
     recordings_folder: Path | None = None
     gnss_latitude: str = "client"
+    shadows: bool = False
     parent_pid: int | None = None
     log_level: str = "info"
 
@@ -61,6 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=default.gnss_latitude,
         help="direction in which latitude grows: -y (north), +y (south), or as the client's map",
     )
+    parser.add_argument(
+        "--shadows",
+        action="store_true",
+        help="buildings, trees and poles cast shadows in colour images",
+    )
     parser.add_argument("--parent-pid", type=int, help="end when this process ends")
     parser.add_argument(
         "--log-level", choices=("debug", "info", "warning", "error"), default=default.log_level
@@ -78,6 +85,7 @@ def options_from(arguments: argparse.Namespace) -> ServeOptions:
         towns_folder=arguments.towns,
         recordings_folder=arguments.recordings,
         gnss_latitude=arguments.gnss_latitude,
+        shadows=arguments.shadows,
         parent_pid=arguments.parent_pid,
         log_level=arguments.log_level,
     )

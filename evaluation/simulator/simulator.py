@@ -284,7 +284,7 @@ class Simulator:
                 # Imported here: a machine without OpenGL serves everything but cameras.
                 from evaluation.simulator.sensors.camera_scene import CameraScene
 
-                self._scene = CameraScene(self.world.town)
+                self._scene = CameraScene(self.world.town, shadows=self.options.shadows)
             except (ImportError, OSError, RuntimeError) as error:
                 logger.error("no cameras: %s", error)
                 raise CallError(f"cameras cannot be rendered on this machine: {error}") from error

@@ -20,10 +20,13 @@ logger = logging.getLogger(__name__)
 
 
 class CameraScene:
-    """Draws one town; remembers what does not change between ticks."""
+    """Draws one town; remembers what does not change between ticks.
 
-    def __init__(self, town: Town) -> None:
-        self._renderer = Renderer(town.scenery)
+    `shadows`: whether what stands in the town casts shadows in colour images.
+    """
+
+    def __init__(self, town: Town, *, shadows: bool = False) -> None:
+        self._renderer = Renderer(town.scenery, shadows=shadows)
         self._lamp_lights = town.scenery.lamp_heads.light_index
         self._survey = BodySurvey()
         self._shown: Shown | None = None

@@ -17,7 +17,23 @@ layout(std140, binding = 0) uniform Moment {
     vec4 right_tan;
     vec4 up_tan;
     vec4 weather;
+    vec4 sun_map_place;
 };
+
+#ifdef SHADOWS
+layout(binding = 1) uniform sampler2DShadow sun_map;
+
+// How much of the sun reaches a place, 0 to 1 (render/sun_shadows.py).
+float sunlit(vec3 place) {
+    vec2 key = place.xy - place.z * weather.zw;
+    vec2 share = (key - sun_map_place.xy) * sun_map_place.z;
+    return texture(sun_map, vec3(share, 0.5 - (place.z + 0.15) / 1000.0));
+}
+
+vec3 sunshine(vec3 normal) {
+    return sun_wetness.rgb * max(dot(normal, sun_darkness.xyz), 0.0);
+}
+#endif
 
 vec4 project(vec3 relative, float layers) {
     vec4 clip = clip_from_relative * vec4(relative, 1.0);
@@ -70,6 +86,20 @@ float smooth_noise(vec2 place) {
     return mix(two.x, two.y, share.y);
 }
 """
+
+SHADED_FRAGMENT = (
+    MOMENT
+    + """
+in vec3 v_colour;
+in vec3 v_shaded;
+in vec3 v_place;
+out vec4 pixel;
+void main() {
+    pixel = vec4(mix(v_shaded, v_colour, sunlit(v_place)).bgr, 1.0);
+}
+"""
+)
+"""As the next, but for what lies in a shadow."""
 
 PASS_FRAGMENT = """
 #version 430

@@ -14,7 +14,16 @@ in vec4 in_colour;
 flat out vec4 v_wall;
 flat out vec4 v_pane;
 out vec3 v_cell;
+#ifdef SHADOWS
+flat out vec3 v_sunshine;
+out vec3 v_place;
+#endif
 void main() {
+#ifdef SHADOWS
+    v_sunshine = in_colour.rgb * in_colour.rgb * sunshine(unpack(in_normal.xyz));
+    // Off the wall, which is in the map itself.
+    v_place = in_position + 0.4 * unpack(in_normal.xyz);
+#endif
     vec3 relative = in_position - camera_time.xyz;
     v_wall = vec4(in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz)), in_normal.w);
     // Half the size of a pane in its cell, and a number that shuffles the windows.
@@ -53,6 +62,10 @@ FRAGMENT = (
 flat in vec4 v_wall;
 flat in vec4 v_pane;
 in vec3 v_cell;
+#ifdef SHADOWS
+flat in vec3 v_sunshine;
+in vec3 v_place;
+#endif
 out vec4 pixel;
 void main() {
     vec2 cell = floor(v_cell.xy);
@@ -74,7 +87,11 @@ void main() {
     float lit = step(0.62, pick) * sun_darkness.w;
     glass += lit * vec3(0.55, 0.38, 0.16) * (0.4 + pick);
     float plinth = 1.0 - 0.18 * street * v_wall.a;
-    vec3 wall = v_wall.rgb * plinth + frame * (0.22 * sky_puddles.rgb - 0.4 * v_wall.rgb);
+    vec3 bare = v_wall.rgb;
+#ifdef SHADOWS
+    bare -= v_sunshine * (1.0 - sunlit(v_place));
+#endif
+    vec3 wall = bare * plinth + frame * (0.22 * sky_puddles.rgb - 0.4 * bare);
     pixel = image(mix(mix(wall, glass, pane), horizon_fog.rgb, v_cell.z));
 }
 """

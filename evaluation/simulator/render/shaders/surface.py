@@ -14,7 +14,15 @@ in vec4 in_traits;
 out vec3 v_colour;
 out vec3 v_relative;
 flat out vec3 v_traits;
+#ifdef SHADOWS
+out vec3 v_sunshine;
+out vec3 v_place;
+#endif
 void main() {
+#ifdef SHADOWS
+    v_sunshine = in_colour.rgb * in_colour.rgb * sunshine(unpack(in_normal.xyz));
+    v_place = in_position;
+#endif
     v_relative = in_position - camera_time.xyz;
     v_colour = in_colour.rgb * in_colour.rgb * light(unpack(in_normal.xyz));
     v_traits = in_traits.xyz;
@@ -31,6 +39,10 @@ in vec4 in_normal;
 in vec4 in_colour;
 in vec4 in_traits;
 out vec3 v_colour;
+#ifdef SHADOWS
+out vec3 v_shaded;
+out vec3 v_place;
+#endif
 void main() {
     vec3 relative = in_position - camera_time.xyz;
     float distance_m = length(relative);
@@ -39,6 +51,12 @@ void main() {
     float graze = 1.0 - clamp(-relative.z / distance_m, 0.0, 1.0);
     colour = mix(colour * (1.0 - 0.45 * wet), horizon_fog.rgb, 0.35 * wet * graze * graze * graze);
     v_colour = sqrt(min(mix(colour, horizon_fog.rgb, haze(distance_m)), 1.0));
+#ifdef SHADOWS
+    colour -= in_colour.rgb * in_colour.rgb * sunshine(unpack(in_normal.xyz))
+        * (1.0 - 0.45 * wet) * (1.0 - 0.35 * wet * graze * graze * graze);
+    v_shaded = sqrt(clamp(mix(colour, horizon_fog.rgb, haze(distance_m)), 0.0, 1.0));
+    v_place = in_position;
+#endif
     gl_Position = project(relative, in_traits.w * 16.0);
 }
 """
@@ -51,6 +69,10 @@ FRAGMENT = (
 in vec3 v_colour;
 in vec3 v_relative;
 flat in vec3 v_traits;
+#ifdef SHADOWS
+in vec3 v_sunshine;
+in vec3 v_place;
+#endif
 out vec4 pixel;
 void main() {
     vec2 ground = v_relative.xy + camera_time.xy;
@@ -66,7 +88,11 @@ void main() {
     float grain = v_traits.x * (0.35 * fine + 0.22 * coarse + 0.28 * wide)
         + v_traits.y * (0.45 * fine + 0.50 * coarse + 0.65 * wide);
     float wet = v_traits.z * sun_wetness.w;
-    vec3 colour = v_colour * (1.0 + grain) * (1.0 - 0.45 * wet);
+    vec3 colour = v_colour;
+#ifdef SHADOWS
+    colour -= v_sunshine * (1.0 - sunlit(v_place));
+#endif
+    colour = colour * (1.0 + grain) * (1.0 - 0.45 * wet);
     float graze = 1.0 - clamp(-v_relative.z / distance_m, 0.0, 1.0);
     float pool = clamp(wide * 3.0 - 0.9 + 1.5 * sky_puddles.w, 0.0, 1.0) * v_traits.z;
     float mirror = (0.35 * wet + 0.5 * pool * sky_puddles.w) * graze * graze * graze;
