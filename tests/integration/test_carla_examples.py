@@ -34,6 +34,7 @@ ARGUMENTS = {
     "start_replaying": ["-f", LOG],
     "generate_traffic": ["-n", "10", "-w", "5"],
     "lidar_to_camera": ["-f", "20"],
+    "bounding_boxes": [],
     "client_bounding_boxes": [],
     "automatic_control": [],
     "draw_skeleton": [],
@@ -49,6 +50,9 @@ ARGUMENTS = {
     "synchronous_mode": [],
     "tutorial": [],
     "tutorial_gbuffer": [],
+    "V2XDemo": [],
+    "test_addsecondvx": [],
+    "get_component_test": [],
     "vehicle_gallery": [],
     "vehicle_physics": [],
     "visualize_multiple_sensors": [],
@@ -56,6 +60,7 @@ ARGUMENTS = {
 }
 """The examples in an order in which what one records the next ones read."""
 FAILING = {
+    "get_component_test": "asks for a part of one of CARLA's assets by its name",
     "manual_control_carsim": "CarSim's physics are not simulated",
     "manual_control_steeringwheel": "needs a steering wheel",
 }

@@ -19,7 +19,8 @@ _ADULT_SIZE_M = (0.38, 0.50, 1.80)
 _CHILD_SIZE_M = (0.34, 0.44, 1.24)
 
 _NO_BODY = BoundingBox()
-_V2X_SENSORS = "sensor.other.v2x"
+_OF_0_9_16 = ("sensor.other.v2x", "sensor.camera.cosmos_visualization")
+"""Sensors that came with the version that knows V2X."""
 
 
 class ActorKind(IntEnum):
@@ -88,7 +89,7 @@ class BlueprintLibrary:
         return [
             item.definition.to_wire(dialect)
             for type_id, item in self._blueprints.items()
-            if dialect.has_v2x or not type_id.startswith(_V2X_SENSORS)
+            if dialect.has_v2x or not type_id.startswith(_OF_0_9_16)
         ]
 
     def _add(

@@ -206,6 +206,8 @@ SENSOR_ATTRIBUTES: dict[str, tuple[Attribute, ...]] = {
     "sensor.camera.instance_segmentation": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.normals": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.optical_flow": (*_ALL_SENSORS, *_LENSED),
+    # Listed, since CARLA's manual_control looks it up; not simulated.
+    "sensor.camera.cosmos_visualization": (*_ALL_SENSORS, *_LENSED),
     "sensor.camera.dvs": (*_ALL_SENSORS, *_CAMERA, *_EVENT_CAMERA),
     "sensor.lidar.ray_cast": (*_ALL_SENSORS, *_SCANNER, *_LOSSES),
     "sensor.lidar.ray_cast_semantic": (*_ALL_SENSORS, *_SCANNER),
