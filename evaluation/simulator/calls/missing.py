@@ -25,10 +25,6 @@ CALLS = {
     "is_sensor_enabled_for_ros": refused(Reply.VALUE, "ROS is"),
     # Visual only, in CARLA too: no force of the road follows from it.
     "set_wheel_steer_direction": accepted(Reply.VOID),
-    "set_wheel_pitch_angle": accepted(Reply.VOID),
-    "get_wheel_pitch_angle": refused(
-        Reply.VALUE, "rolling angles of wheels, which turn nothing that can be seen, are"
-    ),
     "restore_physx_physics": accepted(Reply.VOID),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
 }

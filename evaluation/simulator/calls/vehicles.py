@@ -18,6 +18,7 @@ from evaluation.simulator.wire.codec import (
     AckermannGains,
     VehicleControl,
     integer,
+    real,
     sequence,
 )
 from evaluation.simulator.wire.errors import CallError
@@ -25,6 +26,8 @@ from evaluation.simulator.wire.settings_records import VehiclePhysics
 from evaluation.simulator.world.actor import Actor
 
 _FRONT_WHEELS = (0, 1)
+_WHEELS = 4
+"""Bicycles have four in CARLA as well."""
 
 
 def vehicle_of(simulator: Simulator, arguments: Sequence[Any]) -> Actor:
@@ -94,6 +97,30 @@ def get_wheel_steer_angle(simulator: Simulator, _caller: Caller, arguments: Sequ
     return math.degrees(float(fleet.state["wheel_angle_rad"][fleet.row(actor.actor_id)]))
 
 
+def _wheel_of(simulator: Simulator, arguments: Sequence[Any]) -> tuple[int, int]:
+    """Return the id of a vehicle with physics and the number of one of its wheels, 0 to 3."""
+    actor = vehicle_of(simulator, arguments)
+    wheel = integer("wheel", arguments[1])
+    if actor.actor_id not in simulator.world.fleet:
+        raise CallError(f"vehicle {actor.actor_id} is fixed to another actor and has no wheels")
+    if not 0 <= wheel < _WHEELS:
+        raise CallError(f"wheel {wheel}: expected 0 to {_WHEELS - 1}")
+    return actor.actor_id, wheel
+
+
+def get_wheel_pitch(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> float:
+    """Return how far a wheel has rolled, in degrees: falling while the vehicle drives forward."""
+    actor_id, wheel = _wheel_of(simulator, arguments)
+    fleet = simulator.world.fleet
+    return float(fleet.state["wheel_pitch_deg"][fleet.row(actor_id), wheel])
+
+
+def set_wheel_pitch(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Turn a wheel of a vehicle without physics; no image shows it."""
+    actor_id, wheel = _wheel_of(simulator, arguments)
+    simulator.world.fleet.set_wheel_pitch(actor_id, wheel, real("angle", arguments[2]))
+
+
 def get_telemetry(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:
     """Return what engine and wheels of a vehicle do; both wheels of an axle tell the same."""
     world, actor = simulator.world, vehicle_of(simulator, arguments)
@@ -128,6 +155,8 @@ CALLS = {
     "set_vehicle_light_state": Call(set_light_state, Reply.VOID, 2),
     "get_vehicle_light_states": Call(get_all_light_states, Reply.VALUE, tells=False),
     "get_wheel_steer_angle": Call(get_wheel_steer_angle, Reply.VALUE, 2),
+    "get_wheel_pitch_angle": Call(get_wheel_pitch, Reply.VALUE, 2),
+    "set_wheel_pitch_angle": Call(set_wheel_pitch, Reply.VOID, 3),
     "get_telemetry_data": Call(get_telemetry, Reply.VALUE, 1),
     "get_physics_control": Call(get_physics_control, Reply.VALUE, 1),
     "apply_physics_control": Call(apply_physics_control, Reply.VOID, 2),

@@ -41,6 +41,8 @@ from evaluation.simulator.wire.codec import Transform, Vector3D, VehicleControl
 # What is left of the road's forces without contact; the equations of motion need more than nothing.
 NO_CONTACT_SHARE = 1e-9
 LEAST_FRICTION = 1e-9
+# PhysX counts the turns of wheels within ten half ones either way.
+WHEEL_PITCH_RANGE_DEG = 1800.0
 _LEAST_PEDALS = (0.0, 0.0, -1.0)
 
 VEHICLE_FIELDS = (
@@ -57,10 +59,15 @@ VEHICLE_FIELDS = (
     ("down_radps", np.float64),
     ("shift_left_s", np.float64),
     ("wheel_angle_rad", np.float64),
+    ("wheel_pitch_deg", np.float64, (4,)),
     ("constant_velocity", np.bool_),
     ("constant_velocity_mps", np.float64, (3,)),
 )
-"""What a vehicle has beside the fields of every body; `pedals` are throttle, brake and steer."""
+"""What a vehicle has beside the fields of every body; `pedals` are throttle, brake and steer.
+
+`wheel_pitch_deg` is how far the wheels have rolled, front left, front right, rear left, rear right:
+falling while the vehicle drives forward, as Unreal shows it. Nothing follows from it.
+"""
 
 
 class VehicleFleet(BodyTable):
@@ -156,6 +163,13 @@ class VehicleFleet(BodyTable):
         entry["constant_velocity"] = velocity_body_mps is not None
         entry["constant_velocity_mps"] = velocity_body_mps or Vector3D()
 
+    def set_wheel_pitch(self, actor_id: int, wheel: int, angle_deg: float) -> None:
+        """Turn one of the four wheels of a vehicle without physics; with them it rolls, and stays
+        as it is, as in CARLA."""
+        entry = self.state[self._rows[actor_id]]
+        if not entry["physics"]:
+            entry["wheel_pitch_deg"][wheel] = angle_deg
+
     # Step
 
     def step(self, duration_s: float, ground_height: GroundHeight) -> None:
@@ -195,6 +209,9 @@ class VehicleFleet(BodyTable):
             self._hold_velocity(held)
             state["position_m"][held, :2] = start + duration_s * state["velocity_mps"][held, :2]
         self._follow_ground(duration_s, ground_height)
+        rolled_deg = np.degrees(duration_s * forward_mps / powertrain.wheel_radius_m)
+        turned_deg = state["wheel_pitch_deg"] - rolled_deg[:, None]
+        state["wheel_pitch_deg"] = np.fmod(turned_deg, WHEEL_PITCH_RANGE_DEG)
         if frozen is not None:
             state[frozen] = kept
 

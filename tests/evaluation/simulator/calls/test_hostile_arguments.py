@@ -86,6 +86,8 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "apply_physics_control": [[CAR, PHYSICS]],
     "get_wheel_steer_angle": [[CAR, 0]],
     "get_telemetry_data": [[CAR]],
+    "get_wheel_pitch_angle": [[CAR, 0]],
+    "set_wheel_pitch_angle": [[CAR, 0, 30.0]],
     "send": [[CAR, "text"]],
     "is_traffic_manager_running": [[8000]],
     "get_traffic_manager_running": [[8000]],

@@ -105,6 +105,39 @@ def test_without_contact_there_are_no_forces() -> None:
         assert (wheel.long_force, wheel.lat_force, wheel.torque) == (0.0, 0.0, 0.0)
 
 
+def test_wheels_roll() -> None:
+    vehicles = fleet(speed_mps=7.1)
+    # 10 m/s hold: 0.5 m a tick, of a wheel of 0.355 m 80.70 degrees.
+    vehicles.set_constant_velocity(7, Vector3D(10.0, 0.0, 0.0))
+    drive(vehicles, VehicleControl(), 1)
+    start = vehicles.state["wheel_pitch_deg"][0].copy()
+    drive(vehicles, VehicleControl(), 10)
+    rolled = math.degrees(10 * 0.5 / RADIUS_M)
+    assert vehicles.state["wheel_pitch_deg"][0] == pytest.approx(start - rolled)
+    drive(vehicles, VehicleControl(), 20)
+    # More than five turns: counted anew.
+    expected = math.fmod(start[0] - 3 * rolled, 1800.0)
+    assert vehicles.state["wheel_pitch_deg"][0] == pytest.approx(expected)
+    vehicles.set_constant_velocity(7, Vector3D(-10.0, 0.0, 0.0))
+    before = vehicles.state["wheel_pitch_deg"][0].copy()
+    drive(vehicles, VehicleControl(reverse=True), 2)
+    assert (vehicles.state["wheel_pitch_deg"][0] > before).all()
+
+
+def test_only_without_physics_wheels_can_be_turned(session: ClientSession) -> None:
+    car = session.spawn("vehicle.lincoln.mkz_2020", pose(50.0, 1.75))
+    session.ticks(20)
+    assert car.get_wheel_pitch_angle(carla.VehicleWheelLocation.FL_Wheel) == pytest.approx(0.0)
+    car.set_wheel_pitch_angle(carla.VehicleWheelLocation.FL_Wheel, 30.0)
+    session.ticks(1)
+    assert car.get_wheel_pitch_angle(carla.VehicleWheelLocation.FL_Wheel) == pytest.approx(0.0)
+    car.set_simulate_physics(False)
+    car.set_wheel_pitch_angle(carla.VehicleWheelLocation.FL_Wheel, 30.0)
+    session.ticks(2)
+    assert car.get_wheel_pitch_angle(carla.VehicleWheelLocation.FL_Wheel) == pytest.approx(30.0)
+    assert car.get_wheel_pitch_angle(carla.VehicleWheelLocation.BR_Wheel) == pytest.approx(0.0)
+
+
 def test_the_official_client_reads_it(session: ClientSession) -> None:
     car = session.spawn("vehicle.lincoln.mkz_2020", pose(50.0, 1.75))
     session.ticks(20)
