@@ -24,6 +24,7 @@ from evaluation.simulator.wire.codec import (
 from evaluation.simulator.wire.errors import CallError
 from evaluation.simulator.wire.settings_records import VehiclePhysics
 from evaluation.simulator.world.actor import Actor
+from evaluation.simulator.world.doors import ALL_DOORS
 
 _FRONT_WHEELS = (0, 1)
 _WHEELS = 4
@@ -129,6 +130,23 @@ def get_telemetry(simulator: Simulator, _caller: Caller, arguments: Sequence[Any
     return telemetry(world.fleet, actor.actor_id, world.delta_s)
 
 
+def open_door(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Open a door, or all: seen, met by rays and touched by others. Bonnet and boot stay shut."""
+    simulator.world.set_door(vehicle_of(simulator, arguments), _door(arguments), True)
+
+
+def close_door(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Shut a door, or all of them."""
+    simulator.world.set_door(vehicle_of(simulator, arguments), _door(arguments), False)
+
+
+def _door(arguments: Sequence[Any]) -> int:
+    door = integer("door", arguments[1])
+    if not 0 <= door <= ALL_DOORS:
+        raise CallError(f"door: expected 0 to {ALL_DOORS} (carla.VehicleDoor), got {door}")
+    return door
+
+
 def control_ackermann(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
     """Let a vehicle keep a steering angle, a speed and an acceleration from now on."""
     control = AckermannControl.from_wire(arguments[1])
@@ -165,6 +183,6 @@ CALLS = {
     "apply_ackermann_controller_settings": Call(apply_ackermann_settings, Reply.VOID, 2),
     "set_actor_autopilot": accepted(Reply.VOID),
     "show_vehicle_debug_telemetry": accepted(Reply.VOID),
-    "open_vehicle_door": accepted(Reply.VOID),
-    "close_vehicle_door": accepted(Reply.VOID),
+    "open_vehicle_door": Call(open_door, Reply.VOID, 2),
+    "close_vehicle_door": Call(close_door, Reply.VOID, 2),
 }

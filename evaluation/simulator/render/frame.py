@@ -32,7 +32,8 @@ NO_NORMAL = 0x808080
 
 
 class BodyKind(IntEnum):
-    """Shape of a body; `PROP` becomes a cone, a barrier or a box by its extent."""
+    """Shape of a body; `PROP` becomes a cone, a barrier or a box by its extent, `DOOR` is the open
+    door of a car."""
 
     CAR = 0
     VAN = 1
@@ -42,6 +43,7 @@ class BodyKind(IntEnum):
     BICYCLE = 5
     WALKER = 6
     PROP = 7
+    DOOR = 8
 
 
 class LightFlag:

@@ -25,6 +25,7 @@ _MODEL_OF_KIND = {
     BodyKind.BICYCLE: "bicycle",
     BodyKind.WALKER: "walker_0",
     BodyKind.PROP: "crate",
+    BodyKind.DOOR: "door",
 }
 _COARSE = {
     "sedan": "far_sedan",
@@ -50,6 +51,7 @@ def _build_models() -> dict[str, Model]:
         "bus": vehicle_meshes.coach(),
         "motorcycle": vehicle_meshes.motorcycle(),
         "bicycle": vehicle_meshes.bicycle(),
+        "door": vehicle_meshes.door(),
         "cone": street_models.cone(),
         "barrier": street_models.barrier(),
         "crate": street_models.crate(),

@@ -187,6 +187,14 @@ def _add_lamps(
         lamp(front, 0.0, front_z - 0.10, 0.36, 0.09, TRIM)
 
 
+def door() -> Model:
+    """A car's door in the paint colour, with its pane above the belt line."""
+    shape = Sculptor()
+    shape.box((0, 0, -0.3), (1, 1, 0.7), PAINT, bottom=True)
+    shape.box((0, 0, 0.7), (0.9, 0.4, 0.3), GLASS, top_scale=(0.8, 1.0))
+    return shape.build()
+
+
 def lorry() -> Model:
     """A box lorry: cab in the paint colour, pale box, six wheels."""
     shape = Sculptor()

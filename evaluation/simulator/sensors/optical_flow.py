@@ -36,7 +36,9 @@ class Moment(NamedTuple):
         poses[:, 3, 3] = 1.0
         numbers = (bodies.object_id & _OBJECT_BITS).tolist()
         keys = zip(bodies.semantic_tag.tolist(), numbers, strict=True)
-        return cls(view.world_from_camera, dict(zip(keys, poses, strict=True)))
+        # Of bodies in several parts the first one's pose counts: a door may open between images.
+        known = dict(reversed(list(zip(keys, poses, strict=True))))
+        return cls(view.world_from_camera, known)
 
 
 def optical_flow(

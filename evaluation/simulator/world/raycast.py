@@ -58,12 +58,23 @@ def _box_hits(world: World, origin: Floats, way: Floats) -> tuple[Floats, np.nda
     actors = [actor for actor in world.actors.values() if actor.kind in _BODIES]
     rows = [actor.row for actor in actors]
     boxes = [actor.bounding_box for actor in actors]
-    rotation = world.table.rotation_deg[rows]
     offset = np.array([box.location for box in boxes]).reshape(-1, 3)
-    turned = np.einsum("nij,nj->ni", rotation_matrices(rotation), offset)
+    extent = np.array([box.extent for box in boxes]).reshape(-1, 3)
+    doors = world.attached_boxes()
+    owners = [world.actors[actor_id] for actor_id in doors.actor_id.tolist()]
+    actors += owners
+    rows += [actor.row for actor in owners]
+    offset = np.concatenate([offset, doors.centre_m])
+    world_from_actor = rotation_matrices(world.table.rotation_deg[rows])
+    turned = np.einsum("nij,nj->ni", world_from_actor, offset)
     centre = np.concatenate([static.centre, world.table.location[rows] + turned])
-    half = np.concatenate([static.half_extent, np.array([b.extent for b in boxes]).reshape(-1, 3)])
-    box_from_world = rotation_matrices(np.concatenate([upright, rotation])).transpose(0, 2, 1)
+    half = np.concatenate([static.half_extent, extent, doors.half_m])
+    turn = np.zeros((len(rows), 3))
+    turn[len(boxes) :, 1] = np.degrees(doors.yaw_rad)
+    world_from_box = np.concatenate(
+        [rotation_matrices(upright), world_from_actor @ rotation_matrices(turn)]
+    )
+    box_from_world = world_from_box.transpose(0, 2, 1)
     tags = np.concatenate([static.semantic_tag, [actor.semantic_tag for actor in actors]])
     shares = slab_entries(
         np.einsum("nij,nj->ni", box_from_world, origin - centre), box_from_world @ way, half

@@ -26,6 +26,7 @@ from evaluation.simulator.wire.codec import (
     MAX_SPEED_MPS,
 )
 from evaluation.simulator.wire.state_codec import StateError
+from evaluation.simulator.world.doors import DOOR_COUNT
 from evaluation.simulator.world.street_lights import MOST_LUMEN, Lamp
 from evaluation.simulator.world.traffic_lights import STAGE_COUNT, LightState
 from evaluation.simulator.world.world import World
@@ -61,6 +62,7 @@ def require_sound(world: World) -> None:
     _check_lights(world)
     _check_street_lights(world)
     _check_presence(world)
+    _check_doors(world)
     for part in ("settings", "weather"):
         for name, value in _numbers(getattr(world, part), part):
             _hold(math.isfinite(value) and abs(value) <= MAX_NUMBER, f"{name} is {value}")
@@ -160,6 +162,14 @@ def _check_presence(world: World) -> None:
         all(type(row) is int and row in listed for row in presence._hidden),
         "a hidden thing that this town has not",
     )
+
+
+def _check_doors(world: World) -> None:
+    for actor_id, doors in world.doors._open.items():
+        known = actor_id in world.actors and world.actors[actor_id].is_vehicle
+        _hold(known, f"doors: open ones of {actor_id!r}, which is no vehicle")
+        sound = isinstance(doors, list) and all(door in range(DOOR_COUNT) for door in doors)
+        _hold(sound, f"doors: {doors!r} of vehicle {actor_id}")
 
 
 def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:

@@ -20,7 +20,7 @@ def advance(world: World, delta_s: float) -> list[Contact]:
     world.release_pedals()
     world.crowd.step(delta_s, ground_height)
     world.props.step(delta_s)
-    contacts = world.collisions.step(world.body_tables())
+    contacts = world.collisions.step(world.body_tables(), world.attached_boxes())
     for bodies in world.body_tables():
         stopped = bodies.keep_in_bounds()
         if stopped:

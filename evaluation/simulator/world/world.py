@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.simulator.catalogue.blueprints import ActorKind, Blueprint, BlueprintLibrary
+from evaluation.simulator.physics.attached import AttachedBoxes
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.collision import CollisionDetector
 from evaluation.simulator.physics.pose import compose, place, rotation_matrix
@@ -34,6 +35,7 @@ from evaluation.simulator.world.ackermann import AckermannDrivers
 from evaluation.simulator.world.actor import Actor
 from evaluation.simulator.world.actor_table import ActorTable
 from evaluation.simulator.world.debug_shapes import DebugShapes
+from evaluation.simulator.world.doors import OpenDoors
 from evaluation.simulator.world.friction import FRICTION_TYPE, FrictionTriggers, Trigger
 from evaluation.simulator.world.presence import Presence
 from evaluation.simulator.world.speed_limits import SpeedLimits
@@ -61,7 +63,7 @@ class World:
         has_layers: whether the town has layers, and `layers` those with which the episode begins.
 
     Attributes:
-        membership: changes whenever an actor comes or goes.
+        membership: changes whenever an actor comes or goes, or a door opens or shuts.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class World:
         self.props = PropShelf()
         self.ackermann = AckermannDrivers()
         self.friction = FrictionTriggers()
+        self.doors = OpenDoors()
         self.debug_shapes = DebugShapes()
         self.street_lights = StreetLights(town.scenery.street_lamps)
         self.membership = 0
@@ -212,7 +215,8 @@ class World:
 
     def _is_taken(self, transform: Transform, blueprint: Blueprint) -> bool:
         box = blueprint.bounding_box
-        return self.collisions.overlaps_at(transform, box, self.body_tables())
+        attached = self.attached_boxes()
+        return self.collisions.overlaps_at(transform, box, self.body_tables(), attached)
 
     def bodies_with(self, actor_id: int) -> BodyTable | None:
         """Return the table in which an actor's body moves, None for actors without physics."""
@@ -242,6 +246,7 @@ class World:
         del self.actors[actor_id]
         self.ackermann.forget(actor_id)
         self.friction.forget(actor_id)
+        self.doors.forget(actor_id)
         self._children.pop(actor_id, None)
         bodies = self.bodies_with(actor_id)
         if bodies is not None:
@@ -336,6 +341,19 @@ class World:
             bodies.set_collisions(actor.actor_id, enabled)
 
     # Vehicles and walkers
+
+    def set_door(self, actor: Actor, door: int, is_open: bool) -> None:
+        """Open or shut a door (carla.VehicleDoor) of a vehicle, if it has doors that open."""
+        model = self.blueprint(actor.type_id).model
+        if model is None or not model.has_dynamic_doors:
+            return
+        if self.doors.set_open(actor.actor_id, door, is_open):
+            self.membership += 1
+            self.collisions.look_at(actor.actor_id)
+
+    def attached_boxes(self) -> AttachedBoxes:
+        """Return what sticks out of bodies: their open doors."""
+        return self.doors.boxes(self.actors)
 
     def show_bodies(self) -> None:
         """Copy where the physics have taken the bodies into the table."""

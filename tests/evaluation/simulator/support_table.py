@@ -20,7 +20,7 @@ SENSORS = {
     "listed, not simulated": "refused when it is spawned",
 }
 FAMILIES = {
-    ActorKind.VEHICLE: ("vehicle", "physics and lights; doors stay shut"),
+    ActorKind.VEHICLE: ("vehicle", "physics, lights and, where they have them, doors that open"),
     ActorKind.WALKER: ("walker.pedestrian", "controls, bones that can be posed"),
     ActorKind.PROP: ("static.prop", "fixed until their physics are switched on"),
     ActorKind.OTHER: ("", ""),

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.simulator.physics import exact
+from evaluation.simulator.physics.attached import AttachedBoxes
 from evaluation.simulator.physics.bodies import BodyTable
 from evaluation.simulator.physics.cells import CellGrid
 from evaluation.simulator.physics.collision.geometry import (
@@ -32,6 +33,7 @@ from evaluation.simulator.wire.codec import BoundingBox, Transform
 LARGEST_RADIUS_M = 8.0
 MOVING_MPS = 1e-3
 MIN_IMPULSE_NS = 1.0
+NOTHING_ATTACHED = AttachedBoxes()
 # Boxes are shrunk by this much for the check before a spawn, so that neighbours may touch.
 SPAWN_TOLERANCE_M = 0.05
 
@@ -85,9 +87,18 @@ class CollisionDetector:
         """Have only the static boxes whose flag (n,) is set stop bodies; None: all of them."""
         self._stands = stands
 
-    def step(self, tables: Sequence[BodyTable]) -> list[Contact]:
-        """Find the contacts of all bodies and change their motion; return those with an impulse."""
-        scene = _Scene.of(tables)
+    def look_at(self, actor_id: int) -> None:
+        """Look for contacts of a body in the next step even if it is at rest."""
+        self._pushed = np.append(self._pushed, actor_id)
+
+    def step(
+        self, tables: Sequence[BodyTable], attached: AttachedBoxes = NOTHING_ATTACHED
+    ) -> list[Contact]:
+        """Find the contacts of all bodies and change their motion; return those with an impulse.
+
+        What is `attached` to bodies touches as a part of them, but neither them nor each other.
+        """
+        scene = _Scene.of(tables, attached)
         if len(self._pushed):
             scene.moves[np.isin(scene.actor_id, self._pushed)] = True
             self._pushed = self._pushed[:0]
@@ -97,13 +108,15 @@ class CollisionDetector:
         body, static = self._static_pairs(scene)
         if not len(first) and not len(body):
             return []
-        others = scene.boxes.take(second).followed_by(self._static.take(static))
+        others = scene.shapes.take(second).followed_by(self._static.take(static))
+        shapes = scene.shapes.take(np.concatenate((first, body)))
         # One body more stands for the whole town.
-        first = np.concatenate((first, body))
-        second = np.concatenate((second, np.full(len(body), len(scene.actor_id))))
+        first = scene.owner[np.concatenate((first, body))]
+        town = np.full(len(body), len(scene.actor_id))
+        second = np.concatenate((scene.owner[second], town))
         velocity = np.append(scene.velocity_mps, 0.0)
         approach = velocity[first] - velocity[second]
-        touches = find_touches(scene.boxes.take(first), others, approach)
+        touches = find_touches(shapes, others, approach)
         if not len(touches.pair):
             return []
         tags = np.concatenate(
@@ -117,17 +130,20 @@ class CollisionDetector:
         return _records(ids[first], ids[second], tags, touches, impulse_ns)
 
     def _body_pairs(self, scene: _Scene) -> tuple[Ints, Ints]:
-        """Return row pairs that may touch and of which at least one can move."""
-        a, b = near_pairs(scene.boxes.middle_m, scene.boxes.radius_m)
-        useful = scene.collides[a] & scene.collides[b]
+        """Return pairs of shapes that may touch and of which at least one can move."""
+        i, j = near_pairs(scene.shapes.middle_m, scene.shapes.radius_m)
+        a, b = scene.owner[i], scene.owner[j]
+        useful = scene.collides[a] & scene.collides[b] & (a != b)
         useful &= scene.inverse_mass[a] + scene.inverse_mass[b] > 0.0
         useful &= scene.moves[a] | scene.moves[b]
-        return a[useful], b[useful]
+        return i[useful], j[useful]
 
     def _static_pairs(self, scene: _Scene) -> tuple[Ints, Ints]:
-        """Return pairs of moving rows and static boxes that may touch."""
-        rows = np.flatnonzero(scene.moves & scene.collides & (scene.inverse_mass > 0.0))
-        found, static = self._near_static(scene.boxes.middle_m[rows], scene.boxes.radius_m[rows])
+        """Return pairs of moving shapes and static boxes that may touch."""
+        movable = scene.moves & scene.collides & (scene.inverse_mass > 0.0)
+        rows = np.flatnonzero(movable[scene.owner])
+        shapes = scene.shapes
+        found, static = self._near_static(shapes.middle_m[rows], shapes.radius_m[rows])
         return rows[found], static
 
     def _near_static(self, middle_m: Plane, radius_m: Floats) -> tuple[Ints, Ints]:
@@ -143,7 +159,11 @@ class CollisionDetector:
         return found[close], static[close]
 
     def overlaps_at(
-        self, transform: Transform, box: BoundingBox, tables: Sequence[BodyTable]
+        self,
+        transform: Transform,
+        box: BoundingBox,
+        tables: Sequence[BodyTable],
+        attached: AttachedBoxes = NOTHING_ATTACHED,
     ) -> bool:
         """Whether a body with `box` (in its own frame) at `transform` would stand in another."""
         yaw = radians(transform.rotation.yaw)
@@ -154,8 +174,9 @@ class CollisionDetector:
         _, static = self._near_static(candidate.middle_m, candidate.radius_m)
         others = self._static.take(static)
         if any(len(table) for table in tables):
-            scene = _Scene.of(tables)
-            others = others.followed_by(scene.boxes.take(np.flatnonzero(scene.collides)))
+            scene = _Scene.of(tables, attached)
+            rows = np.flatnonzero(scene.collides[scene.owner])
+            others = others.followed_by(scene.shapes.take(rows))
         count = len(others.z_m)
         same = candidate.take(np.zeros(count, dtype=np.int64))
         return len(find_touches(same, others, np.zeros(count, np.complex128)).pair) > 0
@@ -163,7 +184,11 @@ class CollisionDetector:
 
 @dataclass(frozen=True)
 class _Scene:
-    """All bodies of a tick, gathered from their tables."""
+    """All bodies of a tick, gathered from their tables.
+
+    `shapes` are the boxes of the bodies and, after them, what is attached to them; `owner` is the
+    body of each shape.
+    """
 
     tables: Sequence[BodyTable]
     actor_id: Ints
@@ -174,9 +199,11 @@ class _Scene:
     inverse_inertia: Floats
     collides: NDArray[np.bool_]
     moves: NDArray[np.bool_]
+    shapes: Boxes
+    owner: Ints
 
     @classmethod
-    def of(cls, tables: Sequence[BodyTable]) -> _Scene:
+    def of(cls, tables: Sequence[BodyTable], attached: AttachedBoxes) -> _Scene:
         """Copy what matters out of the tables."""
         tables = [table for table in tables if len(table)]
 
@@ -190,22 +217,30 @@ class _Scene:
         velocity = column("velocity_mps")
         spin = column("yaw_rate_radps")
         physics = column("physics")
+        ids = column("actor_id")
         sine, cosine = np.concatenate([table.heading() for table in tables], axis=1)
+        boxes = Boxes(
+            exact.plane(centre[:, 0], centre[:, 1]),
+            exact.plane(cosine, sine),
+            centre[:, 2],
+            column("half_extent_m"),
+        )
+        shapes, owner = boxes, np.arange(len(ids))
+        if len(attached):
+            more, theirs = _attached(attached, ids, column("position_m"), column("yaw_rad"))
+            shapes, owner = boxes.followed_by(more), np.append(owner, theirs)
         return cls(
             tables,
-            column("actor_id"),
-            Boxes(
-                exact.plane(centre[:, 0], centre[:, 1]),
-                exact.plane(cosine, sine),
-                centre[:, 2],
-                column("half_extent_m"),
-            ),
+            ids,
+            boxes,
             exact.plane(velocity[:, 0], velocity[:, 1]),
             spin,
             physics / column("mass_kg"),
             physics / column("yaw_inertia_kgm2"),
             column("collides"),
             (np.abs(velocity).max(axis=1, initial=0.0) > MOVING_MPS) | (np.abs(spin) > MOVING_MPS),
+            shapes,
+            owner,
         )
 
     def motion(self) -> Motion:
@@ -233,6 +268,21 @@ class _Scene:
             start += len(table)
         moved: Ints = self.actor_id[shift != 0.0]
         return moved
+
+
+def _attached(
+    attached: AttachedBoxes, ids: Ints, origin_m: Floats, yaw_rad: Floats
+) -> tuple[Boxes, Ints]:
+    """Return what is attached to bodies (n,) as boxes in the world, and the row of each one's
+    body."""
+    row_of = {actor_id: row for row, actor_id in enumerate(ids.tolist())}
+    kept = [k for k, actor_id in enumerate(attached.actor_id.tolist()) if actor_id in row_of]
+    rows = np.array([row_of[actor_id] for actor_id in attached.actor_id[kept].tolist()], np.int64)
+    offset = attached.centre_m[kept]
+    way = exact.times(exact.direction(yaw_rad[rows]), exact.plane(offset[:, 0], offset[:, 1]))
+    centre = origin_m[rows] + np.stack((way.real, way.imag, offset[:, 2]), axis=1)
+    yaw = yaw_rad[rows] + attached.yaw_rad[kept]
+    return Boxes.of(centre, attached.half_m[kept], yaw), rows
 
 
 def _columns(vectors: Plane) -> Floats:

@@ -89,6 +89,8 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     "get_wheel_pitch_angle": [[CAR, 0]],
     "set_wheel_pitch_angle": [[CAR, 0, 30.0]],
     "send": [[CAR, "text"]],
+    "open_vehicle_door": [[CAR, 0], [CAR, 6]],
+    "close_vehicle_door": [[CAR, 0]],
     "is_traffic_manager_running": [[8000]],
     "get_traffic_manager_running": [[8000]],
     "add_traffic_manager_running": [[["127.0.0.1", 8000]]],

@@ -321,6 +321,7 @@ def test_every_kind_of_body_is_drawn(empty: Renderer) -> None:
         BodyKind.BICYCLE: (0.8, 0.3, 0.8),
         BodyKind.WALKER: (0.19, 0.19, 0.93),
         BodyKind.PROP: (0.2, 0.2, 0.4),
+        BodyKind.DOOR: (0.55, 0.06, 0.6),
     }
     for kind in BodyKind:
         thing = body(kind, (10.0, 0.0, 1.0), halves[kind], yaw=0.5)
