@@ -26,6 +26,16 @@ WORKER_THREADS = 12
 EGO_ROLE = "hero"
 FLAT_M = 0.25
 """Props lower than this are driven over: debris and leaves on the road have no collision shape."""
+STANDING_MPS = 0.1
+DOORS_WITHIN_M = 40.0
+"""Parked vehicles nearer than this are looked at for open doors,"""
+DOORS_FROM_M = 4.0
+"""but not those beside the ego: middles nearer than this and half their length."""
+DOOR_RAY_M = 0.4
+"""How far beside a vehicle the look goes along: past its mirrors, and met by a door that is half
+open."""
+DOOR_M = 1.1
+"""How far an open door sticks out: that of a saloon, 1.1 m long, at 70 degrees, and a little."""
 
 
 class PrivilegedWorldError(RuntimeError):
@@ -54,6 +64,7 @@ class _Body:
     half_extent: tuple[float, float]
     half_height: float
     is_emergency: bool
+    has_doors: bool
 
 
 class PrivilegedWorld:
@@ -66,6 +77,7 @@ class PrivilegedWorld:
         self.map: carla.Map = self.world.get_map()
         self._radius_m = radius_m
         self._bodies: dict[int, _Body | None] = {}
+        self._doors: dict[int, tuple[bool, bool]] = {}
         self.ego: carla.Vehicle | None = None
         self._began_s: float | None = None
 
@@ -135,6 +147,7 @@ class PrivilegedWorld:
         """Forget the ego and the connection."""
         self.ego = None
         self._bodies.clear()
+        self._doors.clear()
 
     def _wait_for(self, frame: int) -> carla.WorldSnapshot:
         deadline = time.monotonic() + FRAME_TIMEOUT_S
@@ -169,6 +182,11 @@ class PrivilegedWorld:
             yaw = math.radians(transform.rotation.yaw)
             cosine, sine = math.cos(yaw), math.sin(yaw)
             offset_x, offset_y, offset_z = body.centre
+            half_length, half_width = body.half_extent
+            if body.has_doors and velocity.length() < STANDING_MPS:
+                left, right = self._open_doors(actor.id, body, transform, centre)
+                half_width += 0.5 * DOOR_M * (left + right)
+                offset_y += 0.5 * DOOR_M * (right - left)
             ids.append(actor.id)
             kinds.append(body.kind)
             rows.append(
@@ -177,7 +195,8 @@ class PrivilegedWorld:
                     place.y + sine * offset_x + cosine * offset_y,
                     yaw,
                     place.z + offset_z,
-                    *body.half_extent,
+                    half_length,
+                    half_width,
                     velocity.x,
                     velocity.y,
                     math.radians(actor.get_angular_velocity().z),
@@ -196,6 +215,35 @@ class PrivilegedWorld:
             velocities_world_mps=table[:, 6:8],
             yaw_rates_radps=table[:, 8],
         )
+
+    def _open_doors(
+        self, actor_id: int, body: _Body, transform: carla.Transform, ego: carla.Location
+    ) -> tuple[bool, bool]:
+        """Whether doors stand open at the left and at the right side of a vehicle.
+
+        CARLA tells of no door, and its bounding boxes leave them out: a ray along each side of a
+        parked vehicle does. Beside the vehicle the ego itself would be met: what was seen from
+        farther away counts there.
+        """
+        known = self._doors.get(actor_id, (False, False))
+        distance_m = ego.distance(transform.location)
+        far = distance_m > DOORS_WITHIN_M or distance_m < body.half_extent[0] + DOORS_FROM_M
+        if far or not self.has_handbrake(actor_id):
+            return known
+        found = self._doors[actor_id] = (
+            self._sticks_out(body, transform, -1.0),
+            self._sticks_out(body, transform, 1.0),
+        )
+        return found
+
+    def _sticks_out(self, body: _Body, transform: carla.Transform, side: float) -> bool:
+        x, y, z = body.centre
+        y += side * (body.half_extent[1] + DOOR_RAY_M)
+        ends = [
+            transform.transform(carla.Location(x + along * body.half_extent[0], y, z))
+            for along in (1.0, -1.0)
+        ]
+        return bool(self.world.cast_ray(*ends))
 
     def _body(self, actor_id: int) -> _Body | None:
         """Fixed facts of an actor, asked for once: CARLA 0.9.16 asks the server for a box."""
@@ -222,4 +270,5 @@ def _read_body(actor: carla.Actor) -> _Body | None:
         half_extent=(box.extent.x, box.extent.y),
         half_height=box.extent.z,
         is_emergency=actor.attributes.get("special_type") == "emergency",
+        has_doors=actor.attributes.get("has_dynamic_doors", "false").lower() == "true",
     )

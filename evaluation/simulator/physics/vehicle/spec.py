@@ -4,9 +4,9 @@ The numbers are plausible ones for the class, tuned so that the response resembl
 saloon needs 8 to 9 s from rest to 100 km/h and holds 30 to 40 km/h at half throttle (CARLA's engine
 drag is large). Steering and grip are those that CARLA's traffic manager is tuned for: front wheels
 that turn by 70 degrees (`max_steer_angle`, the default of LibCarla's WheelPhysicsControl) times
-Unreal's steering curve, less a share (`FOUR_WHEELS_STEER_SHARE`), and tyres whose friction is the
-coefficient that CARLA shows (3.5). The traffic manager takes bends at up to 1 g: with the grip of
-real tyres its cars leave their lanes.
+Unreal's steering curve, of which cars and vans have a share (`CARS_STEER_SHARE`), and tyres whose
+friction is the coefficient that CARLA shows (3.5). The traffic manager takes bends at up to 1 g:
+with the grip of real tyres its cars leave their lanes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ FRONT_GRIP_PER_TYRE_FRICTION = 1.0
 REAR_GRIP_PER_TYRE_FRICTION = 1.55 / 1.4
 
 
-# With the whole nominal angle the traffic manager's cars cut the corners of towns, with much less
-# they do not get round: chosen by `python -m tests.benchmarks.traffic`, between 1 and the 0.72 of
-# the one car of CARLA's of which a fit was published (World on Rails).
-FOUR_WHEELS_STEER_SHARE = 0.85
+# Of cars and vans. With the whole nominal angle the traffic manager's cars cut the corners of
+# towns, with much less they do not get round: chosen by `python -m tests.benchmarks.traffic`,
+# between 1 and the 0.72 of the one car of CARLA's of which a fit was published (World on Rails).
+# Lorries and buses, with their axles farther apart, run wide with less than the whole.
+CARS_STEER_SHARE = 0.85
 
 _POSITIVE = ("mass_kg", "front_axle_m", "rear_axle_m", "wheel_radius_m", "max_rpm", "final_ratio")
 _NOT_NEGATIVE = (
@@ -186,7 +187,7 @@ CAR = VehicleSpec(
     rear_axle_m=1.42,
     half_track_m=0.8,
     wheel_radius_m=0.355,
-    steer_share=FOUR_WHEELS_STEER_SHARE,
+    steer_share=CARS_STEER_SHARE,
 )
 
 VAN = VehicleSpec(
@@ -196,7 +197,7 @@ VAN = VehicleSpec(
     rear_axle_m=1.7,
     half_track_m=0.87,
     wheel_radius_m=0.37,
-    steer_share=FOUR_WHEELS_STEER_SHARE,
+    steer_share=CARS_STEER_SHARE,
     torque_curve_rpm_nm=((0.0, 290.0), (1500.0, 330.0), (3500.0, 320.0), (5000.0, 250.0)),
     max_rpm=5000.0,
     damping_full_throttle=0.07,
@@ -213,7 +214,6 @@ TRUCK = VehicleSpec(
     rear_axle_m=2.5,
     half_track_m=1.1,
     wheel_radius_m=0.5,
-    steer_share=FOUR_WHEELS_STEER_SHARE,
     tyre_friction=3.0,
     torque_curve_rpm_nm=((0.0, 1100.0), (1000.0, 1300.0), (2200.0, 1250.0), (3200.0, 900.0)),
     max_rpm=3200.0,

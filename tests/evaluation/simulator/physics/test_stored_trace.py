@@ -18,7 +18,7 @@ import pytest
 from tests.evaluation.simulator.physics.physics_trace import trace_hash
 from tests.shapes import PROJECT
 
-STORED = "b21f8d1d4e3f4041ab3a4848520b802b4368309b3129dd0cf548c1dc3cf147c6"
+STORED = "8c36a9d1173e2393ebb96c791adedb87aad018a80e32488463d6a936161f6181"
 OLD_PROCESSOR = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR",
     "OPENBLAS_CORETYPE": "Prescott",

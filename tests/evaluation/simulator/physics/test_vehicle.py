@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evaluation.simulator.catalogue.vehicle_models import LINCOLN_GRIP_SHARE, LINCOLN_STEER_SHARE
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
-from evaluation.simulator.physics.vehicle.spec import CLASSES, FOUR_WHEELS_STEER_SHARE
+from evaluation.simulator.physics.vehicle.spec import CARS_STEER_SHARE, CLASSES
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
 from tests.examples import examples
 
@@ -222,7 +222,9 @@ def test_the_lincoln_agrees_with_the_bicycle_of_world_on_rails_at_town_speed() -
         assert hold_circle(5.5, steer, LINCOLN) == pytest.approx(curvature, rel=0.1)
 
 
-@pytest.mark.parametrize(("spec", "share"), [(CAR, FOUR_WHEELS_STEER_SHARE), (MOTORCYCLE, 1.0)])
+@pytest.mark.parametrize(
+    ("spec", "share"), [(CAR, CARS_STEER_SHARE), (CLASSES["bus"], 1.0), (MOTORCYCLE, 1.0)]
+)
 def test_others_turn_by_their_share_of_the_nominal_angle(spec: VehicleSpec, share: float) -> None:
     assert hold_circle(3.0, 0.1, spec) == pytest.approx(
         np.tan(0.1 * 0.93 * share * spec.max_steer_rad) / spec.wheelbase_m, rel=0.05
