@@ -257,15 +257,20 @@ class Simulator:
             raise NotSimulatedError(f"actor {actor_id} is no {CUSTOM_V2X_TYPE}: it sends nothing")
         sensor.say(text)
 
+    def require_gbuffers(self, actor_id: int) -> CameraSensor:
+        """Return a colour camera; raise `CallError` for anything else."""
+        sensor = self._sensors.get(actor_id)
+        if not isinstance(sensor, CameraSensor) or sensor.stream_type is not StreamType.RGB:
+            raise CallError(f"actor {actor_id} is no sensor.camera.rgb: it has no G-buffers")
+        return sensor
+
     def gbuffer_token(self, actor_id: int, number: int) -> bytes:
         """Return the token of a colour camera's G-buffer, whose stream opens with the first call.
 
         Raises:
             CallError: not a colour camera, or no G-buffer of this number.
         """
-        sensor = self._sensors.get(actor_id)
-        if not isinstance(sensor, CameraSensor) or sensor.stream_type is not StreamType.RGB:
-            raise CallError(f"actor {actor_id} is no sensor.camera.rgb: it has no G-buffers")
+        sensor = self.require_gbuffers(actor_id)
         if not 0 <= number < len(GBuffer):
             raise CallError(f"G-buffer {number}: expected 0 to {len(GBuffer) - 1}")
         which = GBuffer(number)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.simulator.calls.call import Call
+from evaluation.simulator.calls.call import Call, Effect
 from evaluation.simulator.net.rpc import Caller, Deferred, Reply
 from evaluation.simulator.net.stream import WORLD_STREAM_ID
 from evaluation.simulator.simulator import Simulator
@@ -48,6 +48,12 @@ def get_gbuffer_token(simulator: Simulator, _caller: Caller, arguments: Sequence
     """Return the token of a camera's G-buffer."""
     actor_id = integer("actor id", arguments[0])
     return simulator.gbuffer_token(actor_id, integer("G-buffer", arguments[1]))
+
+
+def enable_gbuffers(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
+    """Look whether it is a colour camera: its G-buffers are sent to whoever listens to them."""
+    simulator.require_gbuffers(integer("actor id", arguments[0]))
+    flag("enabled", arguments[1])
 
 
 def send(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> None:
@@ -195,6 +201,7 @@ CALLS = {
     "get_episode_info": Call(get_episode_info, Reply.VALUE),
     "get_sensor_token": Call(get_sensor_token, Reply.VALUE, 1),
     "get_gbuffer_token": Call(get_gbuffer_token, Reply.VALUE, 2),
+    "enable_gbuffers": Call(enable_gbuffers, Reply.VOID, 2, effect=Effect.NONE),
     "send": Call(send, Reply.VOID, 2),
     "get_map_info": Call(get_map_info, Reply.VALUE),
     "get_map_data": Call(get_map_data, Reply.VALUE),

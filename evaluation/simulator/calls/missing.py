@@ -25,6 +25,7 @@ CALLS = {
     "is_sensor_enabled_for_ros": refused(Reply.VALUE, "ROS is"),
     # Visual only, in CARLA too: no force of the road follows from it.
     "set_wheel_steer_direction": accepted(Reply.VOID),
+    "set_ignored_vehicles": refused(Reply.VOID, "sensors that leave some vehicles out are"),
     "restore_physx_physics": accepted(Reply.VOID),
     "set_annotations_traverse_translucency": accepted(Reply.VOID),
 }

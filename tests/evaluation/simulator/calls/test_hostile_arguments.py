@@ -55,6 +55,8 @@ ARGUMENTS: dict[str, list[list[Any]]] = {
     **{name: NO_ARGUMENTS for name, call in CALLS.items() if call.arity == 0},
     "get_sensor_token": [[1]],
     "get_gbuffer_token": [[1, 0]],
+    "enable_gbuffers": [[1, True]],
+    "set_ignored_vehicles": [[1, [CAR]]],
     "request_file": [["file"]],
     "load_new_episode": [["tiny", False, 0]],
     "set_episode_settings": [[EpisodeSettings(True, False, 0.05).to_wire()]],

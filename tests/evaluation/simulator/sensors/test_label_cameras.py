@@ -140,6 +140,7 @@ def test_gbuffers_are_pictures_of_the_same_moment(session: ClientSession) -> Non
     names = ("SceneColor", "GBufferA", "CustomStencil", "GBufferF")
     for name in names:
         readings: queue.Queue[Any] = queue.Queue()
+        camera.enable_gbuffers(True)
         camera.listen_to_gbuffer(getattr(carla.GBufferTextureID, name), readings.put)
         pictures[name] = readings
     frame = session.ticks(5)
@@ -170,6 +171,10 @@ def test_only_colour_cameras_have_gbuffers(
         ((index, (told,)),) = peer.call("get_gbuffer_token", *arguments)
         assert index == 0
         assert message in told
+    with pytest.raises(RuntimeError, match=r"is no sensor\.camera\.rgb"):
+        depth.enable_gbuffers(True)
+    with pytest.raises(RuntimeError, match="leave some vehicles out are not simulated"):
+        colour.set_ignored_vehicles([1])
 
 
 def test_encodings() -> None:
