@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from agent.expert.overtaking import Overtaking, WorldFacts
 from agent.expert.path_shift import Shift, shift_path
 from agent.expert.pedals import Pedals
 from agent.expert.privileged_world import WorldView
+from agent.expert.queue_start import QueueStarts
 from agent.expert.road_users import Forecast, RoadUsers
 from agent.expert.speed_law import (
     SpeedSettings,
@@ -47,7 +49,13 @@ from planner.records import Control
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Forecaster = Callable[[RoadUsers, F64], Forecast]
+
+
+class Forecaster(Protocol):
+    """Where others will be; see `LaneForecaster`."""
+
+    def __call__(self, users: RoadUsers, times_s: F64, starts: Mask | None = None) -> Forecast: ...
+
 
 HORIZON_S = 6.0
 FORECAST_STEP_S = 0.25
@@ -75,6 +83,9 @@ EMERGENCY_FROM_MPS = 2.0
 EMERGENCY_WITHIN_S = 2.5
 """Who cannot be given way any more, and will be hit within this time at a speed from this one on,
 is braked for all the same, unless that makes it worse."""
+WATCHES_QUEUES_BELOW_MPS = 2.5
+"""An ego slower than this has not yet begun to cross: it minds queues that are about to move on.
+One that is faster would brake for everybody who halts at a stop line."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -135,6 +146,7 @@ class ExpertDriver:
         self._distance_m: float | None = None
         self._wanted_mps2 = 0.0
         self._patience = Patience()
+        self._queues = QueueStarts()
         self._entered = False
         self._begun_s = math.inf
         self._yield: Yield | None = None
@@ -146,6 +158,7 @@ class ExpertDriver:
         distance_m, _ = self._route_path.locate(ego.position_world_m, self._distance_m)
         self._distance_m = distance_m
         self._overtaking.gains.note(view.others, view.timestamp_s)
+        self._queues.note(view.others, view.timestamp_s)
         self._change_lanes(view, distance_m)
         self._overtaking.step(view, distance_m, self._top_mps(limit_mps))
         self._update_path(limit_mps)
@@ -338,7 +351,10 @@ class ExpertDriver:
         others = view.others.select((gap < 80.0) & ~np.isin(view.others.ids, list(waits_for)))
         own_m = self.rollout_m(distance_m, view.ego.speed_mps, times_s, speed.max_acceleration_mps2)
         goes = view.timestamp_s >= self._yield_until_s
-        ahead = self._forecaster(others, times_s)
+        starts = None
+        if view.ego.speed_mps < WATCHES_QUEUES_BELOW_MPS:
+            starts = self._queues.of(others, view.ego.position_world_m)
+        ahead = self._forecaster(others, times_s, starts)
         leads, yields = find_conflicts(
             self.path,
             distance_m,

@@ -16,9 +16,11 @@ import carla
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.expert.queue_start import starting_way_m
 from agent.expert.road_users import Forecast, RoadUsers, forecast
 
 F64 = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 LaneKey = tuple[int, int, int]
 
 STEP_M = 2.0
@@ -132,23 +134,29 @@ class LaneForecaster:
         self._runs: dict[LaneKey, _Run] = {}
         self._junctions: dict[int, list[carla.Waypoint]] = {}
 
-    def __call__(self, users: RoadUsers, times_s: F64) -> Forecast:
-        """Boxes at the given times (t,), the first of which is now."""
+    def __call__(self, users: RoadUsers, times_s: F64, starts: Mask | None = None) -> Forecast:
+        """Boxes at the given times (t,), the first of which is now; those of the users (n,) that
+        `starts` marks drive off along their lanes."""
         ahead = forecast(users, times_s)
         speeds_mps = users.speeds_mps
         for row, kind in enumerate(users.kinds):
-            if kind == "vehicle" and speeds_mps[row] > MIN_SPEED_MPS:
-                self._along_lane(ahead, users, row, float(speeds_mps[row]))
+            speed_mps = float(speeds_mps[row])
+            if starts is not None and starts[row]:
+                self._along_lane(ahead, users, row, starting_way_m(speed_mps, times_s))
+            elif kind == "vehicle" and speed_mps > MIN_SPEED_MPS:
+                self._along_lane(ahead, users, row, speed_mps * times_s)
         return ahead
 
-    def _along_lane(self, ahead: Forecast, users: RoadUsers, row: int, speed_mps: float) -> None:
-        """Replace row `row` of the forecast when the car is well inside a lane."""
+    def _along_lane(self, ahead: Forecast, users: RoadUsers, row: int, way_m: F64) -> None:
+        """Replace row `row` of the forecast, which drives `way_m` (t,), when the car is well inside
+        a lane."""
+        speed_mps = float(users.speeds_mps[row])
         on_lane = self._place_on_lane(users, row, speed_mps)
         if on_lane is None or not on_lane.is_inside:
             return
         run = self._run(on_lane.lane)
         start_m = run.place_m(on_lane.index, on_lane.foot_world_m)
-        travel = start_m + speed_mps * ahead.times_s
+        travel = start_m + way_m
         for end_m, lane_key in run.ends:
             if end_m > travel[-1]:
                 break

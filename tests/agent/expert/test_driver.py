@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 import carla
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agent.expert.decision import ActorFacts, Decision, RoutePlaces
 from agent.expert.driver import ExpertDriver
 from agent.expert.lane_path import build_path
 from agent.expert.lane_room import LaneRoom
 from agent.expert.privileged_world import WorldView
-from agent.expert.road_users import NOBODY, RoadUsers, forecast
+from agent.expert.queue_start import starting_way_m
+from agent.expert.road_users import NOBODY, Forecast, RoadUsers, forecast
 from agent.expert.stop_lines import StopPlace
 from planner.records import EgoState
 
@@ -89,6 +91,16 @@ class Drive:
         return self.x_m + FRONT_M
 
 
+def straight_on(
+    users: RoadUsers, times_s: NDArray[np.float64], starts: NDArray[np.bool_] | None = None
+) -> Forecast:
+    """Everybody goes straight on; who starts does so southwards."""
+    ahead = forecast(users, times_s)
+    if starts is not None:
+        ahead.centres_world_m[starts, :, 1] += starting_way_m(0.0, times_s)
+    return ahead
+
+
 def start(
     lights: list[StopPlace] | None = None,
     signs: list[StopPlace] | None = None,
@@ -103,7 +115,7 @@ def start(
     return ExpertDriver(
         path,
         RoutePlaces(lights or [], signs or [], junctions_m),
-        forecast,
+        straight_on,
         ActorFacts(
             light_state=state,
             room_at=lambda place, yaw, height: room if place[0] < room_to_m else ONE_LANE,
@@ -433,7 +445,7 @@ def test_a_follower_in_the_lane_that_the_route_changes_to_is_let_go_first() -> N
     driver = ExpertDriver(
         path,
         RoutePlaces(),
-        forecast,
+        straight_on,
         ActorFacts(
             light_state=lambda _: "Green",
             room_at=lambda place, yaw, height: ONE_LANE,
@@ -502,3 +514,16 @@ def test_an_ego_that_is_parked_beside_its_lane_enters_it_behind_who_comes() -> N
     drive.run(6.0)
     assert drive.x_m > 10.0
     assert drive.y_m == pytest.approx(0.0, abs=0.5)
+
+
+@pytest.mark.parametrize("halts", [True, False])
+def test_a_queue_that_has_just_halted_is_no_gap(halts: bool) -> None:
+    """The ego stands before a lane that crosses its path at 30 m. A car there stands 9 m from the
+    path: it is waited for if it halted a moment ago, until it has stood for a while."""
+
+    def others(t: float) -> RoadUsers:
+        return users(("vehicle", 30.0, -9.0, 0.0, 1.0 if halts and t < 0.1 else 1e-9))
+
+    drive = Drive(start(), others, x_m=23.0, speed_mps=0.0).run(2.5)
+    assert (drive.x_m < 26.0) is halts
+    assert drive.run(6.0).x_m > 33.0

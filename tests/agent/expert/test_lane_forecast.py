@@ -103,3 +103,23 @@ def test_who_is_too_fast_for_a_red_light_is_forecast_to_run_it(
     )
     line = LaneForecaster(crossing, lambda _: True)(car, TIMES_S).centres_world_m[0]
     assert bool(line[-1, 0] < line_m) is stops
+
+
+def test_who_is_about_to_start_is_forecast_along_its_lane(crossing: carla.Map) -> None:
+    car = RoadUsers(
+        ids=(1,),
+        kinds=("vehicle",),
+        centres_world_m=np.array([[120.0, 1.75]]),
+        yaws_rad=np.array([0.0]),
+        heights_m=np.array([0.5]),
+        half_extents_m=np.array([[2.3, 0.9]]),
+        velocities_world_mps=np.zeros((1, 2)),
+        yaw_rates_radps=np.zeros(1),
+    )
+    forecaster = LaneForecaster(crossing, lambda _: False)
+    stays = forecaster(car, TIMES_S, np.array([False])).centres_world_m[0]
+    np.testing.assert_allclose(stays, np.broadcast_to([120.0, 1.75], stays.shape))
+    starts = forecaster(car, TIMES_S, np.array([True])).centres_world_m[0]
+    after_1250_ms = int(np.searchsorted(TIMES_S, 1.25))
+    assert starts[after_1250_ms, 0] == pytest.approx(121.5, abs=0.05)
+    np.testing.assert_allclose(starts[:, 1], 1.75, atol=0.1)
