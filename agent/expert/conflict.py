@@ -253,8 +253,8 @@ class Patience:
 
 def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:
     """Room to where to wait for somebody `room_m` ahead: near who crosses, from where a smaller gap
-    does, but not half over the line of a junction with lights, where the ego would run the one that
-    turns red meanwhile."""
+    does, but not half over the line of one of these junctions: with lights the ego would run the
+    one that turns red meanwhile, and nowhere would those who turn have room."""
     for enter_m, leave_m in junctions_m:
         line_m = enter_m - LINE_GAP_M
         last_m = min(enter_m + INSIDE_M, leave_m + LINE_GAP_M)

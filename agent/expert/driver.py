@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from agent.expert.conflict import (
     LINE_GAP_M,
+    PATIENT_S,
     Lead,
     Patience,
     Yield,
@@ -403,13 +404,16 @@ class ExpertDriver:
         return dataclasses.replace(soonest, distance_m=float(way_m[-1]))
 
     def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
-        """The nearest conflict that can still be avoided by stopping, before a light's line where
-        that is possible; remembered for a moment."""
+        """The nearest conflict that can still be avoided by stopping, where that is possible before
+        a light's line, or at first before any junction, so that who turns has room; remembered for
+        a moment."""
         pace = view.ego.speed_mps
         least_m = -STANDS_IN_M if pace < HALF_OVER_MPS else -0.5
         possible: list[Yield] = []
+        patient = self._patience.waited_s < PATIENT_S
+        lines_m = self._places.junctions_m if patient else self._lit_junctions_m
         for one in yields:
-            line_m = wait_room_m(one.distance_m, front_m, self._lit_junctions_m)
+            line_m = wait_room_m(one.distance_m, front_m, lines_m)
             for room_m in (line_m, one.distance_m):
                 needed = pace**2 / (2.0 * max(room_m, 0.1))
                 if room_m > least_m and needed < self.settings.speed.max_deceleration_mps2:

@@ -393,14 +393,14 @@ def test_a_gap_is_waited_for_near_who_crosses_but_not_half_over_a_line(
     lit: bool, enter_m: float, waits_m: tuple[float, float]
 ) -> None:
     """A flow of cars at 8 m/s crosses a junction, until one gap of 48 m comes."""
-    gap_at_s = 22.0
+    gap_at_s = 27.0
 
     def others(t: float) -> RoadUsers:
         places = [8.0 * (t - 1.5 * k) for k in range(40) if not gap_at_s < 1.5 * k < gap_at_s + 6.0]
         return users(*(("vehicle", 80.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
 
     lights = [StopPlace(1, enter_m)] if lit else []
-    drive = Drive(start(lights, junctions_m=((enter_m, 85.0),)), others).run(gap_at_s - 5.0)
+    drive = Drive(start(lights, junctions_m=((enter_m, 85.0),)), others).run(gap_at_s - 4.0)
     assert drive.speed_mps < 0.1
     assert waits_m[0] < drive.front_m < waits_m[1]
     nearest = math.inf
@@ -413,6 +413,19 @@ def test_a_gap_is_waited_for_near_who_crosses_but_not_half_over_a_line(
         nearest = min(nearest, float(apart.min()))
     assert drive.x_m > 90.0
     assert nearest > 0.5
+
+
+def test_at_first_a_gap_is_waited_for_before_the_junction() -> None:
+    """Who turns out of the crossing road needs the room; after 5 s the ego noses in."""
+
+    def others(t: float) -> RoadUsers:
+        return users(*(("vehicle", 80.0, 8.0 * (t - 1.5 * k), 0.0, 8.0) for k in range(40)))
+
+    drive = Drive(start(junctions_m=((74.0, 85.0),)), others).run(13.0)
+    assert drive.speed_mps < 0.1
+    assert 71.0 < drive.front_m < 73.0
+    drive.run(10.0)
+    assert drive.front_m > 74.0
 
 
 def test_an_emergency_vehicle_from_behind_is_let_past_on_the_next_lane() -> None:
