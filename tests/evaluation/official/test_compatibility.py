@@ -133,3 +133,23 @@ print(ET.parse("data.xml").getroot().tag)
 """
     done = run(tmp_path, code)
     assert done.stdout == "own\n", done.stderr
+
+
+def test_scenarios_draw_the_same_in_every_run_of_a_seed(tmp_path: Path) -> None:
+    """Some draw from the generators of the whole process."""
+    script = tmp_path / "evaluator.py"
+    script.write_text(
+        "import random\nfrom numpy import random as numpy_random\n"
+        "print(random.random(), numpy_random.normal(0.0, 1.0))\n",
+        encoding="utf-8",
+    )
+
+    def drawn(*arguments: str) -> str:
+        command = [sys.executable, "-m", "evaluation.official.launch", str(tmp_path), str(script)]
+        done = subprocess.run(
+            [*command, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
+        return done.stdout
+
+    assert drawn() == drawn() == drawn("--traffic-manager-seed", "0")
+    assert drawn("--traffic-manager-seed", "1") not in ("", drawn())
