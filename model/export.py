@@ -79,12 +79,12 @@ def export_stages(model: DrivingModel, folder: Path) -> float:
         vision = policy.vision(patches)
         expected = policy(images, speeds, route)
     folder.mkdir(exist_ok=True)
-    stamp = digest(policy, model.config)
+    stamp = digest(model)
     for name, inputs in (("vision", (patches,)), ("language", (vision, speeds, route))):
         path = folder / STAGE_FILES[name]
         _write_onnx(Stage(policy, name), inputs, path)
         _stamp(path, stamp)
-    outputs, _ = OnnxStages(policy, model.config, folder, threads=1).run(images, speeds, route)
+    outputs, _ = OnnxStages(policy, stamp, folder, threads=1).run(images, speeds, route)
     pairs = zip(expected, outputs, strict=True)
     return _checked(folder, max(float((a - b).abs().max()) for a, b in pairs))
 

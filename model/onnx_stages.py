@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from model.config import ModelConfig
+from model.driving import DrivingModel
 from model.fused import FusedPolicy
 
 FOLDER = "onnx"
@@ -32,12 +32,16 @@ class OnnxError(ValueError):
     """Stages that cannot be run; the message names the file and the fix."""
 
 
-def digest(policy: FusedPolicy, config: ModelConfig) -> str:
-    """What tells one policy from another: its configuration and its weights."""
-    sums = hashlib.sha256(config.to_json().encode())
-    for name, tensor in sorted(policy.state_dict().items()):
+def digest(model: DrivingModel) -> str:
+    """What tells one model from another: its configuration and its weights.
+
+    Those of the checkpoint: the last bits of a :class:`FusedPolicy`, whose matrices are products,
+    are others on another processor.
+    """
+    sums = hashlib.sha256(model.config.to_json().encode())
+    for name, tensor in sorted(model.state_dict().items()):
         sums.update(name.encode())
-        sums.update(tensor.cpu().contiguous().numpy().tobytes())
+        sums.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     return sums.hexdigest()
 
 
@@ -54,13 +58,11 @@ class OnnxStages:
     package is not installed.
     """
 
-    def __init__(
-        self, policy: FusedPolicy, config: ModelConfig, folder: Path, threads: int
-    ) -> None:
+    def __init__(self, policy: FusedPolicy, wanted: str, folder: Path, threads: int) -> None:
+        """`wanted` is the :func:`digest` of the model that `policy` was made from."""
         self.policy = policy
         if find_spec(EXTRA) is None:
             raise OnnxError(f"backend: onnx needs the package {EXTRA}: pip install {EXTRA}")
-        wanted = digest(policy, config)
         self._vision = _session(folder / STAGE_FILES["vision"], wanted, threads)
         self._language = _session(folder / STAGE_FILES["language"], wanted, threads)
 

@@ -20,7 +20,7 @@ from model.enhance import equalise
 from model.fused import FusedPolicy
 from model.graphs import GraphedStages
 from model.latency import LatencyLog
-from model.onnx_stages import OnnxError, OnnxStages, is_usable
+from model.onnx_stages import OnnxError, OnnxStages, digest, is_usable
 from model.route import ROUTE_SPACING_M, draw_route, equal_spacing, points_at
 
 logger = logging.getLogger(__name__)
@@ -83,15 +83,15 @@ class Runtime:
         )
         if not on_gpu and threads:
             torch.set_num_threads(threads)
-        self._stages = self._make_stages(onnx_folder, threads, backend == "auto")
+        self._stages = self._make_stages(model, onnx_folder, threads, backend == "auto")
         self._warm_up()
 
     def _make_stages(
-        self, onnx_folder: Path | None, threads: int, chosen_here: bool
+        self, model: DrivingModel, onnx_folder: Path | None, threads: int, chosen_here: bool
     ) -> EagerStages | GraphedStages | OnnxStages:
         if self.backend == "onnx" and onnx_folder is not None:
             try:
-                return OnnxStages(self.policy, self.config, onnx_folder, threads)
+                return OnnxStages(self.policy, digest(model), onnx_folder, threads)
             except OnnxError as error:
                 if not chosen_here:
                     raise DeviceError(str(error)) from error

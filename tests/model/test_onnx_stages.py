@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from agent.settings import DEFAULT_CHECKPOINT
 from model.checkpoint import load_checkpoint
 from model.driving import DrivingModel
 from model.export import random_input
-from model.onnx_stages import FOLDER, STAGE_FILES
+from model.onnx_stages import FOLDER, STAGE_FILES, digest
 from model.runtime import DeviceError, Runtime
 from tests.model.samples import make_model
 
@@ -40,6 +41,22 @@ def test_the_shipped_stages_plan_what_the_shipped_weights_plan(shipped: DrivingM
         np.testing.assert_allclose(ours.route, wanted.route, atol=PARITY_M)
         np.testing.assert_allclose(ours.speed_wps, wanted.speed_wps, atol=PARITY_M)
         assert tuple(ours.stage_ms) == tuple(wanted.stage_ms)
+
+
+def test_the_digest_is_of_the_weights_of_the_checkpoint(shipped: DrivingModel) -> None:
+    """Not of what is computed from them, whose last bits hang on the processor."""
+    one, other = make_model(), make_model()
+    other.load_state_dict(one.state_dict())
+    assert digest(one) == digest(other) != digest(shipped)
+    names = list(one.state_dict())
+    with torch.no_grad():
+        for name in (names[0], names[-1]):
+            weight = other.state_dict()[name]
+            kept = weight.clone()
+            weight += 1.0
+            assert digest(one) != digest(other)
+            weight.copy_(kept)
+    assert digest(one) == digest(other)
 
 
 @needs_onnxruntime
