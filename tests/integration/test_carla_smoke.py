@@ -31,10 +31,13 @@ _START = (
 )
 FAILING = {
     "TestCollisionSensor.test_single_car": "drives into a wall that only CARLA's own Town03 has",
+    "TestMap.test_load_all_maps": "asks CARLA's own Town03 and Town05 for crosswalks, which what "
+    "stands in for them has not",
     "TestVehicleFriction.test_vehicle_friction_volume": "a car that rolls in gear is slowed by its "
     "engine more than CARLA's, and stays in the trigger",
 }
-"""Tests that do not pass, or not always, and why; the first may where CARLA's Town03 is at hand."""
+"""Tests that do not pass, or not always, and why; the first two may where CARLA's own towns are at
+hand."""
 
 pytestmark = [
     pytest.mark.slow,
