@@ -70,6 +70,16 @@ class Lane:
 
     def bend_per_m(self, index: int) -> float:
         """Curvature about a piece of the centre, positive to the right."""
+        if index not in self._bends_per_m:
+            self._bends_per_m[index] = self._bend_about(index)
+        return self._bends_per_m[index]
+
+    @cached_property
+    def _bends_per_m(self) -> dict[int, float]:
+        """Those that were asked for."""
+        return {}
+
+    def _bend_about(self, index: int) -> float:
         around = self.points_world_m[max(index - 1, 0) : index + 3]
         steps = np.diff(around, axis=0)
         yaws = np.unwrap(np.arctan2(steps[:, 1], steps[:, 0]))

@@ -7,6 +7,7 @@ positive curvature bends to the right and a positive lateral offset lies to the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,18 @@ class LanePath:
         """Length from the first to the last point."""
         return (len(self.points_world_m) - 1) * SPACING_M
 
+    @cached_property
+    def _grid_m(self) -> F64:
+        """How far along the path its points are (n,)."""
+        grid_m: F64 = np.arange(len(self.points_world_m), dtype=np.float64) * SPACING_M
+        return grid_m
+
+    @cached_property
+    def _axes_m(self) -> tuple[F64, F64]:
+        """The points' world x and y (n,), each in one piece."""
+        x, y = np.ascontiguousarray(self.points_world_m.T)
+        return x, y
+
     def index(self, distance_m: float) -> int:
         """Index of the point at a distance along the path, clipped to its ends."""
         return min(max(round(distance_m / SPACING_M), 0), len(self.points_world_m) - 1)
@@ -57,10 +70,7 @@ class LanePath:
         """(2,) or (m, 2) point at distances along the path; goes straight on beyond the ends."""
         distance = np.asarray(distance_m, dtype=np.float64)
         inside = np.clip(distance, 0.0, self.length_m)
-        grid = np.arange(len(self.points_world_m)) * SPACING_M
-        point = np.stack(
-            [np.interp(inside, grid, self.points_world_m[:, axis]) for axis in (0, 1)], axis=-1
-        )
+        point = np.stack([np.interp(inside, self._grid_m, axis) for axis in self._axes_m], axis=-1)
         yaw = np.where(distance > inside, self.yaw_rad[-1], self.yaw_rad[0])
         beyond = (distance - inside)[..., None]
         beyond_world_m: F64 = point + beyond * np.stack([np.cos(yaw), np.sin(yaw)], axis=-1)
@@ -93,9 +103,12 @@ class LanePath:
         offset to the end point, so that they lie far away laterally or along.
         """
         first, last = self.index(from_m), self.index(to_m)
-        window = self.points_world_m[first : last + 1]
-        squared = (points_world_m[..., 0, None] - window[:, 0]) ** 2
-        squared += (points_world_m[..., 1, None] - window[:, 1]) ** 2
+        x, y = (axis[first : last + 1] for axis in self._axes_m)
+        squared = np.subtract(points_world_m[..., 0, None], x)
+        squared *= squared
+        across = np.subtract(points_world_m[..., 1, None], y)
+        across *= across
+        squared += across
         nearest = first + np.argmin(squared, axis=-1)
         yaw = self.yaw_rad[nearest]
         delta = points_world_m - self.points_world_m[nearest]

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import carla
 import numpy as np
@@ -30,7 +30,10 @@ STANDING_MPS = 0.1
 DOORS_WITHIN_M = 40.0
 """Parked vehicles nearer than this are looked at for open doors,"""
 DOORS_FROM_M = 4.0
-"""but not those beside the ego: middles nearer than this and half their length."""
+"""but not those beside the ego, middles nearer than this and half their length, nor behind it."""
+DOORS_EVERY_TICKS = 2
+"""How often each is looked at: two calls, which the simulator has to answer before the ego drives
+on."""
 DOOR_RAY_M = 0.4
 """How far beside a vehicle the look goes along: past its mirrors, and met by a door that is half
 open."""
@@ -67,6 +70,17 @@ class _Body:
     has_doors: bool
 
 
+class _Doors(NamedTuple):
+    """When a parked vehicle was last looked at, and whether doors stood open at its sides."""
+
+    frame: int
+    left: bool
+    right: bool
+
+
+_NEVER = _Doors(-DOORS_EVERY_TICKS, False, False)
+
+
 class PrivilegedWorld:
     """Reads the world by frames; knows the ego vehicle."""
 
@@ -77,7 +91,7 @@ class PrivilegedWorld:
         self.map: carla.Map = self.world.get_map()
         self._radius_m = radius_m
         self._bodies: dict[int, _Body | None] = {}
-        self._doors: dict[int, tuple[bool, bool]] = {}
+        self._doors: dict[int, _Doors] = {}
         self.ego: carla.Vehicle | None = None
         self._began_s: float | None = None
 
@@ -125,7 +139,7 @@ class PrivilegedWorld:
             ego=state,
             ego_transform=transform,
             yaw_rate_radps=float(np.radians(own.get_angular_velocity().z)),
-            others=self._others(snapshot, ego.id, transform.location),
+            others=self._others(snapshot, ego.id, transform),
         )
 
     def body_of(self, actor_id: int) -> tuple[str, float, float]:
@@ -163,8 +177,9 @@ class PrivilegedWorld:
             time.sleep(0.0005)
 
     def _others(
-        self, snapshot: Iterable[carla.ActorSnapshot], ego_id: int, centre: carla.Location
+        self, snapshot: carla.WorldSnapshot, ego_id: int, ego: carla.Transform
     ) -> RoadUsers:
+        centre = ego.location
         rows: list[tuple[float, ...]] = []
         ids: list[int] = []
         kinds: list[str] = []
@@ -184,9 +199,11 @@ class PrivilegedWorld:
             offset_x, offset_y, offset_z = body.centre
             half_length, half_width = body.half_extent
             if body.has_doors and velocity.length() < STANDING_MPS:
-                left, right = self._open_doors(actor.id, body, transform, centre)
-                half_width += 0.5 * DOOR_M * (left + right)
-                offset_y += 0.5 * DOOR_M * (right - left)
+                if snapshot.frame - self._doors.get(actor.id, _NEVER).frame >= DOORS_EVERY_TICKS:
+                    self._look_at_doors(snapshot.frame, actor.id, body, transform, ego)
+                doors = self._doors.get(actor.id, _NEVER)
+                half_width += 0.5 * DOOR_M * (doors.left + doors.right)
+                offset_y += 0.5 * DOOR_M * (doors.right - doors.left)
             ids.append(actor.id)
             kinds.append(body.kind)
             rows.append(
@@ -216,25 +233,29 @@ class PrivilegedWorld:
             yaw_rates_radps=table[:, 8],
         )
 
-    def _open_doors(
-        self, actor_id: int, body: _Body, transform: carla.Transform, ego: carla.Location
-    ) -> tuple[bool, bool]:
-        """Whether doors stand open at the left and at the right side of a vehicle.
+    def _look_at_doors(
+        self,
+        frame: int,
+        actor_id: int,
+        body: _Body,
+        transform: carla.Transform,
+        ego: carla.Transform,
+    ) -> None:
+        """Note whether doors stand open at the left and at the right side of a vehicle.
 
         CARLA tells of no door, and its bounding boxes leave them out: a ray along each side of a
         parked vehicle does. Beside the vehicle the ego itself would be met: what was seen from
-        farther away counts there.
+        farther away counts there, and behind the ego, where doors concern it no more.
         """
-        known = self._doors.get(actor_id, (False, False))
-        distance_m = ego.distance(transform.location)
-        far = distance_m > DOORS_WITHIN_M or distance_m < body.half_extent[0] + DOORS_FROM_M
-        if far or not self.has_handbrake(actor_id):
-            return known
-        found = self._doors[actor_id] = (
-            self._sticks_out(body, transform, -1.0),
-            self._sticks_out(body, transform, 1.0),
+        away = transform.location - ego.location
+        nearest_m = body.half_extent[0] + DOORS_FROM_M
+        if not nearest_m <= away.length() <= DOORS_WITHIN_M:
+            return
+        if away.dot(ego.get_forward_vector()) < -nearest_m or not self.has_handbrake(actor_id):
+            return
+        self._doors[actor_id] = _Doors(
+            frame, self._sticks_out(body, transform, -1.0), self._sticks_out(body, transform, 1.0)
         )
-        return found
 
     def _sticks_out(self, body: _Body, transform: carla.Transform, side: float) -> bool:
         x, y, z = body.centre

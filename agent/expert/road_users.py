@@ -7,6 +7,7 @@ its centre already moved from the actor's origin.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class RoadUsers:
     def __len__(self) -> int:
         return len(self.ids)
 
-    @property
+    @cached_property
     def speeds_mps(self) -> F64:
         speeds: F64 = np.linalg.norm(self.velocities_world_mps, axis=1)
         return speeds

@@ -18,7 +18,8 @@ from evaluation.simulator.world.level_objects import (
     level_boxes,
     row_of,
 )
-from evaluation.simulator.world.raycast import LabelledPoint, cast_ray
+from evaluation.simulator.world.ray_targets import LabelledPoint
+from evaluation.simulator.world.raycast import cast_ray
 
 
 def get_level_boxes(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> Any:

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import carla
 import numpy as np
+from numpy.typing import NDArray
 
-from evaluation.simulator.catalogue.blueprints import ActorKind
-from evaluation.simulator.physics.pose import Floats, rotation_matrices
+from evaluation.simulator.physics import exact
+from evaluation.simulator.physics.pose import Floats
 from evaluation.simulator.town.shown import MapLayer
 from evaluation.simulator.wire.codec import Vector3D
+from evaluation.simulator.world.ray_targets import LabelledPoint, Targets
 from evaluation.simulator.world.world import World
 
 _GROUND_STEP_M = 0.25
 _MAX_GROUND_SAMPLES = 4096
 _LANE_TAGS = {carla.LaneType.Driving: 1, carla.LaneType.Sidewalk: 2}
 _ROAD_TAG, _TERRAIN_TAG = 1, 10
-_BODIES = (ActorKind.VEHICLE, ActorKind.WALKER, ActorKind.PROP)
-
-
-class LabelledPoint(NamedTuple):
-    """Where a ray met something, and the semantic tag of what it met."""
-
-    location: Vector3D
-    label: int
 
 
 def cast_ray(world: World, start: Vector3D, end: Vector3D) -> list[LabelledPoint]:
     """Return what lies on the way from `start` to `end` (world, m), nearest first."""
     origin, target = np.array(start), np.array(end)
-    way = target - origin
-    shares, labels = _box_hits(world, origin, way)
+    low, high = np.minimum(origin, target), np.maximum(origin, target)
+    targets, shown = world.ray_targets, world.presence.shown
+    near = targets.bodies_near(
+        low, high, world.table, world.actors, world.attached_boxes(), world.membership
+    )
+    known = targets.recall((start, end), near, shown)
+    if known is not None:
+        return known
+    static = targets.static_near(low, high, None if shown is None else shown.boxes)
+    points = _meet(world, origin, target - origin, (static, targets.boxes_of(near)))
+    targets.remember((start, end), near, shown, points)
+    return points
+
+
+def _meet(
+    world: World, origin: Floats, way: Floats, boxes: Sequence[Targets]
+) -> list[LabelledPoint]:
+    shares, labels = _box_hits(origin, way, boxes)
     ground = _ground_share(world, origin, way)
     if ground is not None:
         point = origin + ground * way
@@ -47,40 +57,19 @@ def cast_ray(world: World, start: Vector3D, end: Vector3D) -> list[LabelledPoint
     ]
 
 
-def _box_hits(world: World, origin: Floats, way: Floats) -> tuple[Floats, np.ndarray]:
+def _box_hits(
+    origin: Floats, way: Floats, boxes: Sequence[Targets]
+) -> tuple[Floats, NDArray[np.int64]]:
     """Return the shares of the way (n,) at which it enters boxes, and their tags (n,)."""
-    static = world.town.scenery.static_boxes()
-    shown = world.presence.shown
-    if shown is not None:
-        static = static.only(shown.boxes)
-    upright = np.zeros((len(static.yaw_rad), 3))
-    upright[:, 1] = np.degrees(static.yaw_rad)
-    actors = [actor for actor in world.actors.values() if actor.kind in _BODIES]
-    rows = [actor.row for actor in actors]
-    boxes = [actor.bounding_box for actor in actors]
-    offset = np.array([box.location for box in boxes]).reshape(-1, 3)
-    extent = np.array([box.extent for box in boxes]).reshape(-1, 3)
-    doors = world.attached_boxes()
-    owners = [world.actors[actor_id] for actor_id in doors.actor_id.tolist()]
-    actors += owners
-    rows += [actor.row for actor in owners]
-    offset = np.concatenate([offset, doors.centre_m])
-    world_from_actor = rotation_matrices(world.table.rotation_deg[rows])
-    turned = np.einsum("nij,nj->ni", world_from_actor, offset)
-    centre = np.concatenate([static.centre, world.table.location[rows] + turned])
-    half = np.concatenate([static.half_extent, extent, doors.half_m])
-    turn = np.zeros((len(rows), 3))
-    turn[len(boxes) :, 1] = np.degrees(doors.yaw_rad)
-    world_from_box = np.concatenate(
-        [rotation_matrices(upright), world_from_actor @ rotation_matrices(turn)]
-    )
-    box_from_world = world_from_box.transpose(0, 2, 1)
-    tags = np.concatenate([static.semantic_tag, [actor.semantic_tag for actor in actors]])
+    near = Targets(*(np.concatenate(parts) for parts in zip(*boxes, strict=True)))
+    box_from_world = near.world_from_box.transpose(0, 2, 1)
     shares = slab_entries(
-        np.einsum("nij,nj->ni", box_from_world, origin - centre), box_from_world @ way, half
+        exact.transform_each(box_from_world, origin - near.centre),
+        exact.transform_each(box_from_world, way[None]),
+        near.half_extent,
     )
     hit = np.isfinite(shares)
-    return shares[hit], tags[hit].astype(np.int64)
+    return shares[hit], near.tags[hit]
 
 
 def slab_entries(origin: Floats, way: Floats, half_extent: Floats) -> Floats:

@@ -114,7 +114,7 @@ LAYOUT = hashlib.sha256(repr(SAVED).encode()).hexdigest()[:8]
 DERIVED: Mapping[str, tuple[str, ...]] = {
     "": (
         *("town", "blueprints", "spectator", "light_actors", "membership"),
-        *("_rows_membership", "_body_rows"),
+        *("_rows_membership", "_body_rows", "ray_targets"),
         *("table", *(part for part in SAVED if part)),
         # Saved in a form of their own.
         *("actors", "_rows", "_children"),

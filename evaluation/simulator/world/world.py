@@ -38,6 +38,7 @@ from evaluation.simulator.world.debug_shapes import DebugShapes
 from evaluation.simulator.world.doors import OpenDoors
 from evaluation.simulator.world.friction import FRICTION_TYPE, FrictionTriggers, Trigger
 from evaluation.simulator.world.presence import Presence
+from evaluation.simulator.world.ray_targets import RayTargets
 from evaluation.simulator.world.speed_limits import SpeedLimits
 from evaluation.simulator.world.street_lights import StreetLights
 from evaluation.simulator.world.traffic_lights import TrafficLightCycle
@@ -116,7 +117,9 @@ class World:
         )
         light, sign = ActorKind.TRAFFIC_LIGHT, ActorKind.TRAFFIC_SIGN
         self.speed_limits = SpeedLimits(town)
-        self.collisions = CollisionDetector(town.scenery.static_boxes())
+        static = town.scenery.static_boxes()
+        self.collisions = CollisionDetector(static)
+        self.ray_targets = RayTargets(static)
         self.presence = Presence(town.scenery, has_layers=has_layers, loaded=layers)
         self.let_stand()
         self.light_actors = [

@@ -8,7 +8,12 @@ from pathlib import Path
 import carla
 import pytest
 
-from agent.expert.privileged_world import DOOR_M, DOORS_WITHIN_M, PrivilegedWorld
+from agent.expert.privileged_world import (
+    DOOR_M,
+    DOORS_EVERY_TICKS,
+    DOORS_WITHIN_M,
+    PrivilegedWorld,
+)
 from tests.evaluation.simulator.client_session import ClientSession, pose
 from tests.evaluation.simulator.server_process import RunningSimulator, running_simulator
 from tests.evaluation.simulator.tiny_town import straight_road
@@ -64,3 +69,26 @@ def test_an_open_door_widens_a_parked_vehicle(
         ego.set_transform(pose(PARKED_X_M - DOORS_WITHIN_M + 1.0, Y_M))
         session.ticks(1)
         assert seen(world, session)[0] == pytest.approx(HALF_WIDTH_M, abs=0.01)
+
+
+def test_a_door_is_noticed_within_two_ticks_unless_it_lies_behind(
+    simulator: RunningSimulator,
+) -> None:
+    world = PrivilegedWorld("127.0.0.1", simulator.port)
+    with ClientSession(simulator.port) as session:
+        ego = session.spawn(LINCOLN, pose(EGO_X_M, Y_M), role_name="hero")
+        parked = session.spawn(LINCOLN, pose(PARKED_X_M, Y_M))
+        parked.apply_control(carla.VehicleControl(hand_brake=True))
+        session.ticks(20)
+        assert seen(world, session)[0] == pytest.approx(HALF_WIDTH_M, abs=0.01)
+        parked.open_door(carla.VehicleDoor.FL)
+        widths = [seen(world, session)[0] for _ in range(DOORS_EVERY_TICKS)]
+        assert widths[-1] == pytest.approx(HALF_WIDTH_M + 0.5 * DOOR_M, abs=0.01)
+        # Behind the ego it is of no concern; where it turns round, it is looked at again.
+        parked.close_door(carla.VehicleDoor.All)
+        ego.set_transform(pose(PARKED_X_M + 10.0, Y_M))
+        for _ in range(DOORS_EVERY_TICKS + 1):
+            assert seen(world, session)[0] == pytest.approx(HALF_WIDTH_M + 0.5 * DOOR_M, abs=0.01)
+        ego.set_transform(pose(PARKED_X_M + 10.0, Y_M, yaw=180.0))
+        widths = [seen(world, session)[0] for _ in range(DOORS_EVERY_TICKS + 1)]
+        assert widths[-1] == pytest.approx(HALF_WIDTH_M, abs=0.01)
