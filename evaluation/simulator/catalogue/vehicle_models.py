@@ -22,7 +22,6 @@ class VehicleModel(NamedTuple):
         has_dynamic_doors: whether scenarios may open its doors.
         steer_share: where the front wheels stand, as a share of the nominal angle; None: as its
             class.
-        grip_share: what its tyres hold, as a share of their nominal friction.
     """
 
     name: str
@@ -33,7 +32,6 @@ class VehicleModel(NamedTuple):
     colours: tuple[str, ...] = ()
     has_dynamic_doors: bool = False
     steer_share: float | None = None
-    grip_share: float = 1.0
 
     @property
     def wheel_count(self) -> int:
@@ -61,23 +59,11 @@ EGO_MODEL = "lincoln.mkz_2020"
 
 # The bicycle that World on Rails (Chen, Koltun, Kraehenbuehl, ICCV 2021) fitted to CARLA's Lincoln
 # turns 0.2777 1/m per unit of steer in towns, less than its nominal 70 degrees would: planners and
-# networks rely on it. For other models no fit has been published. It slides at 1.4 g, as it did
-# when the shipped checkpoint was trained.
+# networks rely on it. For other models no fit has been published.
 LINCOLN_STEER_SHARE = 0.72
-LINCOLN_GRIP_SHARE = 0.4
 
 VEHICLE_MODELS = (
-    VehicleModel(
-        EGO_MODEL,
-        "car",
-        2,
-        (4.89, 1.84, 1.49),
-        "",
-        _PAINTS,
-        True,
-        LINCOLN_STEER_SHARE,
-        LINCOLN_GRIP_SHARE,
-    ),
+    VehicleModel(EGO_MODEL, "car", 2, (4.89, 1.84, 1.49), "", _PAINTS, True, LINCOLN_STEER_SHARE),
     VehicleModel(
         "lincoln.mkz_2017",
         "car",
@@ -86,7 +72,6 @@ VEHICLE_MODELS = (
         "",
         _PAINTS,
         steer_share=LINCOLN_STEER_SHARE,
-        grip_share=LINCOLN_GRIP_SHARE,
     ),
     VehicleModel("dodge.charger_2020", "car", 2, (5.01, 1.88, 1.54), "", _PAINTS, True),
     VehicleModel(

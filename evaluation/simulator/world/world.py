@@ -206,9 +206,7 @@ class World:
         box = blueprint.bounding_box
         model = blueprint.model
         if model is not None:
-            spec = VehicleSpec.for_class(
-                model.base_type, box.extent, model.steer_share, model.grip_share
-            )
+            spec = VehicleSpec.for_class(model.base_type, box.extent, model.steer_share)
             self.fleet.add(actor.actor_id, spec, transform)
         elif actor.kind is ActorKind.WALKER:
             self.crowd.add(actor.actor_id, box.extent, transform)

@@ -221,9 +221,7 @@ class VehicleFleet(BodyTable):
             specs = self._specs
             load_n = axle_loads_n(specs)
             stiffness = [(s.front_stiffness_per_rad, s.rear_stiffness_per_rad) for s in specs]
-            friction = np.array(
-                [max(s.grip_share * s.tyre_friction, LEAST_FRICTION) for s in specs]
-            )
+            friction = np.array([max(s.tyre_friction, LEAST_FRICTION) for s in specs])
             grip_per_friction = (FRONT_GRIP_PER_TYRE_FRICTION, REAR_GRIP_PER_TYRE_FRICTION)
             self._chassis = Chassis(
                 mass_kg=np.array([s.mass_kg for s in specs]),

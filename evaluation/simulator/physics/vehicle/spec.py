@@ -36,7 +36,6 @@ _POSITIVE = ("mass_kg", "front_axle_m", "rear_axle_m", "wheel_radius_m", "max_rp
 _NOT_NEGATIVE = (
     "max_steer_rad",
     "steer_share",
-    "grip_share",
     "tyre_friction",
     "damping_full_throttle",
     "damping_zero_throttle",
@@ -72,9 +71,8 @@ class VehicleSpec:
     wheel_radius_m: float
     wheel_count: int = 4
     max_steer_rad: float = radians(70.0)
-    # What is left of the nominal wheel angle and of the tyres' friction; see `VehicleModel`.
+    # What is left of the nominal wheel angle; see `VehicleModel`.
     steer_share: float = 1.0
-    grip_share: float = 1.0
     steering_curve_mps: tuple[tuple[float, float], ...] = (
         (0.0, 1.0),
         (20.0 / KMH_PER_MPS, 0.9),
@@ -141,7 +139,6 @@ class VehicleSpec:
         kind: str,
         half_extent_m: tuple[float, float, float],
         steer_share: float | None = None,
-        grip_share: float = 1.0,
     ) -> VehicleSpec:
         """Derive the vehicle of class `kind` whose body has this half extent.
 
@@ -163,7 +160,6 @@ class VehicleSpec:
             template,
             half_extent_m=half_extent_m,
             steer_share=template.steer_share if steer_share is None else steer_share,
-            grip_share=grip_share,
             mass_kg=template.mass_kg * load_scale,
             front_axle_m=template.front_axle_m * length_scale,
             rear_axle_m=template.rear_axle_m * length_scale,

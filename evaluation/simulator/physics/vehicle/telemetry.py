@@ -87,7 +87,7 @@ def telemetry(fleet: VehicleFleet, actor_id: int, step_s: float) -> VehicleTelem
             float(force_n[0, number + part]) / 2.0 if on_ground else 0.0 for part in (0, 2)
         )
         wheel = WheelTelemetry(
-            spec.grip_share * spec.tyre_friction,
+            spec.tyre_friction,
             math.degrees(math.atan2(aside_mps, abs(along_mps))) if along_mps or aside_mps else 0.0,
             0.0,
             along_mps / spec.wheel_radius_m,

@@ -13,7 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluation.simulator.catalogue.vehicle_models import LINCOLN_GRIP_SHARE, LINCOLN_STEER_SHARE
+from evaluation.simulator.catalogue.vehicle_models import (
+    LINCOLN_STEER_SHARE,
+    VEHICLE_MODELS,
+    VehicleModel,
+)
 from evaluation.simulator.physics.vehicle import VehicleFleet, VehicleSpec
 from evaluation.simulator.physics.vehicle.spec import CARS_STEER_SHARE, CLASSES
 from evaluation.simulator.wire.codec import Rotation, Transform, Vector3D, VehicleControl
@@ -25,7 +29,7 @@ TICK_S = 0.05
 ME = 7
 CAR = VehicleSpec.for_class("car", (2.445, 0.92, 0.745))
 MOTORCYCLE = VehicleSpec.for_class("motorcycle", (1.1, 0.4, 0.8))
-LINCOLN = replace(CAR, steer_share=LINCOLN_STEER_SHARE, grip_share=LINCOLN_GRIP_SHARE)
+LINCOLN = replace(CAR, steer_share=LINCOLN_STEER_SHARE)
 GRIP_MPS2 = 1.55 / 1.4 * 3.5 * 9.81
 ORIGIN = Transform()
 
@@ -234,6 +238,19 @@ def test_others_turn_by_their_share_of_the_nominal_angle(spec: VehicleSpec, shar
 def test_it_holds_the_bends_that_the_traffic_manager_takes() -> None:
     """Its cars take turns of 6 m radius at 7 m/s, which real tyres would not bear."""
     assert hold_circle(7.0, 0.7) > 1.0 / 6.0
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in VEHICLE_MODELS if one.base_type in ("car", "van")]
+)
+def test_every_car_gets_round_a_right_turn_as_the_traffic_manager_drives_it(
+    model: VehicleModel,
+) -> None:
+    """In the demo town, at the edge of a lane of 6.4 m radius, its cars come to 8.6 m/s and turn
+    their wheels by 0.8: whose tyres held 1.4 g came round at 8.3 m and hit who waited there."""
+    half_extent_m = (model.size_m[0] / 2.0, model.size_m[1] / 2.0, model.size_m[2] / 2.0)
+    spec = VehicleSpec.for_class(model.base_type, half_extent_m, model.steer_share)
+    assert hold_circle(8.6, 0.8, spec) > 1.0 / 6.4
 
 
 def test_it_understeers_at_speed_and_never_exceeds_its_grip() -> None:
