@@ -44,6 +44,9 @@ ROAD = (
     | carla.LaneType.Biking
 )
 """Lanes on which a vehicle may stand without having left the road."""
+SEAM_M = 0.5
+"""On the line between two lanes LibCarla's map finds neither of them: a seam that is up to 0.4 m
+wide where they bend. Who has lanes this near at both sides changes lanes, and is on the road."""
 
 LaneKey = tuple[int, int, int]
 
@@ -211,8 +214,7 @@ class Judge:
         off_road = np.zeros(len(rows), dtype=np.bool_)
         far = np.hypot(*(rows[:, :2] - centres).T) > 0.5 * widths
         for tick in np.flatnonzero(far).tolist():
-            found = self._map.get_waypoint(locations[tick], project_to_road=False, lane_type=ROAD)
-            off_road[tick] = found is None
+            off_road[tick] = not self._is_on_road(locations[tick], float(rows[tick, 3]))
         junction = np.array([w.junction_id if w.is_junction else -1 for w in waypoints])
         for begin, end in _stretches(junction):
             if junction[begin] >= 0:
@@ -234,6 +236,17 @@ class Judge:
             rows[:, 4],
             way_m,
         )
+
+    def _is_on_road(self, place: carla.Location, yaw_deg: float) -> bool:
+        """Whether somebody with this heading stands on a lane, or between two."""
+        yaw = np.radians(yaw_deg)
+        right = SEAM_M * carla.Vector3D(-np.sin(yaw), np.cos(yaw), 0.0)
+
+        def is_lane(where: carla.Location) -> bool:
+            found = self._map.get_waypoint(where, project_to_road=False, lane_type=ROAD)
+            return found is not None
+
+        return is_lane(place) or (is_lane(place - right) and is_lane(place + right))
 
     def _passage(self, waypoint: carla.Waypoint, place_m: Floats) -> Floats:
         """Nearest points (n, 2) to a passage (n, 2) on the connecting lane that it fits best."""
