@@ -85,7 +85,7 @@ def apply_physics_control(simulator: Simulator, _caller: Caller, arguments: Sequ
             spec = spec_with(fleet.spec(actor.actor_id), physics)
         except ValueError as error:
             raise CallError(str(error)) from error
-        fleet.set_spec(actor.actor_id, spec)
+        fleet.rebuild(actor.actor_id, spec)
         actor.physics = physics
 
 

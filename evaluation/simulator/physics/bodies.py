@@ -20,6 +20,7 @@ from evaluation.simulator.wire.codec import (
 Floats = NDArray[np.float64]
 
 _MAX_RATE_RADPS = radians(MAX_RATE_DPS)
+_INITIAL_ROWS = 16
 
 BODY_FIELDS = (
     ("actor_id", np.int64),
@@ -58,7 +59,8 @@ class BodyTable:
     dtype = np.dtype(list(BODY_FIELDS))
 
     def __init__(self) -> None:
-        self.state = np.zeros(0, dtype=self.dtype)
+        self._store = np.zeros(_INITIAL_ROWS, dtype=self.dtype)
+        self.state = self._store[:0]
         self._rows: dict[int, int] = {}
         self._last_step_s = 1.0
         self._yaw_rad = np.zeros(0)
@@ -85,8 +87,13 @@ class BodyTable:
         if actor_id in self._rows:
             raise ValueError(f"actor {actor_id}: already has a body; remove it first")
         row = len(self._rows)
-        self.state = np.append(self.state, np.zeros(1, dtype=self.dtype))
+        # Not only where it is full: a restored world brings rows of its own.
+        if row == len(self._store) or self.state.base is not self._store:
+            self._store = np.zeros(max(2 * row, _INITIAL_ROWS), dtype=self.dtype)
+            self._store[:row] = self.state
+        self.state = self._store[: row + 1]
         self._rows[actor_id] = row
+        self.state[row] = np.zeros((), dtype=self.dtype)
         entry = self.state[row]
         entry["actor_id"] = actor_id
         entry["physics"] = entry["gravity"] = entry["collides"] = True
@@ -95,8 +102,12 @@ class BodyTable:
 
     def remove(self, actor_id: int) -> None:
         """Take a body out."""
-        self.state = np.delete(self.state, self._rows.pop(actor_id))
-        self._rows = {int(key): index for index, key in enumerate(self.state["actor_id"])}
+        row, last = self._rows.pop(actor_id), len(self.state) - 1
+        # Whole rows at once: field by field takes a hundred times as long.
+        rows = self.state.view(np.dtype((np.void, self.dtype.itemsize)))
+        rows[row:last] = rows[row + 1 :]
+        self.state = self.state[:last]
+        self._rows = {key: index for index, key in enumerate(self.state["actor_id"].tolist())}
 
     # Commands
 

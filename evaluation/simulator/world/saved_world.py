@@ -71,7 +71,7 @@ CLASSES: Classes = {
     )
 }
 _BODIES = ("state", "_rows", "_last_step_s")
-_HEADING = ("_yaw_rad", "_heading")
+_OF_BODIES = ("_yaw_rad", "_heading", "_store")
 SAVED: Mapping[str, tuple[str, ...]] = {
     "": (
         "seed",
@@ -119,9 +119,9 @@ DERIVED: Mapping[str, tuple[str, ...]] = {
         # Saved in a form of their own.
         *("actors", "_rows", "_children"),
     ),
-    "fleet": ("_powertrain", "_chassis", *_HEADING),
-    "crowd": _HEADING,
-    "props": _HEADING,
+    "fleet": ("_powertrain", "_chassis", *_OF_BODIES),
+    "crowd": _OF_BODIES,
+    "props": _OF_BODIES,
     "doors": ("_boxes",),
     "debug_shapes": ("_shown",),
     "street_lights": ("_lamps", "_shine_rgb", "_changed"),

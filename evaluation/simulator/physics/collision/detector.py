@@ -34,6 +34,7 @@ LARGEST_RADIUS_M = 8.0
 MOVING_MPS = 1e-3
 MIN_IMPULSE_NS = 1.0
 NOTHING_ATTACHED = AttachedBoxes()
+_NO_BOXES = Boxes.of(np.zeros((0, 3)), np.zeros((0, 3)), np.zeros(0))
 # Boxes are shrunk by this much for the check before a spawn, so that neighbours may touch.
 SPAWN_TOLERANCE_M = 0.05
 
@@ -173,13 +174,40 @@ class CollisionDetector:
         candidate = Boxes.of(centre[None], half[None], np.array([yaw]))
         _, static = self._near_static(candidate.middle_m, candidate.radius_m)
         others = self._static.take(static)
-        if any(len(table) for table in tables):
-            scene = _Scene.of(tables, attached)
-            rows = np.flatnonzero(scene.collides[scene.owner])
-            others = others.followed_by(scene.shapes.take(rows))
+        for table in tables:
+            found = _near_bodies(table, attached, centre, candidate.radius_m)
+            others = others.followed_by(found) if len(found.z_m) else others
         count = len(others.z_m)
+        if not count:
+            return False
         same = candidate.take(np.zeros(count, dtype=np.int64))
         return len(find_touches(same, others, np.zeros(count, np.complex128)).pair) > 0
+
+
+def _near_bodies(
+    table: BodyTable, attached: AttachedBoxes, centre_m: Floats, radius_m: Floats
+) -> Boxes:
+    """Return the boxes of the bodies in a table that may be met within a circle (radius (1,)), and
+    of what is attached to any of its bodies."""
+    if not len(table):
+        return _NO_BOXES
+    state = table.state
+    # A square around the circle around each box holds its corners.
+    reach_m = state["half_extent_m"][:, :2].sum(axis=1) + radius_m
+    near = np.abs(state["position_m"][:, :2] - centre_m[:2]).max(axis=1, initial=0.0) < reach_m
+    if len(attached):
+        near |= np.isin(state["actor_id"], attached.actor_id)
+    rows = np.flatnonzero(near & state["collides"])
+    if not len(rows):
+        return _NO_BOXES
+    part = state[rows]
+    middle_m = part["position_m"].copy()
+    middle_m[:, 2] += part["centre_z_m"]
+    boxes = Boxes.of(middle_m, part["half_extent_m"], part["yaw_rad"])
+    if not len(attached):
+        return boxes
+    more, _ = _attached(attached, part["actor_id"], part["position_m"], part["yaw_rad"])
+    return boxes.followed_by(more)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 The structure is that of the drivetrain CARLA uses (engine torque from a curve over revs, viscous
 engine drag that grows when the throttle closes, an automatic box that shifts at given revs); the
-formulas here are simpler: wheels do not spin up, the clutch is ideal.
+formulas here are simpler: wheels do not spin up, the clutch is ideal. As in Unreal, whose box leaves
+neutral when the engine revs up (`NeutralGearUpRatio`), a vehicle rolls freely until it first gets
+throttle; CARLA's then waits for a second or two (its issue 1640), which is left out here.
 """
 
 from __future__ import annotations
@@ -32,6 +34,10 @@ FALL_PER_S = np.array((10.0, 10.0, 5.0))
 LARGEST_WHEEL_RAD = 1.45
 IDLE_RPM = 800.0
 ROLLING_RESISTANCE = 0.012
+# A vehicle in neutral that hardly moves stands, on slopes of up to a half as well: PhysX sticks the
+# tyres of who has no mind to drive to the ground below this speed.
+STANDING_MPS = 0.2
+STANDING_RESISTANCE = 0.5
 RADPS_PER_RPM = 2.0 * np.pi / 60.0
 
 
@@ -161,7 +167,9 @@ def select_gears(state: NDArray[Any], powertrain: Powertrain, wheel_radps: Float
     shift[(state["shift_left_s"] > 0.0) | (gear < 1)] = 0
     asked = np.clip(state["wanted_gear"], -1, powertrain.gear_count)
     manual = state["manual_gear_shift"] | ~powertrain.automatic
-    chosen = np.where(manual, asked, np.minimum(forward + shift, powertrain.gear_count))
+    automatic = np.minimum(forward + shift, powertrain.gear_count)
+    automatic[(gear == 0) & (state["pedals"][:, 0] <= 0.0)] = 0
+    chosen = np.where(manual, asked, automatic)
     chosen = np.where(state["reverse"], -1, chosen)
     shifted = (chosen != gear) & (chosen > 1)
     state["shift_left_s"] = np.where(shifted, powertrain.gear_switch_s, state["shift_left_s"])
@@ -201,6 +209,9 @@ def axle_forces(
     drag_nspm = damping * leverage**2 + powertrain.air_nspm2 * np.abs(forward_mps)
     brake_n = brake[:, None] * powertrain.brake_n + powertrain.rolling_n
     brake_n[:, 1] += state["hand_brake"] * powertrain.handbrake_n
+    stands = (direction == 0) & (throttle <= 0.0) & (np.abs(forward_mps) < STANDING_MPS)
+    if stands.any():
+        brake_n[stands] += STANDING_RESISTANCE / ROLLING_RESISTANCE * powertrain.rolling_n[stands]
     drive_share = powertrain.drive_share
     return AxleForces(drive_n[:, None] * drive_share, brake_n, drag_nspm[:, None] * drive_share)
 

@@ -84,9 +84,9 @@ class VehicleFleet(BodyTable):
         self._ticks = 0
 
     def add(self, actor_id: int, spec: VehicleSpec, transform: Transform) -> None:
-        """Put a vehicle at rest at `transform`; a second one of the same id is a `ValueError`."""
+        """Put a vehicle at rest and in neutral at `transform`; a second one of the same id is a
+        `ValueError`."""
         row = self._insert(actor_id, transform)
-        self.state["gear"][row] = 1
         self._specs.append(spec)
         self._take_spec(row)
         # The rhythm of looking at the ground begins anew, so that a run repeats itself whatever ran
@@ -109,6 +109,13 @@ class VehicleFleet(BodyTable):
         row = self._rows[actor_id]
         self._specs[row] = spec
         self._take_spec(row)
+
+    def rebuild(self, actor_id: int, spec: VehicleSpec) -> None:
+        """Do as `set_spec`, and leave a vehicle that gets no throttle in neutral, as a new one."""
+        self.set_spec(actor_id, spec)
+        entry = self.state[self._rows[actor_id]]
+        if entry["wanted_pedals"][0] <= 0.0:
+            entry["gear"] = 0
 
     def _take_spec(self, row: int) -> None:
         spec = self._specs[row]

@@ -33,7 +33,7 @@ def drive(vehicles: VehicleFleet, control: VehicleControl, ticks: int) -> Vehicl
 
 def test_a_vehicle_at_rest_only_weighs() -> None:
     told = drive(fleet(), VehicleControl(), 20)
-    assert (told.speed, told.drag, told.gear, told.engine_rpm) == (0.0, 0.0, 1, 800.0)
+    assert (told.speed, told.drag, told.gear, told.engine_rpm) == (0.0, 0.0, 0, 800.0)
     assert sum(wheel.tire_load for wheel in told.wheels) == pytest.approx(MASS_KG * 9.81)
     # The front axle is 1.43 m ahead, the rear one 1.42 m behind.
     assert told.wheels[0].tire_load == pytest.approx(MASS_KG * 9.81 * 1.42 / 2.85 / 2.0)

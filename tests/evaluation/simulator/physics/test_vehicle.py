@@ -66,6 +66,12 @@ class Drive:
         return self
 
     def roll(self, speed_mps: float) -> Drive:
+        """Set the speed along the heading, of a vehicle that has been driven: a gear is in."""
+        self.fleet.state["gear"][0] = 1
+        self.fleet.state["choose_gear"][0] = True
+        return self.push(speed_mps)
+
+    def push(self, speed_mps: float) -> Drive:
         """Set the speed along the heading."""
         yaw = self["yaw_rad"]
         self.fleet.set_velocity(ME, Vector3D(speed_mps * np.cos(yaw), speed_mps * np.sin(yaw), 0.0))
@@ -131,6 +137,41 @@ def test_without_input_it_stands_still_and_stops_by_itself() -> None:
     np.testing.assert_array_equal(resting.place, np.zeros(3))
     coasting = Drive().roll(3.0).run(15.0)
     assert abs(coasting.forward_mps) < 1e-3
+
+
+def test_it_rolls_in_neutral_until_it_gets_throttle() -> None:
+    # 1.2 % of its weight for a second: 0.012 x 9.81 m/s; no air.
+    rolling = Drive(replace(CAR, drag_coefficient=0.0)).push(10.0).run(1.0)
+    assert rolling.forward_mps == pytest.approx(10.0 - 0.11772)
+    rolling.run(1.0, VehicleControl(steer=0.0))
+    assert rolling.forward_mps == pytest.approx(10.0 - 2.0 * 0.11772)
+    assert rolling.fleet.gears()[0] == 0
+    assert rolling.run(TICK_S, VehicleControl(throttle=0.01)).fleet.gears()[0] == 1
+    before_mps = rolling.forward_mps
+    assert rolling.run(1.0, VehicleControl()).forward_mps < before_mps - 1.0
+    assert rolling.fleet.gears()[0] > 0
+
+
+def test_a_vehicle_that_is_rebuilt_without_throttle_is_in_neutral() -> None:
+    drive = Drive().run(1.0, VehicleControl(throttle=0.5))
+    drive.fleet.rebuild(ME, replace(CAR, mass_kg=2000.0))
+    assert drive.run(TICK_S).fleet.gears()[0] == 1
+    drive.run(1.0, VehicleControl())
+    drive.fleet.set_spec(ME, replace(CAR, tyre_friction=2.0))
+    assert drive.run(TICK_S).fleet.gears()[0] == 1
+    drive.fleet.rebuild(ME, CAR)
+    assert drive.run(TICK_S).fleet.gears()[0] == 0
+
+
+def test_in_neutral_it_stands_on_slopes_and_rolls_when_it_is_pushed() -> None:
+    for rise in (0.1, -0.4):
+        standing = Drive(ground=ramp(rise)).run(10.0)
+        assert abs(standing.place[0]) < 0.15
+        assert abs(standing.forward_mps) < 1e-3
+    # Down a slope of a tenth: (0.1 / sqrt(1.01) - 0.012) x 9.81 m/s2 more each second, less the air.
+    pushed = Drive(replace(CAR, drag_coefficient=0.0), ground=ramp(-0.1)).run(1.0)
+    pushed.push(2.0).run(1.0)
+    assert pushed.forward_mps == pytest.approx(2.0 + 0.976 - 0.118, abs=0.02)
 
 
 def test_a_light_throttle_creeps() -> None:
@@ -448,7 +489,7 @@ def test_a_bank_to_the_right_rolls_to_the_right() -> None:
 def test_uphill_costs_speed_and_a_slope_moves_an_unbraked_car() -> None:
     up = Drive(ground=ramp(0.1)).run(6.0, VehicleControl(throttle=0.7)).forward_mps
     assert up < Drive().run(6.0, VehicleControl(throttle=0.7)).forward_mps - 1.0
-    rolling = Drive(ground=ramp(0.1)).run(3.0)
+    rolling = Drive(ground=ramp(0.1)).roll(0.0).run(3.0)
     assert rolling.place[0] < -0.3
     held = Drive(ground=ramp(0.1)).run(3.0, VehicleControl(brake=1.0))
     assert abs(held.place[0]) < 0.15

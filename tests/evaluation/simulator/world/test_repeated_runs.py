@@ -24,7 +24,7 @@ from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.codec import VehicleControl
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
-STORED = "868c8d6b96dedc3cbadf9b4010d83f3015bb75ff6a3a653eeb3c460ebf4e0f83"
+STORED = "c008de393bc0e0a6561243afc99ea82ee2c3ebdd47f6501db5d2b11f34492738"
 TICKS = 80
 CAST = (
     ("vehicle.lincoln.mkz_2020", 50.0, 1.75),
