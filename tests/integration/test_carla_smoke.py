@@ -33,10 +33,11 @@ _TIMEOUT_S = 3600.0
 _CLIENT_TIMEOUT_S = 120.0
 _MISSING = "AttributeError: module 'carla' has no attribute"
 """What a test ends with that is for a newer client."""
-_CROSSWALK = """<objects><object id="crosswalk" name="crosswalk" type="crosswalk" s="2" t="0" zOffset="0"
-hdg="0" pitch="0" roll="0" orientation="none" length="4" width="8"><outline>
+_CROSSWALK = """<objects>
+<object id="crosswalk" type="crosswalk" s="2" t="0" hdg="0" length="4" width="8"><outline>
 <cornerLocal u="-2" v="-4" z="0"/><cornerLocal u="2" v="-4" z="0"/><cornerLocal u="2" v="4" z="0"/>
-<cornerLocal u="-2" v="4" z="0"/><cornerLocal u="-2" v="-4" z="0"/></outline></object></objects>"""
+<cornerLocal u="-2" v="4" z="0"/><cornerLocal u="-2" v="-4" z="0"/></outline></object>
+</objects>"""
 _START = (
     "import sys, unittest, smoke; smoke.TESTING_ADDRESS = ('localhost', int(sys.argv[1]));"
     "unittest.main(sys.argv[2], argv=['smoke', sys.argv[3]])"
@@ -44,7 +45,7 @@ _START = (
 FAILING = {
     "TestCollisionSensor.test_single_car": "drives into a wall that only CARLA's own Town03 has",
 }
-"""Tests that do not pass, or not always, and why; this one may where CARLA's own town is at hand."""
+"""Tests that do not pass everywhere, and why; this one may where CARLA's own town is at hand."""
 
 pytestmark = [
     pytest.mark.slow,

@@ -54,8 +54,8 @@ def _vehicle_bones(simulator: Simulator, actor: Actor) -> list[PosedBone]:
     ]
 
 
-def _bones(simulator: Simulator, arguments: Sequence[Any]) -> list[PosedBone]:
-    actor = actor_of(simulator, arguments)
+def bones_of(simulator: Simulator, actor: Actor) -> list[PosedBone]:
+    """Return the bones of a walker or a vehicle; raise `CallError` for any other actor."""
     if actor.kind is ActorKind.WALKER:
         return _walker_bones(simulator, actor)
     if actor.is_vehicle:
@@ -97,21 +97,21 @@ def take_pose(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -
 
 def bone_names(simulator: Simulator, _caller: Caller, arguments: Sequence[Any]) -> list[str]:
     """Return the names of the bones of a walker or a vehicle."""
-    return [bone.name for bone in _bones(simulator, arguments)]
+    return [bone.name for bone in bones_of(simulator, actor_of(simulator, arguments))]
 
 
 def bones_in_world(
     simulator: Simulator, _caller: Caller, arguments: Sequence[Any]
 ) -> list[Transform]:
     """Return where the bones of a walker or a vehicle are in the world."""
-    return [bone.world for bone in _bones(simulator, arguments)]
+    return [bone.world for bone in bones_of(simulator, actor_of(simulator, arguments))]
 
 
-def bones_in_parents(
+def bones_in_component(
     simulator: Simulator, _caller: Caller, arguments: Sequence[Any]
 ) -> list[Transform]:
-    """Return where the bones of a walker or a vehicle are in the axes of their parents."""
-    return [bone.relative for bone in _bones(simulator, arguments)]
+    """Return where the bones of a walker or a vehicle are in the axes of its mesh."""
+    return [bone.component for bone in bones_of(simulator, actor_of(simulator, arguments))]
 
 
 def vehicle_bones(
@@ -128,6 +128,6 @@ CALLS = {
     "get_pose_from_animation": Call(take_pose, Reply.VOID, 1),
     "get_actor_bone_names": Call(bone_names, Reply.VALUE, 1),
     "get_actor_bone_world_transforms": Call(bones_in_world, Reply.VALUE, 1),
-    "get_actor_bone_relative_transforms": Call(bones_in_parents, Reply.VALUE, 1),
+    "get_actor_bone_relative_transforms": Call(bones_in_component, Reply.VALUE, 1),
     "get_vehicle_bone_world_transforms": Call(vehicle_bones, Reply.VALUE, 1),
 }

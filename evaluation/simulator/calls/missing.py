@@ -6,17 +6,10 @@ from evaluation.simulator.calls.call import accepted, refused
 from evaluation.simulator.net.rpc import Reply
 
 _PAINT = "textures are"
-_PARTS = "sockets and components of actors, which are named parts of CARLA's assets, are"
 
 CALLS = {
     "apply_color_texture_to_objects": refused(Reply.VOID, _PAINT),
     "apply_float_color_texture_to_objects": refused(Reply.VOID, _PAINT),
-    "get_actor_component_names": refused(Reply.VALUE, _PARTS),
-    "get_actor_component_relative_transform": refused(Reply.VALUE, _PARTS),
-    "get_actor_component_world_transform": refused(Reply.VALUE, _PARTS),
-    "get_actor_socket_names": refused(Reply.VALUE, _PARTS),
-    "get_actor_socket_relative_transforms": refused(Reply.VALUE, _PARTS),
-    "get_actor_socket_world_transforms": refused(Reply.VALUE, _PARTS),
     "enable_carsim": refused(Reply.VOID, "CarSim physics are"),
     "use_carsim_road": refused(Reply.VOID, "CarSim physics are"),
     "enable_chrono_physics": refused(Reply.VOID, "Chrono physics are"),

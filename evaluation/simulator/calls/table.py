@@ -13,6 +13,7 @@ from evaluation.simulator.calls import (
     episode,
     missing,
     motion,
+    parts,
     recordings,
     saved_state,
     scenery,
@@ -36,6 +37,7 @@ CALLS: Mapping[str, Call] = {
     **saved_state.CALLS,
     **recordings.CALLS,
     **bones.CALLS,
+    **parts.CALLS,
     **missing.CALLS,
 }
 

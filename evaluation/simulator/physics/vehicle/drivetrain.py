@@ -2,9 +2,9 @@
 
 The structure is that of the drivetrain CARLA uses (engine torque from a curve over revs, viscous
 engine drag that grows when the throttle closes, an automatic box that shifts at given revs); the
-formulas here are simpler: wheels do not spin up, the clutch is ideal. As in Unreal, whose box leaves
-neutral when the engine revs up (`NeutralGearUpRatio`), a vehicle rolls freely until it first gets
-throttle; CARLA's then waits for a second or two (its issue 1640), which is left out here.
+formulas here are simpler: wheels do not spin up, the clutch is ideal. As in Unreal, whose box
+leaves neutral when the engine revs up (`NeutralGearUpRatio`), a vehicle rolls freely until it first
+gets throttle; CARLA's then waits for a second or two (its issue 1640), which is left out here.
 """
 
 from __future__ import annotations

@@ -66,6 +66,54 @@ def test_wheels_of_a_vehicle(session: ClientSession) -> None:
     assert wheels[2].rotation.yaw == pytest.approx(0.0, abs=0.1)
 
 
+def test_bones_are_told_in_the_axes_of_the_mesh(session: ClientSession) -> None:
+    walker = session.spawn("walker.pedestrian.0001", pose(50.0, 8.0, 1.0, yaw=90.0))
+    session.ticks(2)
+    told = dict(zip(walker.get_bone_names(), walker.get_bone_relative_transforms(), strict=True))
+    for name, bone in bones_of(walker).items():
+        assert told[name].location.distance(bone.component.location) < 1e-4
+
+
+def test_sockets_are_bones(session: ClientSession) -> None:
+    walker = session.spawn("walker.pedestrian.0001", pose(50.0, 8.0, 1.0, yaw=90.0))
+    session.ticks(2)
+    names = walker.get_socket_names()
+    assert names == walker.get_bone_names()
+    foot = names.index("crl_toe__R")
+    here = walker.get_location()
+    world = walker.get_socket_world_transforms()[foot].location
+    mine = walker.get_socket_relative_transforms()[foot].location
+    # It looks along +y: forward is y, right is -x.
+    assert mine.x == pytest.approx(world.y - here.y, abs=1e-4)
+    assert mine.y == pytest.approx(here.x - world.x, abs=1e-4)
+    assert mine.z == pytest.approx(world.z - here.z, abs=1e-4)
+    prop = session.spawn("static.prop.box01", pose(54.0, 8.0))
+    session.world.tick()
+    assert prop.get_socket_names() == prop.get_component_names() == []
+
+
+def test_components_of_walkers_and_vehicles(session: ClientSession) -> None:
+    walker = session.spawn("walker.pedestrian.0001", pose(50.0, 8.0, 1.0))
+    car = session.spawn("vehicle.audi.tt", pose(60.0, 1.75, yaw=90.0))
+    session.ticks(2)
+    assert walker.get_component_names() == ["CollisionCylinder", "CharacterMesh0"]
+    feet_m = walker.get_component_relative_transform("CharacterMesh0").location.z
+    assert feet_m == pytest.approx(-walker.bounding_box.extent.z)
+    root = car.get_component_relative_transform("VehicleMesh")
+    assert root.location.distance(car.get_location()) < 1e-3
+    # At the front, on the right: ahead is +y, the right is -x.
+    half, place = car.bounding_box.extent, car.get_location()
+    blinker = car.get_component_world_transform("front-blinker-r-1")
+    assert blinker.location.y == pytest.approx(place.y + half.x, abs=0.05)
+    assert blinker.location.x == pytest.approx(place.x - 0.86 * half.y, abs=0.05)
+    assert blinker.location.z == pytest.approx(place.z + half.z, abs=0.05)
+    back = car.get_component_world_transform("back-blinker-r-1")
+    assert back.location.distance(blinker.location) == pytest.approx(2.0 * half.x, abs=0.05)
+    assert abs(back.rotation.yaw) == pytest.approx(90.0, abs=0.5)
+    with pytest.raises(RuntimeError, match="has no component 'horn'; it has: VehicleMesh"):
+        car.get_component_world_transform("horn")
+
+
 def test_what_has_no_bones_is_refused(session: ClientSession) -> None:
     prop = session.spawn("static.prop.box01", pose(50.0, 8.0))
     session.world.tick()

@@ -168,7 +168,7 @@ def test_in_neutral_it_stands_on_slopes_and_rolls_when_it_is_pushed() -> None:
         standing = Drive(ground=ramp(rise)).run(10.0)
         assert abs(standing.place[0]) < 0.15
         assert abs(standing.forward_mps) < 1e-3
-    # Down a slope of a tenth: (0.1 / sqrt(1.01) - 0.012) x 9.81 m/s2 more each second, less the air.
+    # Down a slope of a tenth, without air: (0.1 / sqrt(1.01) - 0.012) x 9.81 m/s2 more each second.
     pushed = Drive(replace(CAR, drag_coefficient=0.0), ground=ramp(-0.1)).run(1.0)
     pushed.push(2.0).run(1.0)
     assert pushed.forward_mps == pytest.approx(2.0 + 0.976 - 0.118, abs=0.02)
