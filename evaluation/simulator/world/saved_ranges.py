@@ -43,6 +43,9 @@ _GREATEST: Mapping[str, float] = {
     "roll_rate_radps": _MAX_RATE_RADPS,
     "pedals": 1.0,
     "wanted_pedals": 1.0,
+    # Neutral and the last gear shift up at no speed; new bodies have their ground measured nowhere.
+    "up_radps": math.inf,
+    "ground_m": math.inf,
 }
 """Of the fields of bodies, in amount; others are held to MAX_NUMBER."""
 _POSITIVE = ("mass_kg", "yaw_inertia_kgm2", "half_extent_m")

@@ -304,3 +304,19 @@ def test_a_world_that_cannot_be_is_refused_and_the_present_one_goes_on(
     assert driven.save_state() == state
     # Unchanged but for having been taken apart, it is taken.
     driven.restore_state(damaged(state, lambda _: None))
+
+
+@pytest.mark.parametrize("gear", [0, 5])
+def test_new_vehicles_and_those_that_shift_up_at_no_speed_are_kept(
+    driven: Simulator, gear: int
+) -> None:
+    first = next(iter(driven.world.fleet.actor_ids.tolist()))
+    last_gear = VehicleControl(0.5, manual_gear_shift=True, gear=gear)
+    driven.world.fleet.set_control(first, last_gear)
+    driven.tick()
+    assert driven.world.fleet.gears()[driven.world.fleet.row(first)] == gear
+    place = driven.world.town.spawn_points[-1]
+    new = driven.spawn(Description(0, "vehicle.audi.tt"), place)
+    driven.restore_state(driven.save_state())
+    assert new.actor_id in driven.world.fleet
+    driven.destroy(new.actor_id)
