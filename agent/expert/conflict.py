@@ -24,7 +24,7 @@ Mask = NDArray[np.bool_]
 
 LOOK_AHEAD_M = 70.0
 BEHIND_M = 30.0
-PATIENT_S, FORCES_S = 5.0, 20.0
+PATIENT_S, FORCES_S = 2.0, 12.0
 """The ego's margins shrink between these times of waiting."""
 FORCES_MERGE_S = 60.0
 """The same for who comes up from behind: one that does not brake hits it for certain."""
@@ -39,6 +39,8 @@ OVER_LINE_M = 0.4
 """A car that has stopped by its bumper too far stays where it is."""
 INSIDE_M = 6.0
 """With its front this far behind a line the whole ego is in the junction."""
+STANDS_INSIDE_M = 9.0
+"""As far behind a line as this the ego still stands before those who come towards it."""
 LINE_GAP_M = 1.5
 """Room between the front bumper and the place where a junction begins, when the ego waits."""
 
@@ -251,11 +253,22 @@ class Patience:
             self._place_m = distance_m
 
 
-def wait_room_m(room_m: float, front_m: float, junctions_m: Sequence[tuple[float, float]]) -> float:
+def wait_room_m(
+    room_m: float,
+    front_m: float,
+    junctions_m: Sequence[tuple[float, float]],
+    clear_m: float = -math.inf,
+) -> float:
     """Room to where to wait for somebody `room_m` ahead: near who crosses, from where a smaller gap
     does, but not half over the line of one of these junctions: with lights the ego would run the
-    one that turns red meanwhile, and nowhere would those who turn have room."""
+    one that turns red meanwhile, and nowhere would those who turn have room.
+
+    Where the ego can go `clear_m` on without being in anybody's way, and is wholly in the junction
+    there, it waits there: who turns off across those who come towards it goes when they stop.
+    """
     for enter_m, leave_m in junctions_m:
+        if enter_m + INSIDE_M <= front_m + clear_m and front_m < enter_m + STANDS_INSIDE_M:
+            return max(min(clear_m, leave_m - front_m), room_m)
         line_m = enter_m - LINE_GAP_M
         last_m = min(enter_m + INSIDE_M, leave_m + LINE_GAP_M)
         if front_m <= enter_m and line_m < front_m + room_m <= last_m:

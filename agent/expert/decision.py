@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from agent.expert.conflict import ConflictSettings, EgoBody, Lead, Yield
 from agent.expert.detour import DetourSettings
+from agent.expert.junction_ways import JunctionWays
 from agent.expert.lane_change import LaneChange
 from agent.expert.lane_room import LaneRoom
 from agent.expert.path_shift import Shift
@@ -60,13 +61,14 @@ class Decision:
 
 @dataclass(frozen=True)
 class RoutePlaces:
-    """What lies along a route: lights, stop signs, stretches in junctions (m), and where the plan
-    changes lanes."""
+    """What lies along a route: lights, stop signs, stretches in junctions (m), where the plan
+    changes lanes, and where others may drive in its junctions."""
 
     lights: Sequence[StopPlace] = ()
     signs: Sequence[StopPlace] = ()
     junctions_m: Sequence[tuple[float, float]] = ()
     lane_changes: Sequence[LaneChange] = ()
+    ways: Sequence[JunctionWays] = ()
 
 
 @dataclass(frozen=True)

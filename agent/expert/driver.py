@@ -22,6 +22,7 @@ from agent.expert.conflict import (
     wait_room_m,
 )
 from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
+from agent.expert.junction_ways import HALF_EXTENT_M
 from agent.expert.lane_change import LaneChanges
 from agent.expert.lane_entry import AHEAD_M, Entry, Neighbours
 from agent.expert.lane_gap import shrunk
@@ -44,6 +45,7 @@ from agent.expert.speed_law import (
     stop_acceleration_mps2,
     stops_for_yellow,
 )
+from agent.expert.standing_room import clear_room_m, standing_room_m
 from agent.expert.steering import steer_to_path
 from agent.expert.stop_lines import StopSigns
 from planner.records import Control
@@ -59,7 +61,8 @@ class Forecaster(Protocol):
 
 
 HORIZON_S = 6.0
-FORECAST_STEP_S = 0.25
+FORECAST_STEP_S = 0.125
+"""A car at 14 m/s has passed the ego's way in 0.5 s: in coarser steps gaps open and close."""
 GREEN, YELLOW = "Green", "Yellow"
 ANSWER_S = 0.2
 """Time that the car takes to answer the pedals."""
@@ -67,6 +70,9 @@ TREND_M = 3.0
 """Distance over which the change of the speed profile is looked at."""
 HALF_OVER_MPS = 1.0
 """Who is slower than this with its tail before the line is not through yet: it waits for green."""
+STARTS_BELOW_MPS = 0.3
+LATEST_START_S = 0.5
+"""A car that is slower is at rest: it need not first stop braking. None starts later than this."""
 STANDS_IN_M = 3.0
 """Who stands with its nose this far in another's way stays, rather than drive on before it."""
 LIGHT_NEAR_M = 8.0
@@ -87,6 +93,15 @@ is braked for all the same, unless that makes it worse."""
 WATCHES_QUEUES_BELOW_MPS = 2.5
 """An ego slower than this has not yet begun to cross: it minds queues that are about to move on.
 One that is faster would brake for everybody who halts at a stop line."""
+STANDING_REACH_M = 10.0
+STANDING_MARGIN_M = 0.35
+"""Room that is left between the ego, waiting in a junction, and those who drive past it."""
+WAYS_MARGIN_M = 0.5
+"""The same beside cars in the middle of the lanes that they may take: some run a little wide."""
+WAYS_LEAST_M = 0.1
+"""Who has stopped a little late, and leaves them this, stays where it is."""
+NOSES_BELOW_MPS = 4.0
+"""Where the ego can stand is asked when it is slower than this."""
 YIELD_MEMORY_S = 0.5
 """How long a conflict is remembered after its last sight, so that the pedals do not chatter."""
 
@@ -114,6 +129,9 @@ class ExpertDriver:
             (enter_m, leave_m)
             for enter_m, leave_m in places.junctions_m
             if any(abs(light.distance_m - enter_m) < LIGHT_NEAR_M for light in places.lights)
+        ]
+        self._unlit_junctions_m = [
+            stretch for stretch in places.junctions_m if stretch not in self._lit_junctions_m
         ]
         self._in_junction = _in_stretches(path, places.junctions_m)
         self._stop_signs = StopSigns(places.signs)
@@ -353,7 +371,7 @@ class ExpertDriver:
         gap = np.linalg.norm(view.others.centres_world_m - view.ego.position_world_m, axis=1)
         waits_for = [] if self._overtaking.wait_at_m is None else self._overtaking.passed_ids
         others = view.others.select((gap < 80.0) & ~np.isin(view.others.ids, list(waits_for)))
-        own_m = self.rollout_m(distance_m, view.ego.speed_mps, times_s, speed.max_acceleration_mps2)
+        own_m = self._hurried_m(distance_m, view.ego.speed_mps, times_s, speed)
         goes = view.timestamp_s >= self._yield_until_s
         starts = None
         if view.ego.speed_mps < WATCHES_QUEUES_BELOW_MPS:
@@ -376,7 +394,19 @@ class ExpertDriver:
             key=lambda one: follow_acceleration_mps2(pace, one.gap_m, one.speed_mps, speed),
             default=None,
         )
-        give_way = self._choose_yield(yields, view, distance_m + self.settings.body.front_m)
+        clear_m = -math.inf
+        if yields and pace < NOSES_BELOW_MPS:
+            clear_m = standing_room_m(
+                self.path,
+                distance_m,
+                STANDING_REACH_M,
+                others,
+                ahead,
+                self.settings.body,
+                STANDING_MARGIN_M,
+            )
+        front_m = distance_m + self.settings.body.front_m
+        give_way = self._choose_yield(yields, view, front_m, clear_m)
         if give_way is None and yields and pace > EMERGENCY_FROM_MPS:
             crossing = np.isin(others.ids, [one.actor_id for one in yields])
             give_way = self._emergency(
@@ -406,18 +436,72 @@ class ExpertDriver:
         soonest = min(yields, key=lambda one: one.time_s)
         return dataclasses.replace(soonest, distance_m=float(way_m[-1]))
 
-    def _choose_yield(self, yields: list[Yield], view: WorldView, front_m: float) -> Yield | None:
+    def _hurried_m(
+        self, distance_m: float, pace_mps: float, times_s: F64, speed: SpeedSettings
+    ) -> F64:
+        """Where the ego would be (t,) if it went on as fast as it can: an acceleration that rises
+        is as good as the whole one half that time later."""
+        wanted = self._wanted_mps2 if pace_mps > STARTS_BELOW_MPS else max(self._wanted_mps2, 0.0)
+        rise_mps2 = max(speed.max_acceleration_mps2 - wanted, 0.0)
+        late_s = min(0.5 * rise_mps2 / speed.max_jerk_mps3, LATEST_START_S)
+        pushed_s = np.maximum(times_s - late_s, 0.0)
+        rolled_m = max(pace_mps, 0.0) * (times_s - pushed_s)
+        return rolled_m + self.rollout_m(
+            distance_m, pace_mps, pushed_s, speed.max_acceleration_mps2
+        )
+
+    def _wait_place_m(self, one: Yield, front_m: float, clear_m: float) -> float:
+        """Room to where to wait for somebody; see `_choose_yield`."""
+        stands_m = clear_m if one.kind == "vehicle" else -math.inf
+        room_m = wait_room_m(one.distance_m, front_m, self._lit_junctions_m, stands_m)
+        if room_m != one.distance_m:
+            return room_m
+        if self._patience.waited_s < PATIENT_S:
+            room_m = wait_room_m(room_m, front_m, self._unlit_junctions_m)
+        inside = any(
+            enter_m < front_m + room_m <= leave_m for enter_m, leave_m in self._unlit_junctions_m
+        )
+        if inside and math.isfinite(clear_m):
+            room_m = min(room_m, max(clear_m, 0.0))
+        if inside and one.kind == "vehicle":
+            room_m = min(room_m, self._off_the_ways_m(front_m))
+        return room_m
+
+    def _off_the_ways_m(self, front_m: float) -> float:
+        """How far the ego can go on without standing where cars of other roads may drive; infinite
+        if it does so already. There it would be turned into, and all would wait for each other."""
+        body = self.settings.body
+        for ways in self._places.ways:
+            if not ways.enter_m - STANDING_REACH_M < front_m < ways.leave_m:
+                continue
+            room_m, stands_m = (
+                clear_room_m(
+                    self.path,
+                    front_m - body.front_m,
+                    STANDING_REACH_M,
+                    ways.centres_world_m,
+                    ways.yaws_rad,
+                    np.tile(np.add(HALF_EXTENT_M, margin_m), (len(ways.yaws_rad), 1)),
+                    body,
+                )
+                for margin_m in (WAYS_MARGIN_M, WAYS_LEAST_M)
+            )
+            if stands_m is not None:
+                return room_m or 0.0
+        return math.inf
+
+    def _choose_yield(
+        self, yields: list[Yield], view: WorldView, front_m: float, clear_m: float
+    ) -> Yield | None:
         """The nearest conflict that can still be avoided by stopping, where that is possible before
         a light's line, or at first before any junction, so that who turns has room; remembered for
-        a moment."""
+        a moment. The ego can stand anywhere on the next `clear_m`."""
         pace = view.ego.speed_mps
         least_m = -STANDS_IN_M if pace < HALF_OVER_MPS else -0.5
         possible: list[Yield] = []
-        patient = self._patience.waited_s < PATIENT_S
-        lines_m = self._places.junctions_m if patient else self._lit_junctions_m
         for one in yields:
-            line_m = wait_room_m(one.distance_m, front_m, lines_m)
-            for room_m in (line_m, one.distance_m):
+            place_m = self._wait_place_m(one, front_m, clear_m)
+            for room_m in (place_m, one.distance_m):
                 needed = pace**2 / (2.0 * max(room_m, 0.1))
                 if room_m > least_m and needed < self.settings.speed.max_deceleration_mps2:
                     possible.append(dataclasses.replace(one, distance_m=room_m))

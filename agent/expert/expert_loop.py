@@ -17,6 +17,7 @@ from agent.expert.correction import disagreement_m, waypoints_back_ego_m
 from agent.expert.decision import ActorFacts, Decision, DriverSettings, RoutePlaces
 from agent.expert.driver import ExpertDriver
 from agent.expert.frame_record import ROUTE_POINTS, Corrected, boxes, measurement
+from agent.expert.junction_ways import junction_ways
 from agent.expert.lane_forecast import LaneForecaster, LaneKey
 from agent.expert.lane_room import room_at
 from agent.expert.perturbation import Hesitation, SteerPerturbation
@@ -89,6 +90,12 @@ class ExpertLoop:
                 signs=places_of_signs(self._world.actors("traffic.stop"), planned.path),
                 junctions_m=planned.junctions_m,
                 lane_changes=planned.lane_changes,
+                ways=junction_ways(
+                    planned.path,
+                    planned.junctions_m,
+                    self._world.map,
+                    float(np.mean(dense_plan[0][:, 2])),
+                ),
             ),
             LaneForecaster(self._world.map, self._is_red),
             ActorFacts(

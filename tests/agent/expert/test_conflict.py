@@ -41,14 +41,31 @@ def test_where_others_are_waited_for(front_m: float, room_m: float, waits_at_m: 
 
 
 @pytest.mark.parametrize(
+    ("front_m", "room_m", "clear_m", "waits_at_m"),
+    [
+        (58.0, 5.0, 9.0, 67.0),  # wholly in the junction: there
+        (58.0, 5.0, 7.0, 58.5),  # its tail would be over the line: before it
+        (64.0, 1.0, 3.0, 67.0),  # on the way there
+        (64.0, 1.0, -np.inf, 65.0),  # nobody knows of a place
+        (58.0, 40.0, 9.0, 98.0),  # others cross beyond the junction
+    ],
+)
+def test_where_the_ego_is_in_nobodys_way_it_waits_in_the_junction(
+    front_m: float, room_m: float, clear_m: float, waits_at_m: float
+) -> None:
+    room = wait_room_m(room_m, front_m, [(60.0, 85.0)], clear_m)
+    assert front_m + room == pytest.approx(waits_at_m)
+
+
+@pytest.mark.parametrize(
     ("waited_s", "goes", "before_s", "after_s"),
     [
         (0.0, False, SETTINGS.before_s, SETTINGS.after_s),
         (0.0, True, SETTINGS.before_s, SETTINGS.after_s),
-        (5.0, False, SETTINGS.before_s, SETTINGS.after_s),
-        (5.0, True, SETTINGS.before_s - GOES_ON_S, SETTINGS.after_s),
-        (12.5, False, 0.5 * (SETTINGS.before_s + FORCED_BEFORE_S), 0.5 * SETTINGS.after_s),
-        (20.0, False, FORCED_BEFORE_S, 0.0),
+        (2.0, False, SETTINGS.before_s, SETTINGS.after_s),
+        (2.0, True, SETTINGS.before_s - GOES_ON_S, SETTINGS.after_s),
+        (7.0, False, 0.5 * (SETTINGS.before_s + FORCED_BEFORE_S), 0.5 * SETTINGS.after_s),
+        (12.0, False, FORCED_BEFORE_S, 0.0),
         (300.0, False, FORCED_BEFORE_S, 0.0),
     ],
 )

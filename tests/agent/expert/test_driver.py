@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agent.expert.decision import ActorFacts, Decision, RoutePlaces
 from agent.expert.driver import ExpertDriver
+from agent.expert.junction_ways import JunctionWays
 from agent.expert.lane_path import build_path
 from agent.expert.lane_room import LaneRoom
 from agent.expert.privileged_world import WorldView
@@ -110,11 +111,12 @@ def start(
     junctions_m: tuple[tuple[float, float], ...] = (),
     handbrake: bool = True,
     parked_ids: tuple[int, ...] | None = None,
+    ways: tuple[JunctionWays, ...] = (),
 ) -> ExpertDriver:
     path = build_path(np.stack([np.arange(400.0), np.zeros(400)], axis=1))
     return ExpertDriver(
         path,
-        RoutePlaces(lights or [], signs or [], junctions_m),
+        RoutePlaces(lights or [], signs or [], junctions_m, ways=ways),
         straight_on,
         ActorFacts(
             light_state=state,
@@ -416,7 +418,7 @@ def test_a_gap_is_waited_for_near_who_crosses_but_not_half_over_a_line(
 
 
 def test_at_first_a_gap_is_waited_for_before_the_junction() -> None:
-    """Who turns out of the crossing road needs the room; after 5 s the ego noses in."""
+    """Who turns out of the crossing road needs the room; after 2 s the ego noses in."""
 
     def others(t: float) -> RoadUsers:
         return users(*(("vehicle", 80.0, 8.0 * (t - 1.5 * k), 0.0, 8.0) for k in range(40)))
@@ -426,6 +428,59 @@ def test_at_first_a_gap_is_waited_for_before_the_junction() -> None:
     assert 71.0 < drive.front_m < 73.0
     drive.run(10.0)
     assert drive.front_m > 74.0
+
+
+def test_at_green_the_ego_waits_in_the_junction_where_it_is_in_nobodys_way() -> None:
+    """Those who cross leave it 0.35 m if it stands 6.75 m behind the line, its tail 1.85 m."""
+
+    def others(t: float) -> RoadUsers:
+        places = [8.0 * (t - 1.5 * k) for k in range(20)]
+        return users(*(("vehicle", 82.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
+
+    light = {"now": "Green"}
+    driver = start([StopPlace(1, 74.0)], state=lambda _: light["now"], junctions_m=((74.0, 90.0),))
+    drive = Drive(driver, others).run(20.0)
+    assert drive.speed_mps < 0.1
+    assert 79.8 < drive.front_m < 80.75
+    light["now"] = "Red"  # those who cross stop too, and the ego makes room
+    drive.run(30.0)
+    assert drive.x_m > 92.0
+
+
+def test_the_ego_does_not_wait_where_others_may_drive() -> None:
+    """Cars cross at x = 84; at x = 77 lies a lane that nobody is on. Its cars would have their side
+    at 76, 0.5 m less are left to them."""
+
+    def others(t: float) -> RoadUsers:
+        places = [8.0 * (t - 1.5 * k) for k in range(40)]
+        return users(*(("vehicle", 84.0, y, 0.0, 8.0) for y in places if abs(y) < 60.0))
+
+    y_m = np.arange(-20.0, 21.0)
+    ways = JunctionWays(
+        72.0, 90.0, np.stack([np.full(41, 77.0), y_m], axis=1), np.full(41, 0.5 * np.pi)
+    )
+    waits_m = []
+    for known in ((), (ways,)):
+        drive = Drive(start(junctions_m=((72.0, 90.0),), ways=known), others).run(20.0)
+        assert drive.speed_mps < 0.1
+        waits_m.append(drive.front_m)
+    assert waits_m[0] > 79.0
+    assert 74.0 < waits_m[1] < 75.5
+
+
+def test_who_has_begun_to_cross_does_not_stop_in_the_way() -> None:
+    """Gaps of 2 to 4 s, one of which will do: a car at rest needs a moment to get going."""
+    gaps_s = [2.0 + 0.1 * k for k in range(20)]
+    begins_s = np.cumsum(gaps_s)
+
+    def others(t: float) -> RoadUsers:
+        places = 12.0 * (t - 6.0 - begins_s)
+        return users(*(("vehicle", 80.0, y, 0.0, 12.0) for y in places if abs(y) < 70.0))
+
+    drive = Drive(start(junctions_m=((74.0, 85.0),)), others).run(70.0)
+    assert drive.x_m > 90.0
+    crossing = [speed for _, x_m, speed in drive.track if 78.4 < x_m + FRONT_M < 83.0]
+    assert min(crossing) > 0.5
 
 
 def test_an_emergency_vehicle_from_behind_is_let_past_on_the_next_lane() -> None:
