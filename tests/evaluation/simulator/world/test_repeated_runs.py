@@ -24,7 +24,7 @@ from evaluation.simulator.town.town import load_town
 from evaluation.simulator.wire.codec import VehicleControl
 from evaluation.simulator.wire.settings_records import EpisodeSettings
 
-STORED = "c008de393bc0e0a6561243afc99ea82ee2c3ebdd47f6501db5d2b11f34492738"
+STORED = "d77cee84cd029ef079e05de76712d18c63ee5c56f055f52263d39f409bfb6d1a"
 TICKS = 80
 CAST = (
     ("vehicle.lincoln.mkz_2020", 50.0, 1.75),
